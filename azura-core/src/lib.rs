@@ -1,1 +1,23 @@
 #![doc = include_str!("../README.md")]
+
+mod element;
+mod error;
+mod gradcheck;
+mod grads;
+mod graph;
+pub mod kernels;
+mod ops;
+mod param;
+mod tensor;
+
+pub use element::Element;
+pub use error::{Error, Result};
+pub use gradcheck::{Report, gradcheck};
+pub use grads::Grads;
+pub use graph::{Inputs, Vjp};
+pub use ops::{LstmInputs, LstmOutput, OPS, Steps};
+pub use param::{Param, ParamBase, ParamId};
+pub use tensor::{Data, Tensor, TensorBase};
+
+/// The array library whose types appear here, so that users take the same version.
+pub use ndarray;

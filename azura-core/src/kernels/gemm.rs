@@ -1,0 +1,272 @@
+//! The matrix product on strided views.
+
+use super::{
+    Kernel,
+    isa::isa,
+    pack::{DEPTH, Room, Shared, Source},
+    thin,
+};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// A view of a matrix in a slice: element (i, j) is at `i * row_stride + j * col_stride`.
+#[derive(Clone, Copy, Debug)]
+pub struct Mat<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a, T> Mat<'a, T> {
+    /// A matrix stored row after row.
+    ///
+    /// # Panics
+    /// When `data` is shorter than `rows * cols`.
+    #[inline]
+    pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
+        Self::strided(data, rows, cols, cols, 1)
+    }
+
+    /// A matrix with any strides, 0 included.
+    ///
+    /// # Panics
+    /// When an element would lie outside `data`.
+    #[inline]
+    pub fn strided(data: &'a [T], rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Self {
+        if rows > 0 && cols > 0 {
+            let (down, right) = ((rows - 1).checked_mul(row_stride), (cols - 1).checked_mul(col_stride));
+            let last = down.zip(right).and_then(|(down, right)| down.checked_add(right));
+            assert!(last.is_some_and(|last| last < data.len()), "matrix reaches beyond its slice");
+        }
+        Self { data, rows, cols, row_stride, col_stride }
+    }
+
+    /// The transpose: the same numbers, nothing is moved.
+    #[inline]
+    #[must_use]
+    pub fn t(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// Number of rows.
+    #[inline]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    #[inline]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    pub(super) fn row_stride(&self) -> usize {
+        self.row_stride
+    }
+
+    pub(super) fn col_stride(&self) -> usize {
+        self.col_stride
+    }
+
+    pub(super) fn data(&self) -> &'a [T] {
+        self.data
+    }
+
+    /// The given rows and columns.
+    #[inline]
+    pub(super) fn part(&self, rows: Range<usize>, cols: Range<usize>) -> Self {
+        assert!(rows.end <= self.rows && cols.end <= self.cols, "part of a matrix reaches beyond it");
+        let start = rows.start * self.row_stride + cols.start * self.col_stride;
+        let data = self.data.get(start..).unwrap_or_default();
+        Self::strided(data, rows.len(), cols.len(), self.row_stride, self.col_stride)
+    }
+
+    #[inline]
+    pub(super) fn source(&self) -> Source<T> {
+        Source {
+            data: self.data.as_ptr(),
+            rows: self.rows,
+            cols: self.cols,
+            row_stride: self.row_stride,
+            col_stride: self.col_stride,
+        }
+    }
+}
+
+/// Products of fewer multiplications than this stay on the calling thread.
+const PARALLEL: usize = 1 << 21;
+/// A product is cut into at most so many pieces.
+const PIECES: usize = 16;
+/// Rows of a piece are a multiple of this.
+const ROWS: usize = 8;
+/// Numbers of `b` that are packed at a time.
+const PACKED: usize = 1 << 20;
+
+/// `c = a b`, or `c += a b` when `accumulate`; a is m x k, b is k x n.
+///
+/// Row i of c is at `i * c_row`. The numbers of c between its rows are left alone. A sum over no terms (k = 0) is 0.
+/// Large products run on rayon's current pool; the result is the same to the bit for any number of threads.
+///
+/// # Panics
+/// When the inner dimensions differ, `c_row < n`, or c is too short.
+pub fn gemm<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], c_row: usize, accumulate: bool) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    assert_eq!(k, b.rows, "inner dimensions differ");
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(c_row >= n && (m - 1).saturating_mul(c_row).saturating_add(n) <= c.len(), "c is too short");
+    if k == 0 && !accumulate {
+        c.chunks_mut(c_row).take(m).for_each(|row| row[..n].fill(T::zero()));
+    }
+    if k == 0 {
+        return;
+    }
+    if n == 1 {
+        return thin::row_times_matrix(b.t(), a.t(), c, c_row, accumulate);
+    }
+    if m == 1 {
+        return thin::row_times_matrix(a, b, c, 1, accumulate);
+    }
+
+    let isa = isa();
+    let work = m.saturating_mul(n).saturating_mul(k);
+    let parallel = work >= PARALLEL;
+    let depth = (PACKED / n).next_multiple_of(DEPTH).min(k);
+    let mut room = Room::new(isa, depth, n);
+    let c = Shared(c.as_mut_ptr());
+    for start in (0..k).step_by(depth) {
+        let depth = start..k.min(start + depth);
+        let packed = room.pack(isa, &b.part(depth.clone(), 0..n), parallel);
+        let a = a.part(0..m, depth);
+        let pieces = if parallel { (work / (PARALLEL / 4)).min(PIECES) } else { 1 };
+        let down = pieces.min(m.div_ceil(ROWS));
+        let right = (pieces / down).min(packed.panels());
+        for_each(down * right, parallel, |piece| {
+            let rows = cut(m, ROWS, down, piece / right);
+            let panels = cut(packed.panels(), 1, right, piece % right);
+            // SAFETY: c has m rows of n, as asserted; pieces are disjoint.
+            unsafe {
+                let c = c.get().add(rows.start * c_row);
+                packed.multiply(&a.part(rows, 0..a.cols), panels, c, c_row, accumulate || start > 0);
+            }
+        });
+    }
+}
+
+/// Runs the tasks `0..count`, on rayon's current pool if `parallel`.
+#[inline]
+pub(super) fn for_each(count: usize, parallel: bool, task: impl Fn(usize) + Send + Sync) {
+    if parallel && count > 1 { (0..count).into_par_iter().for_each(task) } else { (0..count).for_each(task) }
+}
+
+/// Piece `i` of `pieces` of `0..len`, cut at multiples of `unit`.
+#[inline]
+fn cut(len: usize, unit: usize, pieces: usize, i: usize) -> Range<usize> {
+    let at = |i: usize| (len.div_ceil(unit) * i / pieces * unit).min(len);
+    at(i)..at(i + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::{Numbers, assert_close, each_isa, same_for_any_threads};
+
+    /// A product of random layout, checked against the definition.
+    fn check<T: Kernel>(numbers: &mut Numbers, m: usize, k: usize, n: usize, tolerance: f64) {
+        let mut layout = |rows: usize, cols: usize| match numbers.below(4) {
+            0 => (cols, 1),
+            1 => (1, rows),
+            2 => (cols + 3, 1),
+            _ => (2 * cols + 1, 2),
+        };
+        let ((ar, ac), (br, bc)) = (layout(m, k), layout(k, n));
+        let (a, b) = (numbers.vec::<T>(m * ar + k * ac + 1), numbers.vec::<T>(k * br + n * bc + 1));
+        let c_row = n + numbers.below(3);
+        let before = numbers.vec::<T>(m * c_row + 1);
+        let accumulate = numbers.below(2) == 1;
+        let mut c = before.clone();
+        let (a, b) = (Mat::strided(&a, m, k, ar, ac), Mat::strided(&b, k, n, br, bc));
+        gemm(a, b, &mut c, c_row, accumulate);
+        let mut want: Vec<f64> = before.iter().map(|x| x.to_f64().unwrap()).collect();
+        for i in 0..m {
+            for j in 0..n {
+                let products =
+                    (0..k).map(|p| (a.data[i * ar + p * ac] * b.data[p * br + j * bc]).to_f64().unwrap());
+                let start = if accumulate { want[i * c_row + j] } else { 0.0 };
+                want[i * c_row + j] = start + products.sum::<f64>();
+            }
+        }
+        assert_close(&format!("{m}x{k}x{n}, {ar} {ac} {br} {bc} {c_row} {accumulate}"), &c, &want, tolerance);
+    }
+
+    #[test]
+    fn agrees_with_the_definition() {
+        each_isa(|_| {
+            let mut numbers = Numbers(1);
+            for _ in 0..300 {
+                let [m, k, n] = [40, 40, 120].map(|most| numbers.below(most));
+                check::<f32>(&mut numbers, m, k, n, 1e-6);
+                check::<f64>(&mut numbers, m, k, n, 1e-14);
+            }
+            for (m, k, n) in
+                [(8, 4, 16), (1, 300, 50), (50, 300, 1), (100, 1, 100), (37, 600, 53), (130, 257, 20)]
+            {
+                check::<f32>(&mut numbers, m, k, n, 1e-5);
+                check::<f64>(&mut numbers, m, k, n, 1e-13);
+            }
+        });
+    }
+
+    #[test]
+    fn large_products_do_not_depend_on_threads() {
+        each_isa(|_| {
+            for (m, k, n) in [(200, 300, 100), (20, 300, 700), (400, 700, 30), (40, 1100, 1100)] {
+                let mut numbers = Numbers(2);
+                let (a, b) = (numbers.vec::<f32>(m * k), numbers.vec::<f32>(k * n));
+                let (a, b) = (Mat::new(&a, m, k), Mat::new(&b, n, k).t());
+                let c = same_for_any_threads(|| {
+                    let mut c = vec![f32::NAN; m * n];
+                    gemm(a, b, &mut c, n, false);
+                    c
+                });
+                let (i, j) = (m - 1, n / 2);
+                let want: f64 =
+                    (0..k).map(|p| f64::from(a.data[i * k + p]) * f64::from(b.data[j * k + p])).sum();
+                assert_close("one", &c[i * n + j..][..1], &[want], 1e-4);
+                check::<f32>(&mut numbers, m, k, n, 1e-5);
+            }
+        });
+    }
+
+    #[test]
+    fn no_terms_give_zero() {
+        let mut c = [1.0f32, 2.0, 3.0, 4.0];
+        gemm(Mat::new(&[], 2, 0), Mat::new(&[], 0, 1), &mut c, 2, true);
+        assert_eq!(c, [1.0, 2.0, 3.0, 4.0]);
+        gemm(Mat::new(&[], 2, 0), Mat::new(&[], 0, 1), &mut c, 2, false);
+        assert_eq!(c, [0.0, 2.0, 0.0, 4.0]);
+        gemm(Mat::<f32>::new(&[], 0, 3), Mat::new(&[0.0; 6], 3, 2), &mut [], 2, false);
+    }
+
+    #[test]
+    #[should_panic(expected = "reaches beyond")]
+    fn a_view_beyond_its_slice_panics() {
+        Mat::strided(&[0.0f32; 10], 3, 3, 4, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "c is too short")]
+    fn a_short_result_panics() {
+        let one = [1.0f32; 4];
+        gemm(Mat::new(&one, 2, 2), Mat::new(&one, 2, 2), &mut [0.0; 3], 2, false);
+    }
+}

@@ -1,0 +1,70 @@
+//! The loops over the units of one step. Rows of `gates` are `4 hidden` long, those of states `hidden`.
+
+use crate::kernels::isa::multiversion;
+
+/// The four gates of a row.
+#[inline(always)]
+fn split<T>(row: &[T], hidden: usize) -> [&[T]; 4] {
+    let (i, rest) = row.split_at(hidden);
+    let (f, rest) = rest.split_at(hidden);
+    let (g, o) = rest.split_at(hidden);
+    [i, f, g, &o[..hidden]]
+}
+
+multiversion! {
+    /// `c = f before + i g`
+    pub(super) fn advance<T, const FMA: bool>(hidden: usize, gates: &[T], before: &[T], c: &mut [T]) {
+        let (one, two) = (T::one(), T::one() + T::one());
+        let rows = gates.chunks_exact(4 * hidden).zip(before.chunks_exact(hidden)).zip(c.chunks_exact_mut(hidden));
+        for ((gates, before), c) in rows {
+            let [i, f, g, _] = split(gates, hidden);
+            for j in 0..hidden {
+                let g = two.mul_add_::<FMA>(g[j], -one);
+                c[j] = f[j].mul_add_::<FMA>(before[j], i[j] * g);
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// `h = o tanh(c)`; row r of `h` is at `r * h_row`.
+    pub(super) fn output<T, const FMA: bool>(hidden: usize, gates: &[T], tanh_c: &[T], h: &mut [T], h_row: usize) {
+        let rows = gates.chunks_exact(4 * hidden).zip(tanh_c.chunks_exact(hidden)).zip(h.chunks_mut(h_row));
+        for ((gates, tanh_c), h) in rows {
+            let (o, h) = (&gates[3 * hidden..], &mut h[..hidden]);
+            for j in 0..hidden {
+                h[j] = o[j] * tanh_c[j];
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Turns gates into gradients of their arguments and `dc` from the gradient of c into that of `before`.
+    pub(super) fn backward<T, const FMA: bool>(
+        hidden: usize, gates: &mut [T], before: &[T], tanh_c: &[T], dh: &[T], dc: &mut [T],
+    ) {
+        let one = T::one();
+        let two = one + one;
+        let four = two + two;
+        let states = before.chunks_exact(hidden).zip(tanh_c.chunks_exact(hidden));
+        let gradients = dh.chunks_exact(hidden).zip(dc.chunks_exact_mut(hidden));
+        for ((gates, (before, tanh_c)), (dh, dc)) in gates.chunks_exact_mut(4 * hidden).zip(states).zip(gradients) {
+            let (i, rest) = gates.split_at_mut(hidden);
+            let (f, rest) = rest.split_at_mut(hidden);
+            let (s, o) = rest.split_at_mut(hidden);
+            let o = &mut o[..hidden];
+            for j in 0..hidden {
+                let (ij, fj, sj, oj, t) = (i[j], f[j], s[j], o[j], tanh_c[j]);
+                let g = two.mul_add_::<FMA>(sj, -one);
+                let slope = t.mul_add_::<FMA>(-t, one);
+                let d = (dh[j] * oj).mul_add_::<FMA>(slope, dc[j]);
+                i[j] = d * g * (ij * (one - ij));
+                f[j] = d * before[j] * (fj * (one - fj));
+                s[j] = d * ij * (four * sj * (one - sj));
+                o[j] = dh[j] * t * (oj * (one - oj));
+                dc[j] = d * fj;
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+use super::*;
+use crate::kernels::testing::{Numbers, assert_close, each_isa, same_for_any_threads};
+
+/// Everything a pass takes.
+#[derive(Clone)]
+struct Case<T> {
+    dims: Dims,
+    steps: Steps,
+    x: Vec<T>,
+    w_ih: Vec<T>,
+    w_hh: Vec<T>,
+    bias: Vec<T>,
+    h0: Vec<T>,
+    c0: Vec<T>,
+    dy: Vec<T>,
+    dc: Vec<T>,
+}
+
+impl<T: Kernel> Case<T> {
+    fn new(batch: usize, steps: usize, input: usize, hidden: usize, which: Steps) -> Self {
+        let dims = Dims { batch, steps, input, hidden };
+        let mut numbers = Numbers(7);
+        let mut vec = |len| numbers.vec(len);
+        Self {
+            dims,
+            steps: which,
+            x: vec(batch * steps * input),
+            w_ih: vec(4 * hidden * input),
+            w_hh: vec(4 * hidden * hidden),
+            bias: vec(4 * hidden),
+            h0: vec(batch * hidden),
+            c0: vec(batch * hidden),
+            dy: vec(which.count(&dims) * batch * hidden),
+            dc: vec(batch * hidden),
+        }
+    }
+
+    fn weights(&self) -> Weights<'_, T> {
+        Weights { w_ih: &self.w_ih, w_hh: &self.w_hh, bias: &self.bias }
+    }
+
+    fn forward(&self, save: bool) -> Forward<T> {
+        forward(self.dims, &self.x, self.weights(), Some(&self.h0), Some(&self.c0), self.steps, save)
+    }
+
+    fn backward(&self) -> Gradients<T> {
+        let saved = self.forward(true).saved.unwrap();
+        backward(saved, self.weights(), &self.dy, Some(&self.dc), Wanted { x: true, state: true })
+    }
+
+    fn cast<U: Kernel>(&self) -> Case<U> {
+        let cast = |xs: &[T]| xs.iter().map(|&x| U::from(x).unwrap()).collect();
+        Case {
+            dims: self.dims,
+            steps: self.steps,
+            x: cast(&self.x),
+            w_ih: cast(&self.w_ih),
+            w_hh: cast(&self.w_hh),
+            bias: cast(&self.bias),
+            h0: cast(&self.h0),
+            c0: cast(&self.c0),
+            dy: cast(&self.dy),
+            dc: cast(&self.dc),
+        }
+    }
+}
+
+impl<T> Case<T> {
+    /// The inputs that have gradients, with their names.
+    fn inputs(&mut self) -> [(&'static str, &mut Vec<T>); 6] {
+        let Self { x, w_ih, w_hh, bias, h0, c0, .. } = self;
+        [("x", x), ("w_ih", w_ih), ("w_hh", w_hh), ("bias", bias), ("h0", h0), ("c0", c0)]
+    }
+}
+
+impl<T> Gradients<T> {
+    fn into_array(self) -> [Vec<T>; 6] {
+        let (h0, c0) = self.state.unwrap();
+        [self.x.unwrap(), self.w_ih, self.w_hh, self.bias, h0, c0]
+    }
+}
+
+/// The formulas as they stand: all hidden states and the last cell state.
+fn by_definition(case: &Case<f64>) -> (Vec<f64>, Vec<f64>) {
+    let Dims { batch, steps, input, hidden } = case.dims;
+    let (mut h, mut c, mut y) = (case.h0.clone(), case.c0.clone(), Vec::new());
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    for t in 0..steps {
+        let before = h.clone();
+        for b in 0..batch {
+            for j in 0..hidden {
+                let gate = |gate: usize| {
+                    let row = gate * hidden + j;
+                    let x = &case.x[(b * steps + t) * input..][..input];
+                    let from_x: f64 = x.iter().zip(&case.w_ih[row * input..]).map(|(x, w)| x * w).sum();
+                    let h = &before[b * hidden..][..hidden];
+                    let from_h: f64 = h.iter().zip(&case.w_hh[row * hidden..]).map(|(h, w)| h * w).sum();
+                    case.bias[row] + from_x + from_h
+                };
+                let at = b * hidden + j;
+                c[at] = sigmoid(gate(1)) * c[at] + sigmoid(gate(0)) * gate(2).tanh();
+                h[at] = sigmoid(gate(3)) * c[at].tanh();
+            }
+        }
+        y.extend_from_slice(&h);
+    }
+    if case.steps == Steps::Last {
+        y = h;
+    }
+    (y, c)
+}
+
+const SHAPES: [[usize; 4]; 7] =
+    [[2, 3, 2, 3], [1, 1, 1, 1], [3, 4, 5, 17], [20, 3, 1, 4], [33, 2, 3, 5], [2, 5, 0, 4], [5, 1, 2, 16]];
+
+#[test]
+fn forward_is_the_definition() {
+    each_isa(|_| {
+        for [batch, steps, input, hidden] in SHAPES {
+            for which in [Steps::All, Steps::Last] {
+                let case = Case::<f64>::new(batch, steps, input, hidden, which);
+                let (y, c) = by_definition(&case);
+                for save in [false, true] {
+                    let got = case.forward(save);
+                    assert_close("y", &got.y, &y, 1e-13);
+                    assert_close("c", &got.c, &c, 1e-13);
+                    let got = case.cast::<f32>().forward(save);
+                    assert_close("y", &got.y, &y, 2e-6);
+                    assert_close("c", &got.c, &c, 2e-6);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn gradients_are_central_differences() {
+    each_isa(|_| {
+        for [batch, steps, input, hidden] in SHAPES {
+            for which in [Steps::All, Steps::Last] {
+                let mut case = Case::<f64>::new(batch, steps, input, hidden, which);
+                let loss = |case: &Case<f64>| {
+                    let (y, c) = by_definition(case);
+                    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+                    dot(&y, &case.dy) + dot(&c, &case.dc)
+                };
+                let exact = case.backward().into_array();
+                let single = case.cast::<f32>().backward().into_array();
+                for input in 0..6 {
+                    let len = case.inputs()[input].1.len();
+                    let every = len.div_ceil(40).max(1);
+                    let (mut got, mut numeric) = (Vec::new(), Vec::new());
+                    for i in (0..len).step_by(every) {
+                        let mut moved = |by: f64| {
+                            let old = case.inputs()[input].1[i];
+                            case.inputs()[input].1[i] = old + by;
+                            let loss = loss(&case);
+                            case.inputs()[input].1[i] = old;
+                            loss
+                        };
+                        numeric.push((moved(1e-5) - moved(-1e-5)) / 2e-5);
+                        got.push(exact[input][i]);
+                    }
+                    let name = case.inputs()[input].0;
+                    assert_close(name, &got, &numeric, 1e-7);
+                    assert_close(name, &single[input], &exact[input], 5e-6);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn state_and_input_gradients_are_optional() {
+    let case = Case::<f64>::new(3, 4, 2, 5, Steps::All);
+    let zeros = vec![0.0; 15];
+    let run = |h0, c0, dc, wanted| {
+        let out = forward(case.dims, &case.x, case.weights(), h0, c0, case.steps, true);
+        backward(out.saved.unwrap(), case.weights(), &case.dy, dc, wanted)
+    };
+    let all = Wanted { x: true, state: true };
+    each_isa(|_| {
+        let full = run(Some(&zeros), Some(&zeros), Some(&zeros), all);
+        let few = run(None, None, None, Wanted::default());
+        assert!(few.x.is_none() && few.state.is_none());
+        assert_eq!((&few.w_ih, &few.w_hh, &few.bias), (&full.w_ih, &full.w_hh, &full.bias));
+    });
+}
+
+#[test]
+fn nothing_is_no_problem() {
+    for [batch, steps, input, hidden] in
+        [[0, 2, 3, 4], [2, 0, 3, 4], [2, 3, 0, 4], [2, 3, 4, 0], [0, 0, 0, 0]]
+    {
+        for which in [Steps::All, Steps::Last] {
+            let case = Case::<f64>::new(batch, steps, input, hidden, which);
+            let out = case.forward(true);
+            assert_eq!((out.y.len(), out.c.len()), (case.dy.len(), case.dc.len()));
+            let [x, w_ih, w_hh, bias, h0, c0] = case.backward().into_array();
+            let lens = [x, w_ih, w_hh, bias, h0.clone(), c0.clone()].map(|g| g.len());
+            let mut case = case;
+            assert_eq!(lens, case.inputs().map(|(_, input)| input.len()));
+            if steps == 0 {
+                let last = which == Steps::Last;
+                assert_eq!(out.y, if last { case.h0 } else { vec![] });
+                assert_eq!(out.c, case.c0);
+                assert_eq!(h0, if last { case.dy } else { vec![0.0; batch * hidden] });
+                assert_eq!(c0, case.dc);
+            }
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_threads_or_old_buffers() {
+    each_isa(|_| {
+        for (batch, which) in [(32, Steps::Last), (50, Steps::All)] {
+            let case = Case::<f32>::new(batch, 20, 11, 100, which);
+            let run = || {
+                let out = case.forward(true);
+                let inference = case.forward(false);
+                assert!(out.y == inference.y && out.c == inference.c);
+                (out.y, out.c, case.backward().into_array())
+            };
+            let (y, c, gradients) = same_for_any_threads(run);
+            assert!(y.iter().chain(&c).chain(gradients.iter().flatten()).all(|x| x.is_finite()));
+        }
+    });
+}

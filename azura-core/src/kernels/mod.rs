@@ -1,0 +1,41 @@
+//! Plain number crunching over slices: no graph, no tensors, no allocation that shows.
+//!
+//! - [`gemm`]: the matrix product, on views, so that transposes are free;
+//! - [`exp`], [`sigmoid`], [`tanh`]: vectorised functions with stated error bounds;
+//! - [`lstm`]: a whole sequence forward and backward;
+//! - [`adam`], [`axpy`]: what optimizers do to parameters.
+//!
+//! Each runs on the best instruction set of the processor, found at run time ([`Isa`]), and each gives the same bits
+//! for any number of threads: work is cut into pieces that depend on shapes only, and every sum has one order. Threads
+//! are those of rayon's current pool; small work never touches it.
+//!
+//! This folder is the one place of the workspace where `unsafe` is allowed.
+#![allow(unsafe_code)]
+
+mod adam;
+mod buffers;
+mod gemm;
+mod isa;
+pub mod lstm;
+mod math;
+mod pack;
+mod simd;
+mod thin;
+mod tile;
+
+pub use adam::{Adam, adam, axpy};
+pub use gemm::{Mat, gemm};
+pub use isa::{Isa, isa, limit};
+pub use math::{exp, exp_into, sigmoid, sigmoid_into, tanh, tanh_into};
+
+/// A number that the kernels can crunch: `f32` for work, `f64` for gradient checks. Sealed.
+pub trait Kernel:
+    tile::Tiles + math::Functions + num_traits::Float + Default + Send + Sync + 'static
+{
+}
+
+impl Kernel for f32 {}
+impl Kernel for f64 {}
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,98 @@
+//! The affine map of a dense layer.
+
+use super::{
+    from_vec,
+    matmul::{product, rows},
+    slice, standard,
+};
+use crate::{
+    Data, Element, Error, Result, TensorBase,
+    kernels::{Mat, gemm},
+};
+
+impl<E: Element> TensorBase<E> {
+    /// The affine map `y = x W' + b` of the last axis: `x` is `[.., in]`, `weight` `[out, in]`, `bias` `[out]`,
+    /// and `y` is `[.., out]`. Weights are laid out as in PyTorch.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// let x = Tensor::from_vec(&[2], vec![1.0, 2.0])?;
+    /// let weight = Tensor::from_vec(&[1, 2], vec![3.0, 4.0])?;
+    /// let bias = Tensor::from_vec(&[1], vec![0.5])?;
+    /// assert_eq!(x.linear(&weight, Some(&bias))?.to_vec(), [11.5]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shapes are not of this form.
+    pub fn linear(&self, weight: &Self, bias: Option<&Self>) -> Result<Self> {
+        let (Some(&inputs), &[out, fan_in]) = (self.shape().last(), weight.shape()) else {
+            return Err(wrong(self, weight));
+        };
+        if inputs != fan_in {
+            return Err(wrong(self, weight));
+        }
+        if let Some(bias) = bias
+            && bias.shape() != [out]
+        {
+            return Err(Error::shapes(
+                "linear",
+                weight.shape(),
+                bias.shape(),
+                "wants weight [out, in], bias [out]",
+            ));
+        }
+        let all: &[&Self] = match bias {
+            Some(bias) => &[self, weight, bias],
+            None => &[self, weight],
+        };
+        Self::record("linear", all, |inputs| {
+            let (x, w) = (standard(inputs.data(0)), inputs.data(1).clone());
+            let w = standard(&w);
+            let needs = [inputs.needs(0), inputs.needs(1), inputs.needs(2)];
+            let y = forward(&x, &w, bias.map(|_| inputs.data(2)));
+            let count = all.len();
+            Ok((
+                y,
+                Box::new(move |grad| {
+                    let grad = standard(&grad);
+                    let g = rows(&grad);
+                    let dx = needs[0].then(|| from_vec(x.shape(), product(g, rows(&w))));
+                    let dw = needs[1].then(|| from_vec(w.shape(), product(g.t(), rows(&x))));
+                    let mut grads = vec![dx, dw];
+                    if count == 3 {
+                        grads.push(needs[2].then(|| column_sums(g)));
+                    }
+                    Ok(grads)
+                }),
+            ))
+        })
+    }
+}
+
+fn wrong<E: Element>(x: &TensorBase<E>, weight: &TensorBase<E>) -> Error {
+    Error::shapes("linear", x.shape(), weight.shape(), "wants x [.., in], weight [out, in]")
+}
+
+fn forward<E: Element>(x: &Data<E>, w: &Data<E>, bias: Option<&Data<E>>) -> Data<E> {
+    let (x_rows, out) = (rows(x), w.shape()[0]);
+    let mut shape = x.shape().to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = out;
+    }
+    let mut y = match bias {
+        Some(bias) => {
+            let bias: Vec<E> = bias.iter().copied().collect();
+            bias.repeat(x_rows.rows())
+        }
+        None => vec![E::zero(); x_rows.rows() * out],
+    };
+    gemm(x_rows, Mat::new(slice(w), out, w.shape()[1]).t(), &mut y, out, true);
+    from_vec(&shape, y)
+}
+
+fn column_sums<E: Element>(grad: Mat<'_, E>) -> Data<E> {
+    let ones = vec![E::one(); grad.rows()];
+    from_vec(&[grad.cols()], product(Mat::new(&ones, 1, grad.rows()), grad))
+}

@@ -1,0 +1,50 @@
+//! The operations: forward and derivative together, one file per family.
+//!
+//! How they are written: a named method checks shapes and returns `Result`, [`TensorBase::record`] runs the forward
+//! and takes the derivative. [`OPS`] names them all; a test fails for a name without a gradient check.
+
+mod dropout;
+mod elementwise;
+mod linear;
+mod loss;
+mod matmul;
+mod reduce;
+mod rnn;
+mod shape;
+
+pub use rnn::{LstmInputs, LstmOutput};
+
+pub use crate::kernels::lstm::Steps;
+
+use crate::{Data, Element};
+use ndarray::IxDyn;
+
+/// The name of every operation that [`TensorBase::record`](crate::TensorBase::record) is called with in this crate.
+pub const OPS: &[&str] = &[
+    "add", "sub", "mul", "div", "neg", "abs", "exp", "ln", "sqrt", "square", "sin", "cos", "sigmoid", "tanh",
+    "relu", "scale", "shift", "matmul", "linear", "sum", "mean", "reshape", "permute", "slice", "concat",
+    "dropout", "mse", "lstm",
+];
+
+/// Row-major elements of any data, without a copy where they are laid out so already.
+pub(crate) fn standard<E: Element>(data: &Data<E>) -> Data<E> {
+    if data.is_standard_layout() {
+        data.clone()
+    } else {
+        data.as_standard_layout().into_owned().into_shared()
+    }
+}
+
+/// The elements of data that is known to be in row-major order.
+pub(crate) fn slice<E: Element>(data: &Data<E>) -> &[E] {
+    data.as_slice().unwrap_or_default()
+}
+
+/// Data from row-major elements whose number is known to fit the shape.
+pub(crate) fn from_vec<E: Element>(shape: &[usize], values: Vec<E>) -> Data<E> {
+    debug_assert_eq!(shape.iter().product::<usize>(), values.len());
+    match Data::from_shape_vec(IxDyn(shape), values) {
+        Ok(data) => data,
+        Err(_) => unreachable!("the number of elements was derived from the shape"),
+    }
+}
