@@ -1,1 +1,27 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod attempt;
+mod backoff;
+mod broker;
+mod clock;
+mod context;
+mod emitter;
+mod error;
+mod event;
+mod id;
+mod memory;
+mod state;
+mod task;
+mod worker;
+
+pub use broker::{Broker, EventLog, Finish, Heartbeat, Lease, ListQuery, MAX_LOST_LEASES, Page, Queue};
+pub use context::{StopReason, TaskContext};
+pub use emitter::Emitter;
+pub use error::{QueueError, Result};
+pub use event::{Entry, EventKind, Keep, NewEvent, Seq};
+pub use id::{ParseTaskIdError, TaskId, WorkerId};
+pub use memory::MemoryQueue;
+pub use state::{IllegalTransition, State, Transition};
+pub use task::{DEFAULT_QUEUE, Labels, NewTask, TaskFailure, TaskRecord};
+pub use worker::Worker;

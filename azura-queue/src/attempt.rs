@@ -1,0 +1,128 @@
+//! One attempt at one task: the handler, the heartbeat and the events side by side.
+
+use std::{any::Any, convert::Infallible, future::pending, sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    join, select,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::persist, worker::Handler};
+
+/// How long to wait after a failed call before the next one.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How an attempt is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The pause between two heartbeats.
+    pub(crate) heartbeat: Duration,
+    /// How long a handler may go on after it was asked to stop because of a shutdown.
+    pub(crate) grace: Duration,
+}
+
+/// Works on a task to the end: of the work, or of the patience at shutdown.
+pub(crate) async fn run(cx: TaskContext, handler: Option<Handler>, pace: Pace, shutdown: &CancellationToken) {
+    let cx = Arc::new(cx);
+    let _ended = cx.ended.clone().drop_guard();
+    select! {
+        () = work(&cx, handler) => {}
+        never = keep_lease(&cx, pace.heartbeat) => match never {},
+        () = out_of_time(&cx, pace.grace, shutdown) => abandon(&cx).await,
+    }
+}
+
+/// The handler, then its last events, then the end of the task.
+async fn work(cx: &Arc<TaskContext>, handler: Option<Handler>) {
+    let handled = async {
+        let how = match handler {
+            Some(handler) => {
+                let cx = Arc::clone(cx);
+                match spawn_blocking(move || handler(&cx)).await {
+                    Ok(outcome) => Some(outcome),
+                    Err(error) => error.try_into_panic().ok().map(|panic| Err(panicked(&*panic))),
+                }
+            }
+            None => Some(Err(unknown(&cx.record().name))),
+        };
+        cx.emitter.close();
+        how
+    };
+    let (outcome, ()) = join!(handled, cx.emitter.pump(&*cx.queue, &cx.lease));
+    let how = outcome.map_or(Finish::Released, |outcome| judge(outcome, cx.stop_reason()));
+    match persist(|| cx.queue.finish(&cx.lease, how.clone())).await {
+        Ok(state) => tracing::info!(%state, "the attempt is over"),
+        Err(error) => tracing::warn!(%error, "the outcome of the attempt is thrown away"),
+    }
+}
+
+/// How a handler's outcome ends the attempt. Stopping is one thing for a task that was cancelled and another at shutdown; if both
+/// happened, the queue itself revokes what is released.
+fn judge(outcome: Result<Value, TaskFailure>, stop: Option<StopReason>) -> Finish {
+    match outcome {
+        Ok(result) => Finish::Succeeded(result),
+        Err(failure) if failure.is_cancelled() => match stop {
+            Some(StopReason::Shutdown) => Finish::Released,
+            _ => Finish::Cancelled,
+        },
+        Err(failure) => Finish::Failed { failure, retry: false },
+    }
+}
+
+/// Heartbeats beside the work; the pauses between them are spent listening for a cancel request.
+async fn keep_lease(cx: &TaskContext, pause: Duration) -> Infallible {
+    loop {
+        if cx.cancelled() {
+            sleep(pause).await;
+        } else {
+            match cx.queue.await_cancel(&cx.lease, pause).await {
+                Ok(true) => cx.stop(StopReason::Cancelled),
+                Ok(false) | Err(QueueError::StaleLease { .. }) => {}
+                Err(_) => sleep(PAUSE.min(pause)).await,
+            }
+        }
+        match cx.beat().await {
+            Ok(()) => {}
+            Err(error @ QueueError::StaleLease { .. }) => {
+                tracing::warn!(%error, "stopping");
+                return pending().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a heartbeat failed");
+                sleep(PAUSE.min(pause)).await;
+            }
+        }
+    }
+}
+
+/// Asks the handler to stop when the worker shuts down; returns when it has had long enough.
+async fn out_of_time(cx: &TaskContext, grace: Duration, shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    cx.stop(StopReason::Shutdown);
+    sleep(grace).await;
+}
+
+/// Gives the task back although its handler still runs: the fence keeps it from doing harm.
+async fn abandon(cx: &TaskContext) {
+    tracing::warn!("the handler did not stop in time");
+    cx.emitter.close();
+    if !matches!(timeout(PAUSE, cx.queue.finish(&cx.lease, Finish::Released)).await, Ok(Ok(_))) {
+        tracing::warn!("the task could not be released; its lease will expire");
+    }
+}
+
+fn unknown(name: &str) -> TaskFailure {
+    TaskFailure::new(TaskFailure::UNKNOWN_TASK, format!("this worker knows no task named {name:?}"))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> TaskFailure {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "the handler panicked".to_owned());
+    TaskFailure::new(TaskFailure::PANICKED, message)
+}

@@ -1,0 +1,288 @@
+//! The two traits that make something a queue.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use serde_json::Value;
+
+use crate::{
+    Entry, Labels, NewEvent, NewTask, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId,
+};
+
+/// A task that loses this many leases is given up: `FAILURE` with the code [`TaskFailure::WORKER_LOST`].
+pub const MAX_LOST_LEASES: u32 = 10;
+
+/// Tasks and leases.
+///
+/// Every change of a task's state and the event that tells of it are one atomic step: no reader of the [`EventLog`] sees one without
+/// the other. All methods may fail with [`QueueError::Unavailable`](crate::QueueError::Unavailable), and those that name a task with
+/// [`QueueError::NotFound`](crate::QueueError::NotFound).
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Records a task as `PENDING` and lets workers have it. When this returns, the event `PENDING` is number 1 of its log.
+    ///
+    /// # Errors
+    /// [`QueueError::Duplicate`](crate::QueueError::Duplicate) if the given id is taken.
+    async fn submit(&self, task: NewTask) -> Result<TaskId>;
+
+    /// Records again a task that has ended, with what is left of its log: for a storage that does not have it any more, or never had.
+    ///
+    /// Its stored events are numbered anew, and the terminal one is made from the record, whether `log` has it or not.
+    ///
+    /// # Errors
+    /// [`QueueError::Duplicate`](crate::QueueError::Duplicate) if there is a task of this id,
+    /// [`QueueError::NotFinished`](crate::QueueError::NotFinished) if the record's state is not terminal.
+    async fn restore(&self, record: TaskRecord, log: Vec<Entry>) -> Result<()>;
+
+    /// What is known of a task.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`](crate::QueueError::NotFound).
+    async fn get(&self, id: &TaskId) -> Result<TaskRecord>;
+
+    /// A page of the tasks that the query asks for, the newest by their `created_at` first.
+    ///
+    /// # Errors
+    /// [`QueueError::InvalidCursor`](crate::QueueError::InvalidCursor) if the query's cursor is from no earlier page.
+    async fn list(&self, query: &ListQuery) -> Result<Page<TaskRecord>>;
+
+    /// Takes the task that was submitted first among those waiting in any of `queues`, for `ttl`; if there is none, waits for up to `wait`.
+    /// The task becomes `STARTED` under a new attempt. `None` means that nothing came.
+    ///
+    /// The future may be dropped: a task that it had taken by then is at worst a lease that expires.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        queues: &[String],
+        ttl: Duration,
+        wait: Duration,
+    ) -> Result<Option<Lease>>;
+
+    /// Makes the lease last for `ttl` from now on and tells what the worker should know.
+    /// A lease that has run out but was not yet reaped is revived.
+    ///
+    /// # Errors
+    /// [`QueueError::StaleLease`](crate::QueueError::StaleLease) if the lease no longer stands.
+    async fn heartbeat(&self, lease: &Lease, ttl: Duration) -> Result<Heartbeat>;
+
+    /// Waits until somebody asks to cancel the lease's task, for at most `wait`, and returns whether somebody did.
+    /// It does not extend the lease: a worker spends the pause between two heartbeats here, and so hears of a request at once.
+    ///
+    /// # Errors
+    /// [`QueueError::StaleLease`](crate::QueueError::StaleLease) if the lease no longer stands.
+    async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool>;
+
+    /// Ends the attempt and returns the state the task is in after it.
+    ///
+    /// # Errors
+    /// [`QueueError::StaleLease`](crate::QueueError::StaleLease) if the lease no longer stands.
+    async fn finish(&self, lease: &Lease, how: Finish) -> Result<State>;
+
+    /// Asks to cancel a task and returns the state it is in after that.
+    ///
+    /// A waiting task is `REVOKED` at once. For a running one the request is stored (it stays `STARTED`) and handed to its worker; should
+    /// the task come back to the queue in any way, it is `REVOKED` instead. A task that has ended stays as it is. Asking again changes nothing.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`](crate::QueueError::NotFound).
+    async fn cancel(&self, id: &TaskId) -> Result<State>;
+
+    /// Takes back every lease that has run out and returns their number. Their tasks wait again, or have failed if this was lost lease number
+    /// [`MAX_LOST_LEASES`]. Somebody has to call this from time to time; every [`Worker`](crate::Worker) does.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn reap(&self) -> Result<usize>;
+
+    /// Forgets a task that has ended, and its log.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFinished`](crate::QueueError::NotFinished) if it has not ended.
+    async fn delete(&self, id: &TaskId) -> Result<()>;
+
+    /// Sets the labels that have a value here, removes those that have none, keeps all others, and returns the labels after that.
+    /// Works in every state.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`](crate::QueueError::NotFound).
+    async fn annotate(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<Labels>;
+}
+
+/// What happened to each task, in order.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// Appends what a worker has to tell, all or nothing, in the given order, and returns the number of the log's last stored event.
+    ///
+    /// # Errors
+    /// [`QueueError::StaleLease`](crate::QueueError::StaleLease) if the lease no longer stands.
+    async fn append(&self, lease: &Lease, events: &[NewEvent]) -> Result<Seq>;
+
+    /// The stored events after number `after`, at most `limit`, in order. `after` 0 reads from the start.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`](crate::QueueError::NotFound).
+    async fn read(&self, id: &TaskId, after: Seq, limit: usize) -> Result<Vec<Entry>>;
+
+    /// All stored events after number `after`: first those of the past, then each as it comes, none skipped and none twice,
+    /// and transient ones in between while they are new. The stream ends after the task's terminal event
+    /// (at once, if `after` is not before it).
+    ///
+    /// A stream does nothing until it is polled: a follower that is slow, or stuck, holds up nobody and misses nothing.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`](crate::QueueError::NotFound); the stream itself yields an error, and ends, if the task is deleted under it.
+    async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>>;
+}
+
+/// A whole queue: what callers hold is an `Arc<dyn Queue>`.
+pub trait Queue: Broker + EventLog {}
+
+impl<T: Broker + EventLog + ?Sized> Queue for T {}
+
+/// The right to work on a task, until it expires or is lost.
+///
+/// The attempt is a fencing token: once the task has gone on to another attempt, or has ended, everything done under this lease is refused,
+/// even if the worker's name is the same.
+#[derive(Debug, PartialEq)]
+#[must_use = "a lease that is neither kept alive nor finished is lost when it expires"]
+#[non_exhaustive]
+pub struct Lease {
+    /// The task as it was when it was claimed.
+    pub task: TaskRecord,
+    /// Who claimed it.
+    pub worker: WorkerId,
+}
+
+impl Lease {
+    /// The lease on the attempt that `task` names.
+    pub fn new(task: TaskRecord, worker: WorkerId) -> Self {
+        Self { task, worker }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.task.id
+    }
+
+    /// The attempt that this lease covers; the first is 1.
+    pub fn attempt(&self) -> u32 {
+        self.task.attempt
+    }
+}
+
+/// What a heartbeat brings back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Heartbeat {
+    /// Somebody asked to cancel the task.
+    pub cancel_requested: bool,
+}
+
+impl Heartbeat {
+    /// A heartbeat that tells of a cancel request, or of none.
+    pub fn new(cancel_requested: bool) -> Self {
+        Self { cancel_requested }
+    }
+}
+
+/// How an attempt ends.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Finish {
+    /// With a result: `SUCCESS`.
+    Succeeded(Value),
+    /// With an error: `FAILURE`, or `PENDING` if it is to be tried again.
+    Failed {
+        /// What went wrong.
+        failure: TaskFailure,
+        /// Whether to try again.
+        retry: bool,
+    },
+    /// By a cancel request that the worker obeyed: `REVOKED`.
+    Cancelled,
+    /// Not by its own doing: the task is `PENDING` again, and it does not count as a lost lease.
+    Released,
+}
+
+/// Which tasks to list. The default asks for the newest 100 of all.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+#[non_exhaustive]
+pub struct ListQuery {
+    /// Only tasks that have all of these labels.
+    pub labels: Labels,
+    /// Only tasks in one of these states; empty: in any.
+    pub states: Vec<State>,
+    /// Only tasks of this name.
+    pub name: Option<String>,
+    /// The length of a page, at least 1.
+    pub limit: usize,
+    /// Go on where the page ended that gave this as its [`Page::next`].
+    pub cursor: Option<String>,
+}
+
+impl Default for ListQuery {
+    fn default() -> Self {
+        Self { labels: Labels::new(), states: Vec::new(), name: None, limit: 100, cursor: None }
+    }
+}
+
+impl ListQuery {
+    /// Asks for a label.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// Adds a state to those asked for.
+    pub fn state(mut self, state: State) -> Self {
+        self.states.push(state);
+        self
+    }
+
+    /// Asks for tasks of this name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the length of a page.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Goes on after an earlier page.
+    pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
+        self.cursor = Some(cursor.into());
+        self
+    }
+
+    /// Whether a task is among those asked for, page and cursor aside.
+    pub fn matches(&self, task: &TaskRecord) -> bool {
+        (self.states.is_empty() || self.states.contains(&task.state))
+            && self.name.as_ref().is_none_or(|name| *name == task.name)
+            && self.labels.iter().all(|(key, value)| task.labels.get(key) == Some(value))
+    }
+}
+
+/// A part of a long list.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` if this is the last one.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page, and the cursor of the next one.
+    pub fn new(items: Vec<T>, next: Option<String>) -> Self {
+        Self { items, next }
+    }
+}

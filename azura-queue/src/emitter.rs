@@ -1,0 +1,173 @@
+//! From a thread that computes to the log, without ever making it wait.
+
+use std::{
+    fmt, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::Serialize;
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, sleep_until},
+};
+
+use crate::{EventLog, Keep, Lease, NewEvent, Result, backoff::persist, clock};
+
+/// The pause after each append: it makes one batch of a burst, and keeps the publisher from paying for a wake-up with each event.
+const BREATH: Duration = Duration::from_millis(1);
+/// Transient events reach the log at most this often.
+const TRANSIENT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Publishes the progress of one task's attempt, from any thread, without blocking.
+///
+/// An event goes into a buffer in memory, which the worker moves into the log beside the work: in the order of emission, with retries while
+/// the queue cannot be reached, and complete before the task is finished. The buffer has no bound: during an outage it holds every event that
+/// is to be kept. Clones publish for the same attempt.
+#[derive(Clone)]
+pub struct Emitter {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    buffer: Mutex<Buffer>,
+    /// Tells the pump that the buffer has something for it.
+    wake: Notify,
+    /// How many stored events have reached the log, or why no more will.
+    arrived: watch::Sender<Result<u64>>,
+}
+
+#[derive(Default)]
+struct Buffer {
+    stored: Vec<NewEvent>,
+    /// Newer than all of `stored`.
+    newest: Option<NewEvent>,
+    /// How many stored events were ever emitted.
+    emitted: u64,
+    closed: bool,
+}
+
+/// What the pump is to do.
+enum Next {
+    Append(Vec<NewEvent>),
+    /// Nothing now; whether a transient event waits until it is due.
+    Wait {
+        transient: bool,
+    },
+    End,
+}
+
+impl Emitter {
+    pub(crate) fn new() -> Self {
+        let shared =
+            Shared { buffer: Mutex::default(), wake: Notify::new(), arrived: watch::Sender::new(Ok(0)) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Publishes an event that says `details`, within microseconds.
+    ///
+    /// With [`Keep::All`] it is certain to reach the log before the task ends. With [`Keep::Newest`] it may be dropped in favour of a later event;
+    /// at most ten of them a second are passed on. Floats that are not finite become `null`. An event is dropped if its attempt is over, which
+    /// includes a lost lease, or if `details` cannot be JSON at all (a map with keys that are no strings), which is logged.
+    pub fn emit(&self, keep: Keep, details: &(impl Serialize + ?Sized)) {
+        match serde_json::to_value(details) {
+            Ok(details) => self.push(NewEvent::new(keep, details)),
+            Err(error) => tracing::error!(%error, "an event that cannot be JSON was dropped"),
+        }
+    }
+
+    fn push(&self, event: NewEvent) {
+        let mut buffer = self.buffer();
+        if buffer.closed {
+            return;
+        }
+        let news = buffer.stored.is_empty() && (event.keep == Keep::All || buffer.newest.is_none());
+        let superseded = match event.keep {
+            Keep::All => {
+                buffer.stored.push(event);
+                buffer.emitted += 1;
+                buffer.newest.take()
+            }
+            Keep::Newest => buffer.newest.replace(event),
+        };
+        drop(buffer);
+        drop(superseded);
+        if news {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Lets nothing in any more. What the buffer holds still reaches the log.
+    pub(crate) fn close(&self) {
+        self.buffer().closed = true;
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits until every stored event emitted so far is in the log.
+    pub(crate) async fn drain(&self) -> Result<()> {
+        let emitted = self.buffer().emitted;
+        let mut arrived = self.shared.arrived.subscribe();
+        let reached =
+            arrived.wait_for(|so_far| so_far.as_ref().map_or(true, |count| *count >= emitted)).await;
+        reached.map_or(Ok(()), |so_far| so_far.clone().map(|_| ()))
+    }
+
+    /// Moves the buffer into the log until it is closed and empty, or until the log refuses.
+    pub(crate) async fn pump(&self, log: &(impl EventLog + ?Sized), lease: &Lease) {
+        let mut due = clock::now();
+        loop {
+            let events = match self.next(clock::now() >= due) {
+                Next::Append(events) => events,
+                Next::Wait { transient } => {
+                    tokio::select! {
+                        () = self.shared.wake.notified() => {}
+                        () = sleep_until(due), if transient => {}
+                    }
+                    continue;
+                }
+                Next::End => return,
+            };
+            let stored = events.iter().filter(|event| event.keep == Keep::All).count();
+            if stored < events.len() {
+                due = clock::after(TRANSIENT_PAUSE);
+            }
+            let appended = persist(|| log.append(lease, &events)).await;
+            if let Err(error) = &appended {
+                tracing::warn!(%error, "the log takes no more events of this attempt");
+                *self.buffer() = Buffer { closed: true, ..Buffer::default() };
+            }
+            self.shared.arrived.send_modify(|so_far| match (so_far, appended) {
+                (Ok(count), Ok(_)) => *count += stored as u64,
+                (so_far, Err(error)) => *so_far = Err(error),
+                (Err(_), Ok(_)) => {}
+            });
+            sleep(BREATH).await;
+        }
+    }
+
+    /// Takes what is to be appended now, in order; `transient` tells whether an event that is not stored is due.
+    fn next(&self, transient: bool) -> Next {
+        let mut buffer = self.buffer();
+        let mut events = mem::take(&mut buffer.stored);
+        if transient {
+            events.extend(buffer.newest.take());
+        }
+        if !events.is_empty() {
+            Next::Append(events)
+        } else if buffer.closed {
+            Next::End
+        } else {
+            Next::Wait { transient: buffer.newest.is_some() }
+        }
+    }
+
+    fn buffer(&self) -> MutexGuard<'_, Buffer> {
+        self.shared.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Emitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter").finish_non_exhaustive()
+    }
+}

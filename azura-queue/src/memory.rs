@@ -1,0 +1,171 @@
+//! The queue that lives in this process.
+
+mod follow;
+mod table;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use tokio::{sync::Notify, time::timeout};
+
+use crate::{
+    Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page, Result,
+    Seq, State, TaskId, TaskRecord, WorkerId,
+};
+use table::Table;
+
+/// A queue in memory: everything that a queue is, for as long as the process lives.
+///
+/// Clones are handles to the same queue. Tasks and their events stay until they are deleted.
+#[derive(Clone, Default)]
+pub struct MemoryQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    table: Mutex<Table>,
+    /// Wakes claims that wait: a task may have become `PENDING`.
+    ready: Notify,
+}
+
+impl MemoryQueue {
+    /// An empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for MemoryQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryQueue").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The table, locked for the length of one verb: no lock is ever held while waiting.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a task to claim.
+    async fn claim(&self, worker: &WorkerId, queues: &[String], ttl: Duration) -> Result<Arc<TaskRecord>> {
+        loop {
+            // Made before the look at the table, so that nothing can slip in between.
+            let ready = self.ready.notified();
+            let claimed = self.table().claim(worker, queues, ttl)?;
+            match claimed {
+                Some(record) => return Ok(record),
+                None => ready.await,
+            }
+        }
+    }
+
+    /// Waits for a request to cancel.
+    async fn cancel_requested(&self, lease: &Lease) -> Result<bool> {
+        let (_, wake) = self.table().cancel_requested(lease)?;
+        loop {
+            let woken = wake.notified();
+            let (requested, _) = self.table().cancel_requested(lease)?;
+            if requested {
+                return Ok(true);
+            }
+            woken.await;
+        }
+    }
+}
+
+#[async_trait]
+impl Broker for MemoryQueue {
+    async fn submit(&self, task: NewTask) -> Result<TaskId> {
+        let id = self.shared.table().submit(task)?;
+        self.shared.ready.notify_waiters();
+        Ok(id)
+    }
+
+    async fn restore(&self, record: TaskRecord, log: Vec<Entry>) -> Result<()> {
+        self.shared.table().restore(record, log)
+    }
+
+    async fn get(&self, id: &TaskId) -> Result<TaskRecord> {
+        let record = self.shared.table().record(id)?;
+        Ok(Arc::unwrap_or_clone(record))
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Page<TaskRecord>> {
+        let page = self.shared.table().list(query)?;
+        Ok(Page::new(page.items.into_iter().map(Arc::unwrap_or_clone).collect(), page.next))
+    }
+
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        queues: &[String],
+        ttl: Duration,
+        wait: Duration,
+    ) -> Result<Option<Lease>> {
+        match timeout(wait, self.shared.claim(worker, queues, ttl)).await {
+            Ok(claimed) => Ok(Some(Lease::new(Arc::unwrap_or_clone(claimed?), worker.clone()))),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn heartbeat(&self, lease: &Lease, ttl: Duration) -> Result<Heartbeat> {
+        self.shared.table().heartbeat(lease, ttl).map(Heartbeat::new)
+    }
+
+    async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
+        timeout(wait, self.shared.cancel_requested(lease)).await.unwrap_or(Ok(false))
+    }
+
+    async fn finish(&self, lease: &Lease, how: Finish) -> Result<State> {
+        let state = self.shared.table().finish(lease, how)?;
+        if state == State::Pending {
+            self.shared.ready.notify_waiters();
+        }
+        Ok(state)
+    }
+
+    async fn cancel(&self, id: &TaskId) -> Result<State> {
+        self.shared.table().cancel(id)
+    }
+
+    async fn reap(&self) -> Result<usize> {
+        let reaped = self.shared.table().reap()?;
+        if reaped > 0 {
+            self.shared.ready.notify_waiters();
+        }
+        Ok(reaped)
+    }
+
+    async fn delete(&self, id: &TaskId) -> Result<()> {
+        self.shared.table().delete(id)
+    }
+
+    async fn annotate(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<Labels> {
+        self.shared.table().annotate(id, labels)
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryQueue {
+    async fn append(&self, lease: &Lease, events: &[NewEvent]) -> Result<Seq> {
+        self.shared.table().append(lease, events)
+    }
+
+    async fn read(&self, id: &TaskId, after: Seq, limit: usize) -> Result<Vec<Entry>> {
+        let entries = self.shared.table().read(id, after, limit)?;
+        Ok(entries.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
+        let wake = self.shared.table().wake(id)?;
+        Ok(follow::stream(Arc::clone(&self.shared), *id, after, wake))
+    }
+}

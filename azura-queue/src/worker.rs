@@ -1,0 +1,166 @@
+//! Workers: they take tasks and have them done.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::{
+    DEFAULT_QUEUE, Lease, Queue, Result, TaskContext, TaskFailure, WorkerId,
+    attempt::{self, Pace},
+    backoff::persist,
+};
+
+pub(crate) type Handler = Arc<dyn Fn(&TaskContext) -> Result<Value, TaskFailure> + Send + Sync>;
+
+/// How long one call waits for a task.
+const CLAIM_WAIT: Duration = Duration::from_secs(5);
+/// How long to wait after a call that failed for good.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Takes tasks from a queue and runs their handlers.
+///
+/// Handlers are plain synchronous functions, each run on a thread of its own. Beside them the worker keeps the lease alive, moves the events into
+/// the log, listens for a cancel request and, when the handler returns, ends the task:
+///
+/// | the handler | the task |
+/// |---|---|
+/// | returns a value | `SUCCESS` |
+/// | returns a [`TaskFailure`] | `FAILURE` |
+/// | returns [`TaskFailure::cancelled`] after a cancel request | `REVOKED` |
+/// | returns [`TaskFailure::cancelled`] during a shutdown | `PENDING` again |
+/// | panics | `FAILURE`, [`TaskFailure::PANICKED`]; the worker lives on |
+/// | does not exist | `FAILURE`, [`TaskFailure::UNKNOWN_TASK`] |
+/// | lost its lease | what comes out is thrown away |
+#[must_use = "a worker does nothing until it runs"]
+pub struct Worker {
+    queue: Arc<dyn Queue>,
+    id: WorkerId,
+    queues: Vec<String>,
+    handlers: HashMap<String, Handler>,
+    slots: usize,
+    ttl: Duration,
+    pace: Pace,
+}
+
+impl Worker {
+    /// A worker without handlers, for the [`DEFAULT_QUEUE`]: one task at a time, leases of 15 s, heartbeats every 5 s,
+    /// 30 s of grace at shutdown.
+    pub fn new(queue: Arc<dyn Queue>) -> Self {
+        Self {
+            queue,
+            id: WorkerId::random(),
+            queues: vec![DEFAULT_QUEUE.to_owned()],
+            handlers: HashMap::new(),
+            slots: 1,
+            ttl: Duration::from_secs(15),
+            pace: Pace { heartbeat: Duration::from_secs(5), grace: Duration::from_secs(30) },
+        }
+    }
+
+    /// Does tasks called `name` with `handler`.
+    pub fn handle<F>(mut self, name: impl Into<String>, handler: F) -> Self
+    where
+        F: Fn(&TaskContext) -> Result<Value, TaskFailure> + Send + Sync + 'static,
+    {
+        self.handlers.insert(name.into(), Arc::new(handler));
+        self
+    }
+
+    /// Names the worker.
+    pub fn id(mut self, id: WorkerId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Takes tasks from these queues instead.
+    pub fn queues(mut self, queues: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.queues = queues.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Works on up to this many tasks at the same time, at least 1.
+    pub fn slots(mut self, slots: usize) -> Self {
+        self.slots = slots.max(1);
+        self
+    }
+
+    /// Sets how long a lease lasts and how often it is renewed; a third of it is a good pause.
+    pub fn lease(mut self, ttl: Duration, heartbeat: Duration) -> Self {
+        self.ttl = ttl;
+        self.pace.heartbeat = heartbeat;
+        self
+    }
+
+    /// Sets how long a handler may take to stop at shutdown before its task is released over its head.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.pace.grace = grace;
+        self
+    }
+
+    /// Works until `shutdown` is cancelled; then takes no more tasks, asks the handlers to stop, and returns when all tasks are finished or released.
+    ///
+    /// Errors of the queue are logged and waited out.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let worker = Arc::new(self);
+        let mut tasks = JoinSet::new();
+        for _ in 0..worker.slots {
+            tasks.spawn(Arc::clone(&worker).serve(shutdown.clone()));
+        }
+        tasks.spawn(Arc::clone(&worker).reap(shutdown));
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a part of the worker failed");
+            }
+        }
+    }
+
+    /// One slot: a task after the other.
+    async fn serve(self: Arc<Self>, shutdown: CancellationToken) {
+        while let Some(claimed) = shutdown.run_until_cancelled(self.claim()).await {
+            match claimed {
+                Ok(Some(lease)) => self.attempt(lease, &shutdown).await,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%error, "no task could be claimed");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn claim(&self) -> Result<Option<Lease>> {
+        persist(|| self.queue.claim(&self.id, &self.queues, self.ttl, CLAIM_WAIT)).await
+    }
+
+    async fn attempt(&self, lease: Lease, shutdown: &CancellationToken) {
+        let span = tracing::info_span!("task", id = %lease.id(), attempt = lease.attempt());
+        let handler = self.handlers.get(&lease.task.name).cloned();
+        let cx = TaskContext::new(Arc::clone(&self.queue), lease, self.ttl);
+        attempt::run(cx, handler, self.pace, shutdown).instrument(span).await;
+    }
+
+    /// Takes back what other workers lost.
+    async fn reap(self: Arc<Self>, shutdown: CancellationToken) {
+        while shutdown.run_until_cancelled(sleep(self.pace.heartbeat)).await.is_some() {
+            match self.queue.reap().await {
+                Ok(0) => {}
+                Ok(lost) => tracing::warn!(lost, "leases ran out"),
+                Err(error) => tracing::warn!(%error, "leases could not be checked"),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("id", &self.id)
+            .field("queues", &self.queues)
+            .field("handlers", &self.handlers.keys())
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,251 @@
+//! Random histories against the table: whatever is asked of a queue, its tasks change as `State::apply` says and in no other way.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{sync::Arc, time::Duration};
+
+use azura_queue::{
+    DEFAULT_QUEUE, Entry, EventKind, Finish, Heartbeat, Keep, Lease, MAX_LOST_LEASES, MemoryQueue, NewEvent,
+    NewTask, Queue, QueueError, State, TaskFailure, TaskId, Transition, WorkerId,
+};
+use proptest::{collection::vec, prelude::*};
+use serde_json::json;
+
+const LONG: Duration = Duration::from_hours(1);
+
+/// What can be asked. Numbers choose among the tasks or the leases there are.
+#[derive(Debug, Clone)]
+enum Op {
+    Submit,
+    Claim { expired: bool },
+    Heartbeat { lease: usize, expired: bool },
+    Append { lease: usize, events: usize },
+    Finish { lease: usize, how: usize },
+    Cancel { task: usize },
+    Delete { task: usize },
+    Reap,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    // Small numbers count back from the newest lease, so that most histories get somewhere.
+    let lease = prop_oneof![3 => Just(0), 1 => 0..20_usize];
+    prop_oneof![
+        2 => Just(Op::Submit),
+        5 => any::<bool>().prop_map(|expired| Op::Claim { expired }),
+        1 => (lease.clone(), any::<bool>()).prop_map(|(lease, expired)| Op::Heartbeat { lease, expired }),
+        2 => (lease.clone(), 0..4_usize).prop_map(|(lease, events)| Op::Append { lease, events }),
+        3 => (lease, 0..5_usize).prop_map(|(lease, how)| Op::Finish { lease, how }),
+        1 => (0..20_usize).prop_map(|task| Op::Cancel { task }),
+        1 => (0..20_usize).prop_map(|task| Op::Delete { task }),
+        2 => Just(Op::Reap),
+    ]
+}
+
+/// What a task should be.
+#[derive(Debug)]
+struct Expected {
+    id: TaskId,
+    state: State,
+    attempt: u32,
+    lost: u32,
+    cancelled: bool,
+    expired: bool,
+    deleted: bool,
+    story: Vec<EventKind>,
+}
+
+impl Expected {
+    fn new(id: TaskId) -> Self {
+        Self {
+            id,
+            state: State::Pending,
+            attempt: 0,
+            lost: 0,
+            cancelled: false,
+            expired: false,
+            deleted: false,
+            story: vec![EventKind::Pending],
+        }
+    }
+
+    fn change(&mut self, transition: Transition) -> State {
+        let back = matches!(transition, Transition::Retry | Transition::LoseLease | Transition::Release);
+        let transition = if back && self.cancelled { Transition::Cancel } else { transition };
+        self.state = self.state.apply(transition).unwrap();
+        self.story.push(self.state.into());
+        self.state
+    }
+
+    /// Whether a lease still stands, or how it is refused.
+    fn fence(&self, lease: &Lease) -> Result<(), QueueError> {
+        let stands = !self.deleted && self.state == State::Started && self.attempt == lease.attempt();
+        let stale = QueueError::StaleLease { id: self.id, attempt: lease.attempt() };
+        if stands { Ok(()) } else { Err(stale) }
+    }
+}
+
+/// The queue, and what should be true of it.
+struct Model {
+    queue: Arc<dyn Queue>,
+    tasks: Vec<Expected>,
+    leases: Vec<Lease>,
+}
+
+impl Model {
+    /// A lease, counted back from the newest, and its task.
+    fn lease(&mut self, back: usize) -> Option<(&Lease, &mut Expected)> {
+        let n = self.leases.len().checked_sub(1 + back % self.leases.len().max(1))?;
+        let lease = &self.leases[n];
+        let task = self.tasks.iter_mut().find(|task| task.id == lease.id()).unwrap();
+        Some((lease, task))
+    }
+
+    async fn step(&mut self, op: Op) {
+        let queue = Arc::clone(&self.queue);
+        match op {
+            Op::Submit => {
+                let id = queue.submit(NewTask::new("work")).await.unwrap();
+                self.tasks.push(Expected::new(id));
+            }
+            Op::Claim { expired } => {
+                let ttl = if expired { Duration::ZERO } else { LONG };
+                let names = [DEFAULT_QUEUE.to_owned()];
+                let claimed = queue.claim(&WorkerId::new("one"), &names, ttl, Duration::ZERO).await.unwrap();
+                let waiting = self.tasks.iter_mut().find(|task| task.state == State::Pending);
+                assert_eq!(claimed.as_ref().map(Lease::id), waiting.as_ref().map(|task| task.id));
+                if let (Some(lease), Some(task)) = (claimed, waiting) {
+                    task.change(Transition::Claim);
+                    task.attempt += 1;
+                    task.expired = expired;
+                    assert_eq!(lease.attempt(), task.attempt);
+                    self.leases.push(lease);
+                }
+            }
+            Op::Heartbeat { lease, expired } => {
+                if let Some((lease, task)) = self.lease(lease) {
+                    let ttl = if expired { Duration::ZERO } else { LONG };
+                    let beat = task.fence(lease).map(|()| {
+                        task.expired = expired;
+                        Heartbeat::new(task.cancelled)
+                    });
+                    assert_eq!(queue.heartbeat(lease, ttl).await, beat);
+                }
+            }
+            Op::Append { lease, events } => {
+                if let Some((lease, task)) = self.lease(lease) {
+                    let events = vec![NewEvent::new(Keep::All, json!(task.attempt)); events];
+                    let appended = task.fence(lease).map(|()| {
+                        task.story.extend(events.iter().map(|_| EventKind::Progress));
+                        task.story.len() as u64
+                    });
+                    assert_eq!(queue.append(lease, &events).await, appended);
+                }
+            }
+            Op::Finish { lease, how } => {
+                if let Some((lease, task)) = self.lease(lease) {
+                    let failure = TaskFailure::new("BROKEN", "it broke");
+                    let (how, transition) = match how {
+                        0 => (Finish::Succeeded(json!(1)), Transition::Succeed),
+                        1 => (Finish::Failed { failure, retry: false }, Transition::Fail),
+                        2 => (Finish::Failed { failure, retry: true }, Transition::Retry),
+                        3 => (Finish::Cancelled, Transition::Cancel),
+                        _ => (Finish::Released, Transition::Release),
+                    };
+                    let ended = task.fence(lease).map(|()| task.change(transition));
+                    assert_eq!(queue.finish(lease, how).await, ended);
+                }
+            }
+            Op::Cancel { task } => {
+                if let Some(task) = choose(&mut self.tasks, task) {
+                    if !task.state.is_terminal() {
+                        task.cancelled = true;
+                    }
+                    if task.state == State::Pending {
+                        task.change(Transition::Cancel);
+                    }
+                    let state =
+                        if task.deleted { Err(QueueError::NotFound(task.id)) } else { Ok(task.state) };
+                    assert_eq!(queue.cancel(&task.id).await, state);
+                }
+            }
+            Op::Delete { task } => {
+                if let Some(task) = choose(&mut self.tasks, task) {
+                    let (id, state) = (task.id, task.state);
+                    let deleted = match task {
+                        Expected { deleted: true, .. } => Err(QueueError::NotFound(id)),
+                        _ if !state.is_terminal() => Err(QueueError::NotFinished { id, state }),
+                        _ => Ok(()),
+                    };
+                    assert_eq!(queue.delete(&id).await, deleted);
+                    task.deleted |= deleted.is_ok();
+                }
+            }
+            Op::Reap => {
+                let mut reaped = 0;
+                for task in self.tasks.iter_mut().filter(|task| task.state == State::Started && task.expired)
+                {
+                    task.lost += 1;
+                    let given_up = task.lost == MAX_LOST_LEASES;
+                    task.change(if given_up { Transition::Fail } else { Transition::LoseLease });
+                    reaped += 1;
+                }
+                assert_eq!(queue.reap().await, Ok(reaped));
+            }
+        }
+    }
+
+    /// The queue is what it should be.
+    async fn check(&self) {
+        for task in &self.tasks {
+            if task.deleted {
+                assert_eq!(self.queue.get(&task.id).await, Err(QueueError::NotFound(task.id)));
+                continue;
+            }
+            let record = self.queue.get(&task.id).await.unwrap();
+            let found = (record.state, record.attempt, record.lost_leases, record.cancel_requested);
+            assert_eq!(found, (task.state, task.attempt, task.lost, task.cancelled));
+            assert_eq!(record.finished_at.is_some(), task.state.is_terminal());
+            assert_eq!(record.result.is_some(), task.state == State::Success);
+            assert_eq!(record.error.is_some(), task.state == State::Failure);
+
+            let log = self.queue.read(&task.id, 0, usize::MAX).await.unwrap();
+            assert_eq!(log.iter().map(|entry| entry.kind).collect::<Vec<_>>(), task.story);
+            assert_lawful(&log, task.state);
+        }
+    }
+}
+
+/// The laws of a log, without any model: numbers without gaps, attempts that rise, and one end.
+fn assert_lawful(log: &[Entry], state: State) {
+    for (n, entry) in log.iter().enumerate() {
+        assert_eq!(entry.seq, Some(n as u64 + 1));
+        assert_eq!(entry.kind.is_terminal(), state.is_terminal() && n + 1 == log.len());
+    }
+    for pair in log.windows(2) {
+        let begins = u32::from(pair[1].kind == EventKind::Started);
+        assert_eq!(pair[1].attempt, pair[0].attempt + begins);
+        let in_an_attempt = matches!(pair[0].kind, EventKind::Started | EventKind::Progress);
+        assert_eq!(in_an_attempt, begins == 0 && !(pair[0].kind == EventKind::Pending), "{pair:?}");
+    }
+}
+
+fn choose(tasks: &mut [Expected], n: usize) -> Option<&mut Expected> {
+    let n = n.checked_rem(tasks.len())?;
+    tasks.get_mut(n)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn histories_are_lawful(ops in vec(op(), 1..120)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut model = Model { queue: Arc::new(MemoryQueue::new()), tasks: Vec::new(), leases: Vec::new() };
+            for op in ops {
+                model.step(op).await;
+                model.check().await;
+            }
+        });
+    }
+}

@@ -1,0 +1,140 @@
+//! Who gets which task, and when.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use azura_queue::{Finish, NewTask, QueueError, State, TaskId};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::*;
+
+pub(crate) async fn the_oldest_comes_first(queue: Subject) {
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(submit(&queue).await);
+    }
+    queue.cancel(&ids.remove(2)).await.unwrap();
+    for id in ids {
+        assert_eq!(claim(&queue).await.id(), id);
+    }
+    assert_eq!(try_claim(&queue, LONG).await, None);
+}
+
+pub(crate) async fn queues_are_separate(queue: Subject) {
+    let worker = WorkerId::new("tester");
+    let slow = queue.submit(NewTask::new("work").queue("slow")).await.unwrap();
+    let quick = queue.submit(NewTask::new("work").queue("quick")).await.unwrap();
+    let take = async |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let lease = queue.claim(&worker, &names, LONG, Duration::ZERO).await.unwrap();
+        lease.map(|lease| lease.id())
+    };
+    assert_eq!(take(&[]).await, None);
+    assert_eq!(take(&["celery"]).await, None);
+    assert_eq!(take(&["celery", "quick"]).await, Some(quick));
+    assert_eq!(take(&["quick", "slow"]).await, Some(slow));
+    assert_eq!(take(&["quick", "slow"]).await, None);
+}
+
+fn claim_later(queue: &Subject) -> tokio::task::JoinHandle<TaskId> {
+    let queue = Arc::clone(queue);
+    tokio::spawn(async move {
+        let lease = queue.claim(&WorkerId::new("waiting"), &queues(), LONG, LONG).await.unwrap();
+        lease.expect("a task came").id()
+    })
+}
+
+pub(crate) async fn a_claim_waits_for_a_task(queue: Subject) {
+    let started = Instant::now();
+    let claims = [claim_later(&queue), claim_later(&queue)];
+    tokio::task::yield_now().await;
+    let mut submitted = [submit(&queue).await, submit(&queue).await];
+    let mut claimed = Vec::new();
+    for claim in claims {
+        claimed.push(soon(claim).await.unwrap());
+    }
+    claimed.sort();
+    submitted.sort();
+    assert_eq!(claimed, submitted);
+    assert!(started.elapsed() < LONG / 2, "the claims were woken");
+}
+
+pub(crate) async fn a_claim_gives_up_after_its_wait(queue: Subject) {
+    let wait = Duration::from_millis(50);
+    let started = Instant::now();
+    let claimed = queue.claim(&WorkerId::new("tester"), &queues(), LONG, wait).await.unwrap();
+    assert_eq!(claimed, None);
+    assert!(started.elapsed() >= wait);
+}
+
+pub(crate) async fn a_waiting_claim_takes_what_comes_back(queue: Subject) {
+    let id = submit(&queue).await;
+    let lease = claim(&queue).await;
+    let waiting = claim_later(&queue);
+    queue.finish(&lease, Finish::Released).await.unwrap();
+    assert_eq!(soon(waiting).await.unwrap(), id);
+
+    let other = submit(&queue).await;
+    let _lost = claim_in_vain(&queue).await;
+    let waiting = claim_later(&queue);
+    assert_eq!(queue.reap().await, Ok(1));
+    assert_eq!(soon(waiting).await.unwrap(), other);
+}
+
+pub(crate) async fn each_task_is_claimed_once(queue: Subject) {
+    const WORKERS: usize = 8;
+    const TASKS: usize = 200;
+    let mut workers = JoinSet::new();
+    for n in 0..WORKERS {
+        let queue = Arc::clone(&queue);
+        workers.spawn(async move {
+            let worker = WorkerId::new(format!("worker {n}"));
+            let mut done = Vec::new();
+            loop {
+                let lease = queue.claim(&worker, &queues(), LONG, LONG).await.unwrap().unwrap();
+                if lease.task.name == "stop" {
+                    break done;
+                }
+                queue.append(&lease, &[progress(n)]).await.unwrap();
+                queue.finish(&lease, Finish::Succeeded(json!(n))).await.unwrap();
+                done.push((lease.id(), n));
+            }
+        });
+    }
+    let mut submitted = Vec::new();
+    for _ in 0..TASKS {
+        submitted.push(submit(&queue).await);
+    }
+    for _ in 0..WORKERS {
+        queue.submit(NewTask::new("stop")).await.unwrap();
+    }
+    let done: Vec<_> = soon(workers.join_all()).await.concat();
+    assert_eq!(done.len(), TASKS);
+    let by: HashMap<TaskId, usize> = done.into_iter().collect();
+    for id in submitted {
+        let record = queue.get(&id).await.unwrap();
+        assert_eq!((record.state, record.attempt), (State::Success, 1));
+        assert_eq!(record.result, Some(json!(by[&id])));
+        assert_eq!(seqs(&log(&queue, &id).await), [1, 2, 3, 4]);
+    }
+}
+
+pub(crate) async fn one_of_many_finishes_wins(queue: Subject) {
+    let id = submit(&queue).await;
+    let lease = Arc::new(claim(&queue).await);
+    let mut finishes = JoinSet::new();
+    for n in 0..8 {
+        let (queue, lease) = (Arc::clone(&queue), Arc::clone(&lease));
+        finishes.spawn(async move { queue.finish(&lease, Finish::Succeeded(json!(n))).await.map(|_| n) });
+    }
+    let outcomes = soon(finishes.join_all()).await;
+    let winners: Vec<i32> = outcomes.iter().flatten().copied().collect();
+    let [winner] = winners[..] else { panic!("{outcomes:?}") };
+    let stale = Err(QueueError::StaleLease { id, attempt: 1 });
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == stale).count(), 7);
+    assert_eq!(queue.get(&id).await.unwrap().result, Some(json!(winner)));
+    assert_eq!(seqs(&log(&queue, &id).await), [1, 2, 3]);
+}

@@ -1,0 +1,125 @@
+//! Finding tasks again.
+
+use azura_queue::{Finish, Labels, ListQuery, NewTask, QueueError, State};
+use serde_json::json;
+
+use super::*;
+
+async fn found(queue: &Subject, query: &ListQuery) -> Vec<TaskId> {
+    queue.list(query).await.unwrap().items.into_iter().map(|record| record.id).collect()
+}
+
+pub(crate) async fn the_newest_come_first(queue: Subject) {
+    assert!(found(&queue, &ListQuery::default()).await.is_empty());
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.insert(0, submit(&queue).await);
+    }
+    assert_eq!(found(&queue, &ListQuery::default()).await, ids);
+    // Work on a task does not move it.
+    let lease = claim(&queue).await;
+    queue.finish(&lease, Finish::Released).await.unwrap();
+    assert_eq!(found(&queue, &ListQuery::default()).await, ids);
+    let page = queue.list(&ListQuery::default()).await.unwrap();
+    assert_eq!((page.items[0].clone(), page.next), (queue.get(&ids[0]).await.unwrap(), None));
+}
+
+pub(crate) async fn filters_narrow_it_down(queue: Subject) {
+    let mut ids = Vec::new();
+    for n in 0..12 {
+        let task = NewTask::new(if n % 2 == 0 { "even" } else { "odd" })
+            .label("third", (n % 3).to_string())
+            .label("n", n.to_string());
+        ids.push(queue.submit(task).await.unwrap());
+    }
+    let lease = claim(&queue).await;
+    queue.finish(&lease, Finish::Succeeded(json!(1))).await.unwrap();
+    queue.cancel(&ids[1]).await.unwrap();
+    let _running = claim(&queue).await;
+
+    let all = ListQuery::default;
+    assert_eq!(found(&queue, &all().name("odd").label("third", "0")).await, [ids[9], ids[3]]);
+    assert_eq!(found(&queue, &all().label("third", "1").label("n", "7")).await, [ids[7]]);
+    assert!(found(&queue, &all().label("third", "9")).await.is_empty());
+    assert!(found(&queue, &all().label("fourth", "1")).await.is_empty());
+    assert!(found(&queue, &all().name("eve")).await.is_empty());
+    assert_eq!(found(&queue, &all().state(State::Success).state(State::Revoked)).await, [ids[1], ids[0]]);
+    assert_eq!(found(&queue, &all().state(State::Started)).await, [ids[2]]);
+    assert_eq!(found(&queue, &all().state(State::Pending).limit(100)).await.len(), 9);
+}
+
+pub(crate) async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
+    let mut ids = Vec::new();
+    for n in 0..10 {
+        let task = NewTask::new("work").label("parity", (n % 2).to_string());
+        ids.insert(0, queue.submit(task).await.unwrap());
+    }
+    let query = || ListQuery::default().limit(4);
+    let first = queue.list(&query()).await.unwrap();
+    assert_eq!(first.items.iter().map(|record| record.id).collect::<Vec<_>>(), ids[..4]);
+
+    submit(&queue).await;
+    for id in &ids[3..5] {
+        queue.cancel(id).await.unwrap();
+        queue.delete(id).await.unwrap();
+    }
+    let second = queue.list(&query().cursor(first.next.unwrap())).await.unwrap();
+    assert_eq!(second.items.iter().map(|record| record.id).collect::<Vec<_>>(), ids[5..9]);
+    let third = queue.list(&query().cursor(second.next.unwrap())).await.unwrap();
+    assert_eq!(third.items.iter().map(|record| record.id).collect::<Vec<_>>(), ids[9..]);
+    assert_eq!(third.next, None);
+
+    // A page that is exactly full is the last one if nothing is left that the query asks for.
+    let evens = queue.list(&query().label("parity", "0")).await.unwrap();
+    assert_eq!((evens.items.len(), evens.next), (4, None));
+    assert_eq!(found(&queue, &query().limit(0)).await.len(), 1);
+    let error = queue.list(&query().cursor("nonsense")).await;
+    assert_eq!(error, Err(QueueError::InvalidCursor("nonsense".into())));
+}
+
+pub(crate) async fn labels_are_set_and_removed(queue: Subject) {
+    let id = queue.submit(NewTask::new("work").label("a", "1").label("b", "2")).await.unwrap();
+    let change = [("b".into(), None), ("c".into(), Some("3".into())), ("d".into(), None)];
+    let expected = Labels::from([("a".into(), "1".into()), ("c".into(), "3".into())]);
+    assert_eq!(queue.annotate(&id, &change.into()).await, Ok(expected.clone()));
+    assert_eq!(queue.get(&id).await.unwrap().labels, expected);
+    assert_eq!(found(&queue, &ListQuery::default().label("c", "3")).await, [id]);
+    assert!(found(&queue, &ListQuery::default().label("b", "2")).await.is_empty());
+
+    queue.cancel(&id).await.unwrap();
+    let change = [("a".into(), Some("9".into()))];
+    assert_eq!(queue.annotate(&id, &change.into()).await.unwrap()["a"], "9");
+    assert_eq!(log(&queue, &id).await.len(), 2, "labels are no events");
+}
+
+pub(crate) async fn what_has_ended_can_be_restored(queue: Subject) {
+    let id = queue.submit(NewTask::new("work").arg(7).label("kind", "old")).await.unwrap();
+    let lease = claim(&queue).await;
+    queue.append(&lease, &[progress(1), progress(2)]).await.unwrap();
+    let copy = log(&queue, &id).await;
+    let waiting = queue.get(&id).await.unwrap();
+    queue.finish(&lease, Finish::Succeeded(json!({"fine": true}))).await.unwrap();
+    let (record, whole) = (queue.get(&id).await.unwrap(), log(&queue, &id).await);
+
+    assert_eq!(queue.restore(record.clone(), whole.clone()).await, Err(QueueError::Duplicate(id)));
+    queue.delete(&id).await.unwrap();
+    let unfinished = QueueError::NotFinished { id, state: State::Started };
+    assert_eq!(queue.restore(waiting, whole.clone()).await, Err(unfinished));
+
+    let newer = submit(&queue).await;
+    // The copy of the log was made before the end; the end is in the record.
+    for log_left in [copy, whole.clone()] {
+        assert_eq!(queue.restore(record.clone(), log_left).await, Ok(()));
+        assert_eq!(queue.get(&id).await, Ok(record.clone()));
+        assert_eq!(follow(&queue, &id, 0).await, whole);
+        assert_eq!(found(&queue, &ListQuery::default()).await, [newer, id]);
+        assert_eq!(queue.cancel(&id).await, Ok(State::Success));
+        queue.delete(&id).await.unwrap();
+    }
+    queue.restore(record, Vec::new()).await.unwrap();
+    let told = follow(&queue, &id, 0).await;
+    assert_eq!((told.len(), told[0].seq), (1, Some(1)));
+    assert_eq!(told[0].details, json!({"fine": true}));
+    assert_eq!(claim(&queue).await.id(), newer);
+    assert_eq!(try_claim(&queue, LONG).await, None);
+}
