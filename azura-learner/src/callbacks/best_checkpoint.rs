@@ -1,0 +1,58 @@
+use super::{Callback, CallbackError, Flow, Outcome, TrainCx};
+use crate::{StateDict, files};
+use std::path::PathBuf;
+
+/// Keeps the weights of the epoch in which a metric was lowest, and gives them back to the model at the end, unless
+/// the training failed.
+#[derive(Debug, Clone)]
+pub struct BestCheckpoint {
+    metric: String,
+    file: Option<PathBuf>,
+    best: f64,
+    weights: Option<StateDict>,
+}
+
+impl BestCheckpoint {
+    /// Watches `metric`.
+    pub fn new(metric: impl Into<String>) -> Self {
+        Self { metric: metric.into(), file: None, best: f64::INFINITY, weights: None }
+    }
+
+    /// Also writes the weights to this file, atomically, whenever they are the best so far.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
+        self
+    }
+}
+
+impl Callback for BestCheckpoint {
+    /// Early among the callbacks, so that those at the end of the training see the best weights.
+    fn order(&self) -> i32 {
+        -10
+    }
+
+    fn monitors(&self) -> Option<&str> {
+        Some(&self.metric)
+    }
+
+    fn on_epoch_end(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        if let Some(&value) = cx.metrics.get(&self.metric)
+            && value < self.best
+        {
+            self.best = value;
+            let weights = self.weights.insert(StateDict::of(cx.model));
+            if let Some(file) = &self.file {
+                files::write_atomic(file, &weights.to_bytes())?;
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn on_train_end(&mut self, outcome: &Outcome, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        if let (Some(weights), false) = (&self.weights, matches!(outcome, Outcome::Failed(_))) {
+            weights.load_into(cx.model)?;
+        }
+        Ok(Flow::Continue)
+    }
+}

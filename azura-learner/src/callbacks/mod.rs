@@ -1,0 +1,265 @@
+//! Callbacks: what watches a training, and may change or stop it.
+
+mod best_checkpoint;
+mod early_stopping;
+mod progress_bar;
+mod publish;
+
+pub use best_checkpoint::BestCheckpoint;
+pub use early_stopping::EarlyStopping;
+pub use progress_bar::ProgressBar;
+pub use publish::{ProgressEvent, Publish};
+
+use crate::{Error, History, Metrics, Optimizer, Parameters};
+use azura_core::{Grads, Tensor};
+use serde_json::Value;
+
+/// What a callback may return as its error: anything that is one.
+pub type CallbackError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Whether the training goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// It goes on.
+    Continue,
+    /// It ends after the current batch, for this reason.
+    Stop(String),
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// All epochs were run.
+    Completed,
+    /// A callback asked to stop, for this reason.
+    Stopped(String),
+    /// It was cancelled from outside.
+    Cancelled,
+    /// It failed; the error's text.
+    Failed(String),
+}
+
+/// What has just happened in the loop, in this order:
+///
+/// ```text
+/// TrainBegin
+///   EpochBegin
+///     BatchBegin  Gradients  BatchEnd       for each batch
+///     ValidationBegin  ValidationEnd        on validated epochs
+///   EpochEnd                                not of an epoch that was cut short
+/// Exception                                 if the training fails
+/// TrainEnd                                  exactly once, last, on every path
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The training begins.
+    TrainBegin,
+    /// An epoch begins.
+    EpochBegin,
+    /// A batch begins.
+    BatchBegin,
+    /// The gradients of a batch are there, and not yet used: [`TrainCx::grads`].
+    Gradients,
+    /// A batch was learned, with this loss.
+    BatchEnd {
+        /// The loss of the batch.
+        loss: f32,
+    },
+    /// A validation begins.
+    ValidationBegin,
+    /// A validation has ended; its metrics are in [`TrainCx::metrics`].
+    ValidationEnd {
+        /// The model's output for all validation samples in order, if a callback
+        /// [wants it](Callback::wants_validation_output).
+        output: Option<&'a Tensor>,
+    },
+    /// An epoch has ended; [`TrainCx::history`] holds it.
+    EpochEnd,
+    /// The training fails.
+    Exception {
+        /// Why.
+        error: &'a Error,
+    },
+    /// The training has ended.
+    TrainEnd {
+        /// How.
+        outcome: &'a Outcome,
+    },
+}
+
+/// Where a training stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The epoch, from 1; 0 before the first.
+    pub epoch: usize,
+    /// How many epochs are planned.
+    pub total_epochs: usize,
+    /// The batch within the epoch, from 1; 0 before the first.
+    pub batch: usize,
+    /// The batches of an epoch.
+    pub total_batches: usize,
+    /// The optimizer's steps so far.
+    pub step: usize,
+}
+
+/// What a callback sees and may change. Made afresh for every event.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TrainCx<'a> {
+    /// Where the training stands.
+    pub progress: Progress,
+    /// The epochs so far.
+    pub history: &'a History,
+    /// The metrics of the current epoch so far.
+    pub metrics: &'a Metrics,
+    /// The parameters of the model.
+    pub model: &'a mut dyn Parameters,
+    /// The optimizer, with its learning rate.
+    pub optimizer: &'a mut dyn Optimizer,
+    /// The gradients, at [`Event::Gradients`] only.
+    pub grads: Option<&'a mut Grads<f32>>,
+}
+
+/// Defines the methods that `on_event` dispatches to, each continuing by default.
+macro_rules! hooks {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// An error ends the training as failed, after every callback has seen the event.
+        fn $name(&mut self, $($arg: $type,)* _cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+            Ok(Flow::Continue)
+        }
+    )*};
+}
+
+/// Something that is told of every event of a training.
+///
+/// Every callback sees every event, also after another asked to stop; the first reason wins, and an error beats a
+/// stop. Implement one of the methods, or [`on_event`](Self::on_event) for all.
+///
+/// ```
+/// use azura_learner::{Callback, CallbackError, Flow, TrainCx};
+///
+/// /// Halves the learning rate every ten epochs.
+/// struct Halve;
+///
+/// impl Callback for Halve {
+///     fn on_epoch_end(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+///         if cx.progress.epoch % 10 == 0 {
+///             cx.optimizer.set_lr(cx.optimizer.lr() / 2.0);
+///         }
+///         Ok(Flow::Continue)
+///     }
+/// }
+/// ```
+pub trait Callback: Send {
+    /// The name in error texts.
+    fn name(&self) -> String {
+        std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
+    }
+
+    /// Callbacks of lower order see an event first; equal ones in the order in which they were added.
+    fn order(&self) -> i32 {
+        0
+    }
+
+    /// The metric it watches. One that the training never produces is an error at the start.
+    fn monitors(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether [`Event::ValidationEnd`] shall carry the model's output. Collecting it takes memory.
+    fn wants_validation_output(&self) -> bool {
+        false
+    }
+
+    /// Called for every event; calls one of the methods below.
+    ///
+    /// # Errors
+    /// An error ends the training as failed, after every callback has seen the event.
+    fn on_event(&mut self, event: &Event<'_>, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        match event {
+            Event::TrainBegin => self.on_train_begin(cx),
+            Event::EpochBegin => self.on_epoch_begin(cx),
+            Event::BatchBegin => self.on_batch_begin(cx),
+            Event::Gradients => self.on_gradients(cx),
+            Event::BatchEnd { loss } => self.on_batch_end(*loss, cx),
+            Event::ValidationBegin => self.on_validation_begin(cx),
+            Event::ValidationEnd { output } => self.on_validation_end(*output, cx),
+            Event::EpochEnd => self.on_epoch_end(cx),
+            Event::Exception { error } => self.on_exception(error, cx),
+            Event::TrainEnd { outcome } => self.on_train_end(outcome, cx),
+        }
+    }
+
+    hooks! {
+        /// The training begins.
+        on_train_begin();
+        /// An epoch begins.
+        on_epoch_begin();
+        /// A batch begins.
+        on_batch_begin();
+        /// The gradients of a batch are in [`TrainCx::grads`], to be looked at or changed.
+        on_gradients();
+        /// A batch was learned.
+        on_batch_end(_loss: f32);
+        /// A validation begins.
+        on_validation_begin();
+        /// A validation has ended.
+        on_validation_end(_output: Option<&Tensor>);
+        /// An epoch has ended.
+        on_epoch_end();
+        /// The training fails.
+        on_exception(_error: &Error);
+        /// The training has ended. Comes exactly once, last.
+        on_train_end(_outcome: &Outcome);
+    }
+
+    /// The state that a checkpoint carries.
+    fn save(&self) -> Option<Value> {
+        None
+    }
+
+    /// Takes back what [`save`](Self::save) gave.
+    ///
+    /// # Errors
+    /// If the state is not its own.
+    fn load(&mut self, _state: Value) -> Result<(), CallbackError> {
+        Ok(())
+    }
+}
+
+impl<C: Callback + ?Sized> Callback for Box<C> {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn order(&self) -> i32 {
+        (**self).order()
+    }
+
+    fn monitors(&self) -> Option<&str> {
+        (**self).monitors()
+    }
+
+    fn wants_validation_output(&self) -> bool {
+        (**self).wants_validation_output()
+    }
+
+    fn on_event(&mut self, event: &Event<'_>, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        (**self).on_event(event, cx)
+    }
+
+    fn save(&self) -> Option<Value> {
+        (**self).save()
+    }
+
+    fn load(&mut self, state: Value) -> Result<(), CallbackError> {
+        (**self).load(state)
+    }
+}

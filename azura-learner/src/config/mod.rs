@@ -1,0 +1,88 @@
+//! Checking a config against its schema before anything is started with it: all problems at once, each with
+//! the place, what was found there and what is allowed.
+//!
+//! The schema is derived from the config's type by `schemars`; [`check`] knows the keywords that it writes
+//! for plain records, choices, lists and optional values. It fails closed: a keyword it does not know is
+//! itself a problem.
+
+mod check;
+mod limits;
+mod words;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+pub use check::{check, unknown_keywords};
+pub(crate) use words::with_suggestion;
+
+/// Something in a config that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Where: an RFC 6901 JSON pointer, `/training_params/lr`; empty for the whole config.
+    pub pointer: String,
+    /// What was found and what is allowed.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = if self.pointer.is_empty() { "config" } else { &self.pointer };
+        write!(f, "{place}: {}", self.message)
+    }
+}
+
+/// Problems that keep a config from being used; at least one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the config is invalid: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct Invalid(pub Vec<Problem>);
+
+/// The JSON Schema of a config's type.
+pub fn schema_of<C: JsonSchema>() -> Value {
+    schemars::schema_for!(C).to_value()
+}
+
+/// Checks a config and reads it; missing keys get their defaults.
+///
+/// ```
+/// # use azura_learner::config::parse;
+/// # use serde_json::json;
+/// #[derive(Default, serde::Deserialize, schemars::JsonSchema)]
+/// #[serde(default, deny_unknown_fields)]
+/// struct Config {
+///     #[schemars(range(min = 1, max = 100))]
+///     epochs: u32,
+/// }
+///
+/// let invalid = parse::<Config>(&json!({"epochs": 0, "epoch": 5})).err().unwrap();
+/// assert_eq!(invalid.0.len(), 2);
+/// assert_eq!(invalid.0[0].to_string(), "/epoch: unknown key `epoch`; did you mean `epochs`? allowed: `epochs`");
+/// assert_eq!(invalid.0[1].to_string(), "/epochs: `0` is below the minimum 1");
+/// ```
+///
+/// # Errors
+/// [`Invalid`] with everything that [`check`] finds.
+pub fn parse<C: JsonSchema + DeserializeOwned>(config: &Value) -> Result<C, Invalid> {
+    let problems = check(&schema_of::<C>(), config);
+    if !problems.is_empty() {
+        return Err(Invalid(problems));
+    }
+    C::deserialize(config).map_err(|e| Invalid(vec![Problem::new("", e.to_string())]))
+}
+
+/// Checks a config and returns it complete, with every missing key at its default.
+///
+/// # Errors
+/// As [`parse`]; also if the type does not serialise.
+pub fn with_defaults<C: JsonSchema + DeserializeOwned + Serialize>(config: &Value) -> Result<Value, Invalid> {
+    let complete = parse::<C>(config)?;
+    serde_json::to_value(complete).map_err(|e| Invalid(vec![Problem::new("", e.to_string())]))
+}

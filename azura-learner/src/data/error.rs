@@ -1,0 +1,137 @@
+//! What can be wrong with data, told so that a user finds the place.
+
+use std::{io, path::PathBuf};
+
+/// An error in data or in what is asked of it. Lines count from 1, the header being the first of most files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no header, or nothing below it.
+    #[error("the table is empty: a header line and at least one row are needed")]
+    Empty,
+    /// The input is greater than the limits allow.
+    #[error("the table is too large: more than {limit} {what}")]
+    TooLarge {
+        /// The largest number allowed.
+        limit: usize,
+        /// Of what: bytes, rows, columns, cells.
+        what: &'static str,
+    },
+    /// Two columns share a name, so that neither could be meant.
+    #[error("two columns are named {}", shown(name))]
+    DuplicateColumn {
+        /// The name.
+        name: String,
+    },
+    /// A row has another number of cells than the header.
+    #[error("line {line}: {found} cells, but the header has {expected}")]
+    Ragged {
+        /// Line of the row.
+        line: u64,
+        /// Cells in the row.
+        found: u64,
+        /// Cells in the header.
+        expected: u64,
+    },
+    /// The bytes are no UTF-8 text.
+    #[error("line {line}: not valid UTF-8 text")]
+    NotUtf8 {
+        /// Line of the row.
+        line: u64,
+    },
+    /// A cell that cannot be used.
+    #[error("line {line}, column {}: {} {problem}", shown(column), cell(text))]
+    Cell {
+        /// Line of the row.
+        line: u64,
+        /// Name of the column.
+        column: String,
+        /// The cell as written.
+        text: String,
+        /// What is wrong with it, as the end of a sentence.
+        problem: String,
+    },
+    /// A column that does not exist or cannot serve.
+    #[error("no {what} column {}; there are: {}", shown(name), listed(known))]
+    UnknownColumn {
+        /// The name asked for.
+        name: String,
+        /// Kind of column wanted: `numeric`, `time`.
+        what: &'static str,
+        /// The names that would do.
+        known: Vec<String>,
+    },
+    /// No column holds dates, and none was named.
+    #[error("no column holds dates or times; the columns are: {}", listed(columns))]
+    NoTimeColumn {
+        /// All columns.
+        columns: Vec<String>,
+    },
+    /// A data set that is not known here.
+    #[error("unknown data set {}; known: {}", shown(id), listed(known))]
+    UnknownDataset {
+        /// The id asked for.
+        id: String,
+        /// The ids that exist.
+        known: Vec<String>,
+    },
+    /// A window that does not fit into a part of the data.
+    #[error(
+        "windows of {length} rows do not fit: the smallest part ({part}) has {rows} rows, \
+         which allows at most {largest}"
+    )]
+    WindowTooLong {
+        /// The length asked for.
+        length: usize,
+        /// Name of the smallest part.
+        part: &'static str,
+        /// Rows of that part.
+        rows: usize,
+        /// The greatest length that fits every part.
+        largest: usize,
+    },
+}
+
+/// A cell as the subject of a sentence.
+fn cell(text: &str) -> String {
+    if text.is_empty() { "the cell".into() } else { shown(text) }
+}
+
+/// A name or cell in back quotes, as [`clipped`].
+pub(crate) fn shown(text: &str) -> String {
+    format!("`{}`", clipped(text))
+}
+
+/// Text fit for a message: line breaks and the like escaped, long text cut.
+pub(crate) fn clipped(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut out = String::new();
+    for c in text.chars().take(LONGEST) {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// Names in back quotes, the first thirty of them.
+pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    const MOST: usize = 30;
+    if names.is_empty() {
+        return "none".into();
+    }
+    let first = names.iter().take(MOST).map(|n| shown(n.as_ref())).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}

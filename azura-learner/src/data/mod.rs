@@ -1,0 +1,31 @@
+//! Data as it comes (CSV tables, bundled data sets) and as a model wants it (scaled, split, cut into
+//! windows).
+//!
+//! Nothing here knows of tensors: tables hold `f64`, model input is plain `f32` slices.
+//!
+//! | step | type |
+//! |---|---|
+//! | read a CSV | [`Table`] |
+//! | its time column | [`Times`], with [`Cycle`]s as calendar features |
+//! | divide by time | [`Parts`] |
+//! | scale by what the training part shows | [`Scaler`] |
+//! | hand out batches of windows | [`Windows`] |
+
+mod calendar;
+mod datasets;
+mod error;
+mod scaler;
+mod split;
+mod table;
+mod time;
+mod window;
+
+pub use calendar::Cycle;
+pub use datasets::{Dataset, Datasets};
+pub use error::DataError;
+pub(crate) use error::{clipped, listed, shown};
+pub use scaler::{Scaler, ScalerKind};
+pub use split::Parts;
+pub use table::{Column, Kind, Limits, Table};
+pub use time::Times;
+pub use window::Windows;

@@ -1,0 +1,54 @@
+//! What can go wrong in training.
+
+use crate::state::StateError;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of a model, a data set or the training loop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A tensor operation refused its input.
+    #[error(transparent)]
+    Tensor(#[from] azura_core::Error),
+    /// A callback failed.
+    #[error("callback {callback}: {source}")]
+    Callback {
+        /// The callback's name.
+        callback: String,
+        /// What it returned.
+        source: crate::CallbackError,
+    },
+    /// A callback watches a metric that this training never produces.
+    #[error("callback {callback} monitors `{metric}`, but this training has only: {known}")]
+    UnknownMetric {
+        /// The callback's name.
+        callback: String,
+        /// The metric it asks for.
+        metric: String,
+        /// The metrics there are.
+        known: String,
+    },
+    /// The loss became infinite or not a number.
+    #[error(
+        "the loss became {loss} in epoch {epoch}, batch {batch}; a smaller learning rate or clipped gradients may help"
+    )]
+    NonFinite {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Batch within the epoch, from 1.
+        batch: usize,
+        /// The loss.
+        loss: f32,
+    },
+    /// A data set that gives no batch.
+    #[error("there is nothing to train on: {0}")]
+    NoData(String),
+    /// A state dict that does not fit.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// An argument outside of what is allowed.
+    #[error("{0}")]
+    Argument(String),
+}

@@ -1,0 +1,346 @@
+//! The training loop.
+
+use crate::{
+    Batches, Callback, Cx, Error, Event, Flow, History, Metrics, Module, Optimizer, Outcome, Parameters, Progress,
+    Result, TrainCx, parameters, rng,
+};
+use azura_core::{Grads, Tensor};
+use std::{
+    fmt,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
+
+type Loss<Y> = Box<dyn Fn(&Tensor, &Y) -> azura_core::Result<Tensor> + Send>;
+
+/// Trains a model.
+///
+/// ```
+/// use azura_core::Tensor;
+/// use azura_learner::{Adam, DataLoader, Learner, Linear, Outcome, Sequential, Tanh, TensorDataset, seeded};
+///
+/// let x: Vec<f32> = (0..64).map(|i| i as f32 / 32.0 - 1.0).collect();
+/// let y = x.iter().map(|x| x * x).collect();
+/// let data = TensorDataset::new(Tensor::from_vec(&[64, 1], x)?, Tensor::from_vec(&[64, 1], y)?)?;
+///
+/// let rng = &mut seeded(1);
+/// let model = Sequential::new().push(Linear::new(1, 16, rng)).push(Tanh).push(Linear::new(16, 1, rng));
+/// let mut learner = Learner::new(model, Adam::new(0.01), |y, target| y.mse(target));
+/// let fit = learner.fit(&mut DataLoader::new(data, 8).shuffle(1), None, 40)?;
+///
+/// assert_eq!(fit.outcome, Outcome::Completed);
+/// assert!(fit.history.last("loss").unwrap() < 0.01);
+/// # Ok::<(), azura_learner::Error>(())
+/// ```
+#[must_use]
+pub struct Learner<M, X = Tensor, Y = Tensor> {
+    model: M,
+    optimizer: Box<dyn Optimizer>,
+    loss: Loss<Y>,
+    callbacks: Vec<Box<dyn Callback>>,
+    cancelled: Box<dyn Fn() -> bool + Send>,
+    seed: u64,
+    validate_every: usize,
+    input: PhantomData<fn(&X)>,
+}
+
+/// What a training that did not fail has to tell.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Fit {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was measured.
+    pub history: History,
+}
+
+/// What a pass over a data set without training has to tell.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Evaluation {
+    /// The mean loss over all samples.
+    pub loss: f64,
+    /// The model's output for all samples in order, `[samples, ..]`, if asked for.
+    pub output: Option<Tensor>,
+}
+
+impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
+    /// Trains `model` by `optimizer` to make `loss(output, target)` small.
+    pub fn new(
+        model: M,
+        optimizer: impl Optimizer + 'static,
+        loss: impl Fn(&Tensor, &Y) -> azura_core::Result<Tensor> + Send + 'static,
+    ) -> Self {
+        Self {
+            model,
+            optimizer: Box::new(optimizer),
+            loss: Box::new(loss),
+            callbacks: Vec::new(),
+            cancelled: Box::new(|| false),
+            seed: 42,
+            validate_every: 1,
+            input: PhantomData,
+        }
+    }
+
+    /// Adds a callback.
+    pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self.callbacks.sort_by_key(|callback| callback.order());
+        self
+    }
+
+    /// Asks this before each batch whether to end as cancelled.
+    pub fn cancelled(mut self, cancelled: impl Fn() -> bool + Send + 'static) -> Self {
+        self.cancelled = Box::new(cancelled);
+        self
+    }
+
+    /// Seeds what is random in the forward pass (default 42).
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Validates every `n`th epoch only, and the last one.
+    pub fn validate_every(mut self, n: usize) -> Self {
+        self.validate_every = n.max(1);
+        self
+    }
+
+    /// The model.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// The model, to be changed.
+    pub fn model_mut(&mut self) -> &mut M {
+        &mut self.model
+    }
+
+    /// The model alone.
+    pub fn into_model(self) -> M {
+        self.model
+    }
+
+    /// Trains for `epochs` epochs of `train`, validating on `validation`.
+    ///
+    /// # Errors
+    /// If there is no batch, a callback watches a metric that will not exist, a callback fails, a forward pass
+    /// fails, or the loss becomes infinite or NaN. Callbacks have been told of it by then.
+    ///
+    /// # Panics
+    /// Only where the model, the loss or a callback does; callbacks are told first.
+    pub fn fit(
+        &mut self,
+        train: &mut dyn Batches<X, Y>,
+        validation: Option<&mut dyn Batches<X, Y>>,
+        epochs: usize,
+    ) -> Result<Fit> {
+        let mut run = Run {
+            progress: Progress { total_epochs: epochs, total_batches: train.len(), ..Progress::default() },
+            history: History::default(),
+            metrics: Metrics::new(),
+            stop: None,
+            forward: Cx::train(rng::stream(self.seed, FORWARD_STREAM)),
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| self.epochs(&mut run, train, validation)));
+        match ended {
+            Ok(Ok(outcome)) => {
+                // The outcome stands; a callback that fails at the end still fails the training.
+                self.tell(&mut run, &Event::TrainEnd { outcome: &outcome }, None)?;
+                Ok(Fit { outcome, history: run.history })
+            }
+            Ok(Err(error)) => {
+                self.tell_failure(&mut run, &error);
+                Err(error)
+            }
+            Err(panic) => {
+                self.tell_failure(&mut run, &Error::Argument("the training panicked".into()));
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// The mean loss over `data`, and the output if `keep_output`, in evaluation mode.
+    ///
+    /// # Errors
+    /// If a forward pass fails or there is no batch.
+    pub fn evaluate(&self, data: &mut dyn Batches<X, Y>, keep_output: bool) -> Result<Evaluation> {
+        let mut cx = Cx::eval();
+        let (mut sum, mut samples, mut outputs) = (0.0, 0, Vec::new());
+        data.begin(0);
+        while let Some(batch) = data.next_batch()? {
+            let output = self.model.forward(&batch.x, &mut cx)?;
+            sum += f64::from((self.loss)(&output, &batch.y)?.item()?) * batch.len as f64;
+            samples += batch.len;
+            if keep_output {
+                outputs.push(output);
+            }
+        }
+        if samples == 0 {
+            return Err(Error::NoData("the data set to evaluate on is empty".into()));
+        }
+        let output = match keep_output {
+            true => Some(Tensor::concat(0, &outputs.iter().collect::<Vec<_>>())?),
+            false => None,
+        };
+        Ok(Evaluation { loss: sum / samples as f64, output })
+    }
+
+    /// All epochs; the outcome unless something fails.
+    fn epochs(
+        &mut self,
+        run: &mut Run,
+        train: &mut dyn Batches<X, Y>,
+        mut validation: Option<&mut dyn Batches<X, Y>>,
+    ) -> Result<Outcome> {
+        self.check_monitors(validation.is_some())?;
+        if train.is_empty() {
+            return Err(Error::NoData("the training data give no batch".into()));
+        }
+        self.tell(run, &Event::TrainBegin, None)?;
+        for epoch in 1..=run.progress.total_epochs {
+            if let Some(outcome) = self.interrupted(run) {
+                return Ok(outcome);
+            }
+            run.progress = Progress { epoch, batch: 0, ..run.progress };
+            run.metrics.clear();
+            self.tell(run, &Event::EpochBegin, None)?;
+            if let Some(outcome) = self.train_epoch(run, train)? {
+                return Ok(outcome);
+            }
+            let last = epoch == run.progress.total_epochs;
+            if let Some(validation) = &mut validation
+                && (last || epoch % self.validate_every == 0)
+            {
+                self.validate(run, *validation)?;
+            }
+            run.history.push(&run.metrics);
+            self.tell(run, &Event::EpochEnd, None)?;
+        }
+        Ok(run.stop.take().map_or(Outcome::Completed, Outcome::Stopped))
+    }
+
+    /// One pass over the training data; an outcome if it was cut short.
+    fn train_epoch(&mut self, run: &mut Run, train: &mut dyn Batches<X, Y>) -> Result<Option<Outcome>> {
+        let (mut sum, mut samples) = (0.0, 0);
+        train.begin(run.progress.epoch);
+        // Cancel is polled before the batch is asked for, so that a slow source is not waited for.
+        loop {
+            if let Some(outcome) = self.interrupted(run) {
+                return Ok(Some(outcome));
+            }
+            let Some(batch) = train.next_batch()? else { break };
+            run.progress.batch += 1;
+            self.tell(run, &Event::BatchBegin, None)?;
+            let output = self.model.forward(&batch.x, &mut run.forward)?;
+            let loss = (self.loss)(&output, &batch.y)?;
+            let value = loss.item()?;
+            if !value.is_finite() {
+                let Progress { epoch, batch, .. } = run.progress;
+                return Err(Error::NonFinite { epoch, batch, loss: value });
+            }
+            let mut grads = loss.backward()?;
+            // The graph lets go of the parameters before they change, so that they change in place.
+            drop((output, loss));
+            self.tell(run, &Event::Gradients, Some(&mut grads))?;
+            self.optimizer.step(&mut parameters(&mut self.model), &grads);
+            run.progress.step += 1;
+            sum += f64::from(value) * batch.len as f64;
+            samples += batch.len;
+            self.tell(run, &Event::BatchEnd { loss: value }, None)?;
+        }
+        if samples == 0 {
+            return Err(Error::NoData("the training data give no sample".into()));
+        }
+        run.metrics.insert("loss".into(), sum / samples as f64);
+        Ok(None)
+    }
+
+    fn validate(&mut self, run: &mut Run, data: &mut dyn Batches<X, Y>) -> Result<()> {
+        self.tell(run, &Event::ValidationBegin, None)?;
+        let keep_output = self.callbacks.iter().any(|callback| callback.wants_validation_output());
+        let evaluation = self.evaluate(data, keep_output)?;
+        run.metrics.insert("val_loss".into(), evaluation.loss);
+        self.tell(run, &Event::ValidationEnd { output: evaluation.output.as_ref() }, None)
+    }
+
+    /// Whether the training was cancelled, or a callback asked to stop.
+    fn interrupted(&self, run: &mut Run) -> Option<Outcome> {
+        if (self.cancelled)() { Some(Outcome::Cancelled) } else { run.stop.take().map(Outcome::Stopped) }
+    }
+
+    /// A metric that never comes would be waited for in silence.
+    fn check_monitors(&self, validated: bool) -> Result<()> {
+        let known: &[&str] = if validated { &["loss", "val_loss"] } else { &["loss"] };
+        for callback in &self.callbacks {
+            if let Some(metric) = callback.monitors()
+                && !known.contains(&metric)
+            {
+                return Err(Error::UnknownMetric {
+                    callback: callback.name(),
+                    metric: metric.to_owned(),
+                    known: known.join(", "),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells every callback. The first reason to stop is kept; the first error is returned.
+    fn tell(&mut self, run: &mut Run, event: &Event<'_>, mut grads: Option<&mut Grads<f32>>) -> Result<()> {
+        let mut failed = None;
+        for callback in &mut self.callbacks {
+            let mut model = parameters(&mut self.model);
+            let mut cx = TrainCx {
+                progress: run.progress,
+                history: &run.history,
+                metrics: &run.metrics,
+                model: &mut model as &mut dyn Parameters,
+                optimizer: &mut *self.optimizer,
+                grads: grads.as_deref_mut(),
+            };
+            match callback.on_event(event, &mut cx) {
+                Ok(Flow::Continue) => {}
+                Ok(Flow::Stop(reason)) => {
+                    run.stop.get_or_insert(reason);
+                }
+                Err(source) => {
+                    failed.get_or_insert_with(|| Error::Callback { callback: callback.name(), source });
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The training has failed: an error of a callback that hears of it must not hide why.
+    fn tell_failure(&mut self, run: &mut Run, error: &Error) {
+        let outcome = Outcome::Failed(error.to_string());
+        let _ = self.tell(run, &Event::Exception { error }, None);
+        let _ = self.tell(run, &Event::TrainEnd { outcome: &outcome }, None);
+    }
+}
+
+/// Apart from the streams that shuffle epochs, which are numbered from 1.
+const FORWARD_STREAM: u64 = u64::MAX;
+
+/// The state of one training.
+struct Run {
+    progress: Progress,
+    history: History,
+    metrics: Metrics,
+    stop: Option<String>,
+    forward: Cx,
+}
+
+impl<M: fmt::Debug, X, Y> fmt::Debug for Learner<M, X, Y> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let callbacks: Vec<_> = self.callbacks.iter().map(|callback| callback.name()).collect();
+        f.debug_struct("Learner")
+            .field("model", &self.model)
+            .field("optimizer", &self.optimizer)
+            .field("callbacks", &callbacks)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,134 @@
+//! Forecasts the next value of one column of a table with a time column.
+
+mod config;
+mod prepare;
+mod report;
+
+pub use config::{
+    Config, DataSourcing, EarlyStopping as EarlyStoppingConfig, FeatureEngineering, ModelParams, Optimizer as OptimizerKind,
+    TrainingParams,
+};
+pub use prepare::{Forecast, InputColumn, Inputs, Prepared, ValidationData, prepare};
+
+use crate::{
+    Adam, Batch, BestCheckpoint, DataLoader, Dataset, Dropout, EarlyStopping, Learner, Linear, Lstm, Optimizer, Outcome,
+    Pipeline, PipelineError, Publish, Result, RunCx, Sequential, Sgd, Sources, StateDict,
+    config::Problem,
+    data::Windows,
+    loader::gather,
+    parameters,
+    pipeline::ConfigError,
+    results::{History, Results},
+    seeded,
+};
+use azura_core::Tensor;
+use std::sync::Arc;
+
+/// Points of a validation that watchers are shown.
+const VALIDATION_POINTS: usize = 500;
+
+/// An LSTM over windows of a table, dropout, and a linear layer: CSV in, forecast, figures and report out.
+///
+/// The series is split by time into training, validation and test part; scaling is fitted on the training part alone.
+/// The weights that were best on validation are judged on the test part, beside the persistence forecast, which says
+/// that the next value equals the last.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CsvForecaster;
+
+impl Pipeline for CsvForecaster {
+    type Config = Config;
+    const NAME: &'static str = "csv_forecaster";
+    const DESCRIPTION: &'static str =
+        "Forecasts the next value of a column of a table: LSTM, dropout, linear layer, judged beside persistence.";
+
+    fn check(&self, config: &Config, sources: &Sources) -> Vec<Problem> {
+        prepare::check_data(config, &sources.datasets, sources.allow_files)
+    }
+
+    fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {
+        let sources = cx.sources();
+        let prepared = prepare(&config, &sources.datasets, sources.allow_files).map_err(ConfigError::from)?;
+        let prepared = Arc::new(prepared);
+        let publisher = publisher(cx, &prepared);
+        let mut learner = cx.attach(learner(&config, &prepared)?, publisher);
+
+        let training = &config.training_params;
+        let mut train = DataLoader::new(prepared.train.clone(), training.batch_size).shuffle(training.seed);
+        let mut validation =
+            prepared.validation.clone().map(|windows| DataLoader::new(windows, training.batch_size));
+        let validation = validation.as_mut().map(|loader| loader as &mut dyn crate::Batches);
+        let fit = learner.fit(&mut train, validation, training.epochs)?;
+        if fit.outcome == Outcome::Cancelled {
+            return Err(PipelineError::Cancelled);
+        }
+
+        let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
+        let output = learner.evaluate(&mut test, true)?.output.map(|output| output.to_vec()).unwrap_or_default();
+        let history = History::new(fit.history.get("loss"), fit.history.get("val_loss"));
+        let results = prepared.results(history, &output).map_err(unserialisable)?;
+        cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
+        cx.write("inputs.json", &serde_json::to_vec_pretty(&prepared.inputs).map_err(unserialisable)?)?;
+        let report = report::report(&config, &sources.datasets, &prepared, &results).map_err(unserialisable)?;
+        report.write(cx.out())?;
+        Ok(results)
+    }
+}
+
+fn unserialisable(error: serde_json::Error) -> PipelineError {
+    PipelineError::Execution(error.to_string())
+}
+
+/// Shows watchers the forecast of the validation part, in real units.
+fn publisher(cx: &RunCx<'_>, prepared: &Arc<Prepared>) -> Publish {
+    let publisher = cx.publisher(CsvForecaster::NAME);
+    let prepared = Arc::clone(prepared);
+    publisher.validation_view(move |output| {
+        let windows = prepared.validation.as_ref()?;
+        let forecast = prepared.forecast(windows, &output.to_vec());
+        serde_json::to_value(forecast.thinned(VALIDATION_POINTS)).ok()
+    })
+}
+
+fn learner(config: &Config, prepared: &Prepared) -> Result<Learner<Sequential>> {
+    let (model, training) = (&config.model_params, &config.training_params);
+    let rng = &mut seeded(training.seed);
+    let network = Sequential::new()
+        .push(Lstm::new(prepared.inputs.width(), model.hidden_size, rng).last_step())
+        .push(Dropout::new(model.dropout)?)
+        .push(Linear::new(model.hidden_size, 1, rng));
+    let optimizer: Box<dyn Optimizer> = match training.optimizer {
+        OptimizerKind::Adam => Box::new(Adam::new(training.lr)),
+        OptimizerKind::Sgd => Box::new(Sgd::new(training.lr)),
+    };
+    let monitored = if prepared.validation.is_some() { "val_loss" } else { "loss" };
+    let mut learner = Learner::new(network, optimizer, |y: &Tensor, target: &Tensor| y.mse(target))
+        .seed(training.seed)
+        .validate_every(training.validate_every);
+    if prepared.validation.is_some() {
+        learner = learner.callback(BestCheckpoint::new(monitored));
+    }
+    if let Some(stopping) = &training.early_stopping {
+        learner = learner.callback(EarlyStopping::new(monitored, stopping.patience).min_delta(stopping.min_delta));
+    }
+    Ok(learner)
+}
+
+/// Windows `[batch, time, features]` and the target's next value `[batch, 1]`.
+impl Dataset for Windows {
+    type X = Tensor;
+    type Y = Tensor;
+
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn batch(&self, indices: &[usize], last: Option<Batch>) -> Result<Batch> {
+        let (x, y) = last.map_or((None, None), |last| (Some(last.x), Some(last.y)));
+        let len = indices.len();
+        Ok(Batch {
+            x: gather(&[len, self.length(), self.features()], x, |into| self.gather(indices, into)),
+            y: gather(&[len, 1], y, |into| self.gather_targets(indices, into)),
+            len,
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! The report of a forecaster: what was trained on what, how good it is beside the simplest forecast, and two
+//! pictures.
+
+use std::{ops::Range, path::Path};
+
+use jiff::civil::DateTime;
+
+use super::{config::Config, prepare::Prepared};
+use crate::{
+    data::{Datasets, Windows},
+    report::{Colour, LineChart, Report, code, config_table, number, table},
+    results::{ForecastResults, History, Results},
+};
+
+/// Writes a run's report; nothing in it depends on time or machine.
+///
+/// # Errors
+/// If the results are not those of a forecaster.
+pub(super) fn report(
+    config: &Config,
+    datasets: &Datasets,
+    prepared: &Prepared,
+    results: &Results,
+) -> Result<Report, serde_json::Error> {
+    let forecast: ForecastResults = results.extra_as()?;
+    let target = code(&forecast.target_col);
+    let markdown = format!(
+        "# Forecast of {target}\n\n{}\n\n## How good it is\n\n{}\n\n{}\n\
+         ![Forecast and truth over the test part](images/forecast.svg)\n\n\
+         ## Training\n\n{}\n\n![Loss by epoch](images/loss.svg)\n\n\
+         ## Data\n\n{}\n## Config\n\n{}",
+        introduction(config, prepared, &target),
+        verdict(results),
+        figures(results),
+        course(&results.history),
+        data(config, datasets, prepared),
+        config_table(&serde_json::to_value(config)?),
+    );
+    let images = vec![
+        ("loss.svg".into(), loss_chart(&results.history)),
+        ("forecast.svg".into(), forecast_chart(results, &forecast)),
+    ];
+    Ok(Report::new(markdown, images))
+}
+
+fn introduction(config: &Config, prepared: &Prepared, target: &str) -> String {
+    let model = &config.model_params;
+    let time = |row: usize| &prepared.time_index[row];
+    let (train, test) = (&prepared.parts.train, &prepared.parts.test);
+    format!(
+        "An LSTM with {} looks at {} of {} and says what {target} will be in the next row. It learned from \
+         the {} rows up to {}; the newest {} rows, from {} to {}, were kept back to judge it by.",
+        count(model.hidden_size, "unit"),
+        count(model.sequence_length, "row"),
+        count(prepared.inputs.width(), "input"),
+        train.len(),
+        time(train.end - 1),
+        test.len(),
+        time(test.start),
+        time(test.end - 1),
+    )
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The comparison with persistence, in words that its numbers bear out.
+fn verdict(results: &Results) -> String {
+    const CLOSE: f64 = 0.01;
+    let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
+    let (Some(model), Some(base)) = (model, base.filter(|&base| base > 0.0)) else {
+        return "It cannot be compared with **persistence**, the forecast that the next value equals the last: \
+                one of the two has no error that could be measured."
+            .into();
+    };
+    let change = model / base - 1.0;
+    let percent = 100.0 * change.abs();
+    let verdict = if change < -CLOSE {
+        format!("**Better than persistence: the typical error (RMSE) is {percent:.1} % lower.**")
+    } else if change > CLOSE {
+        format!(
+            "**Worse than persistence: the typical error (RMSE) is {percent:.1} % higher.** As it stands, \
+             taking the last value is the better forecast."
+        )
+    } else {
+        let side = if change < 0.0 { "lower" } else { "higher" };
+        format!(
+            "**No better than persistence: the typical errors (RMSE) differ by only {percent:.2} %, \
+             the model's being the {side}.**"
+        )
+    };
+    format!("{verdict} Persistence knows nothing and says that the next value equals the last one.")
+}
+
+fn figures(results: &Results) -> String {
+    let row = |name: &str, metric: &str| {
+        let (model, base) = (results.figure(metric), results.baseline_figure("persistence", metric));
+        let change = model.zip(base.filter(|&b| b > 0.0)).map(|(m, b)| 100.0 * (m / b - 1.0));
+        let change = change.map_or("–".into(), |c| format!("{c:+.1} %").replace('-', "−"));
+        [name.to_owned(), number(model), number(base), change]
+    };
+    let rows = [row("RMSE", "rmse"), row("MAE", "mae"), row("R²", "r2_score")];
+    table(["test part", "model", "persistence", "difference"], &rows)
+}
+
+/// The epoch (from 1) with the lowest validation loss, and that loss.
+fn best_epoch(history: &History) -> Option<(usize, f64)> {
+    let losses = history.val_loss.iter().enumerate().filter_map(|(i, loss)| Some((i + 1, (*loss)?)));
+    losses.min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// How the training went, in words.
+fn course(history: &History) -> String {
+    const RISEN: f64 = 1.2;
+    let loss = |x: f64| number(Some(x));
+    let mut words = vec![format!("{}.", count(history.loss.len(), "epoch"))];
+    if let [Some(first), .., Some(last)] = history.loss[..] {
+        words.push(format!("The training loss went from {} to {}.", loss(first), loss(last)));
+    }
+    let last = history.val_loss.iter().rev().find_map(|loss| *loss);
+    words.push(match best_epoch(history).zip(last) {
+        Some(((epoch, best), last)) if last > best * RISEN => format!(
+            "The validation loss was lowest in epoch {epoch}, at {}, and ended {:.0} % above that: \
+             what was learned later did not carry over to new data.",
+            loss(best),
+            100.0 * (last / best - 1.0),
+        ),
+        Some(((epoch, best), _)) => {
+            format!("The validation loss was lowest in epoch {epoch}, at {}.", loss(best))
+        }
+        None => "No validation took place.".into(),
+    });
+    words.push("Losses are mean squared errors of scaled values.".into());
+    words.join(" ")
+}
+
+fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
+    let about = match &config.data_sourcing.file {
+        Some(file) => {
+            let name = Path::new(file).file_name().map(|n| n.to_string_lossy().into_owned());
+            format!("The file {}.", code(&name.unwrap_or_default()))
+        }
+        None => datasets.get(&config.data_sourcing.dataset).map_or_else(
+            |_| format!("The data set {}.", code(&config.data_sourcing.dataset)),
+            |set| {
+                let told = |(name, text): (&str, &String)| {
+                    if text.is_empty() { String::new() } else { format!(" {name}: {text}.") }
+                };
+                let origin: String = [("Source", &set.source), ("Terms", &set.terms)].map(told).concat();
+                format!("**{}** ({}). {}{origin}", set.title, code(&set.id), set.description)
+            },
+        ),
+    };
+    let row = |name: &str, rows: &Range<usize>, windows: Option<&Windows>| {
+        let time = |row: Option<usize>| row.map_or("–".into(), |row| prepared.time_index[row].clone());
+        let last = rows.end.checked_sub(1).filter(|_| !rows.is_empty());
+        [
+            name.to_owned(),
+            rows.len().to_string(),
+            windows.map_or(0, Windows::len).to_string(),
+            time(last.map(|_| rows.start)),
+            time(last),
+        ]
+    };
+    let parts = &prepared.parts;
+    let rows = [
+        row("training", &parts.train, Some(&prepared.train)),
+        row("validation", &parts.validation, prepared.validation.as_ref()),
+        row("test", &parts.test, Some(&prepared.test)),
+    ];
+    let inputs: Vec<String> = prepared.inputs.feature_cols().iter().map(|name| code(name)).collect();
+    format!(
+        "{about}\n\n{}\nA window and its target lie within one part, and only the training part decides how \
+         values are scaled.\n\nInputs: {}.\n\n",
+        table(["part", "rows", "windows", "from", "to"], &rows),
+        inputs.join(", "),
+    )
+}
+
+fn loss_chart(history: &History) -> String {
+    let epochs = (1..=history.loss.len()).map(|epoch| epoch as f64);
+    let mut chart = LineChart::over_numbers("Loss by epoch", epochs)
+        .subtitle("what the training lowers, and the same on data it does not learn from")
+        .x_label("epoch")
+        .y_label("mean squared error of scaled values")
+        .from_zero()
+        .line("training", Colour::Indigo, history.loss.iter().copied());
+    if let Some((epoch, loss)) = best_epoch(history) {
+        chart = chart.line("validation", Colour::Orange, history.val_loss.iter().copied());
+        if history.loss.len() > 1 {
+            chart = chart.mark(epoch as f64, loss, format!("lowest: epoch {epoch}"));
+        }
+    }
+    chart.svg()
+}
+
+fn forecast_chart(results: &Results, forecast: &ForecastResults) -> String {
+    let times = forecast.time_index.iter().map(|t| t.parse::<DateTime>().unwrap_or_default());
+    let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
+    LineChart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
+        .subtitle(format!(
+            "test part, one row ahead  ·  RMSE {}, persistence {}",
+            number(model),
+            number(base)
+        ))
+        .y_label(&forecast.y_label)
+        .line("truth", Colour::Slate, forecast.y_true.iter().copied())
+        .line("forecast", Colour::Indigo, forecast.y_pred.iter().copied())
+        .svg()
+}
+
+#[cfg(test)]
+#[cfg(feature = "datasets")]
+mod tests;

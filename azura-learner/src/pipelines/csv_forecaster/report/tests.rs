@@ -1,0 +1,55 @@
+use serde_json::json;
+
+use super::*;
+use crate::{config::parse, pipelines::csv_forecaster::prepare::prepare};
+
+/// A report on a model that forecasts `share` of the last step of the truth.
+fn reported(share: f64, losses: &[f64]) -> Report {
+    let config: Config = parse(&json!({"data_sourcing": {"dataset": "seattle-weather"}})).unwrap();
+    let datasets = Datasets::bundled();
+    let prepared = prepare(&config, &datasets, false).unwrap();
+    let scaler = prepared.inputs.columns[prepared.inputs.target].scaler;
+    let output = |i: usize| {
+        let row = prepared.test.target_row(i);
+        scaler.transform(prepared.truth[row - 1] + share * (prepared.truth[row] - prepared.truth[row - 1]))
+    };
+    let output: Vec<f32> = (0..prepared.test.len()).map(output).collect();
+    let losses: Vec<Option<f64>> = losses.iter().copied().map(Some).collect();
+    let results = prepared.results(History::new(&losses, &losses), &output).unwrap();
+    report(&config, &datasets, &prepared, &results).unwrap()
+}
+
+#[test]
+fn words_say_what_the_numbers_show() {
+    // Half of each step foreseen leaves half of persistence's error.
+    let better = reported(0.5, &[0.9, 0.3]).markdown;
+    assert!(
+        better.contains("**Better than persistence: the typical error (RMSE) is 50.0 % lower.**"),
+        "{better}"
+    );
+    assert!(better.contains("lowest in epoch 2, at 0.3000."), "{better}");
+    assert!(better.contains("| −50.0 % |"));
+    let worse = reported(-0.2, &[0.9, 0.2, 0.3]).markdown;
+    assert!(
+        worse.contains("**Worse than persistence: the typical error (RMSE) is 20.0 % higher.**"),
+        "{worse}"
+    );
+    assert!(worse.contains("lowest in epoch 2, at 0.2000, and ended 50 % above that"), "{worse}");
+    let same = reported(0.002, &[]).markdown;
+    assert!(same.contains("**No better than persistence"), "{same}");
+    assert!(same.contains("0 epochs. No validation took place."), "{same}");
+}
+
+#[test]
+fn the_pictures_it_links_are_there_and_equal_runs_give_equal_bytes() {
+    let report = reported(0.5, &[0.9, 0.3]);
+    let folder = tempfile::tempdir().unwrap();
+    report.write(folder.path()).unwrap();
+    let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    let links: Vec<&str> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert_eq!(links, ["images/forecast.svg", "images/loss.svg"]);
+    for link in links {
+        assert!(std::fs::read_to_string(folder.path().join(link)).unwrap().starts_with("<svg"));
+    }
+    assert_eq!(report, reported(0.5, &[0.9, 0.3]));
+}

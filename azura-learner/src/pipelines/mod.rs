@@ -1,0 +1,3 @@
+//! The pipelines of this crate.
+
+pub mod csv_forecaster;

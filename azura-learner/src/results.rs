@@ -1,0 +1,169 @@
+//! What a training has to say for itself, as it is written to `results.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+/// The results of a run. Holds nothing that depends on time or machine, so that equal runs give equal bytes;
+/// and no `NaN`: a value that is missing or not finite is null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Results {
+    /// Version of this form: 1.
+    pub schema_version: u32,
+    /// Losses by epoch.
+    pub history: History,
+    /// The last epoch's training loss.
+    pub final_loss: Option<f64>,
+    /// Figures of the test part by name (`r2_score`, `mae`, `rmse`, ...), in real units.
+    pub metrics: Map<String, Value>,
+    /// The same figures for simple forecasts that know nothing: `{"persistence": {"rmse": .., "mae": ..}}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, Map<String, Value>>,
+    /// What only this kind of pipeline has, beside the other keys: for forecasts those of
+    /// [`ForecastResults`].
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// Losses by epoch, in the scale in which the model was trained. Both lists have one entry for each epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct History {
+    /// Mean training loss.
+    pub loss: Vec<Option<f64>>,
+    /// Validation loss; null for an epoch that was not validated.
+    pub val_loss: Vec<Option<f64>>,
+}
+
+/// What the results of a forecasting pipeline hold beside the common keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ForecastResults {
+    /// The true values of the test part, in real units.
+    pub y_true: Vec<Option<f64>>,
+    /// The forecasts for them.
+    pub y_pred: Vec<Option<f64>>,
+    /// Their times, ISO 8601.
+    pub time_index: Vec<String>,
+    /// What the values are, with the unit where it is known.
+    pub y_label: String,
+    /// The column that was forecast.
+    pub target_col: String,
+    /// The model's inputs in order: columns, then calendar features.
+    pub feature_cols: Vec<String>,
+}
+
+impl History {
+    /// Losses by epoch, None where one is missing. As many validation losses as training losses are kept,
+    /// with null for those at the end that are not given; a loss that is not finite becomes null.
+    pub fn new(loss: &[Option<f64>], val_loss: &[Option<f64>]) -> Self {
+        let finite = |x: Option<f64>| x.filter(|x| x.is_finite());
+        let padded = val_loss.iter().copied().chain(std::iter::repeat(None));
+        Self {
+            loss: loss.iter().copied().map(finite).collect(),
+            val_loss: padded.take(loss.len()).map(finite).collect(),
+        }
+    }
+}
+
+impl Results {
+    /// Results with a history and as yet no figures.
+    pub fn new(history: History) -> Self {
+        Self {
+            schema_version: 1,
+            final_loss: history.loss.last().copied().flatten(),
+            history,
+            metrics: Map::new(),
+            baselines: BTreeMap::new(),
+            extra: Map::new(),
+        }
+    }
+
+    /// Adds a figure of the test part.
+    #[must_use]
+    pub fn metric(mut self, name: &str, value: Option<f64>) -> Self {
+        self.metrics.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds a figure of a baseline.
+    #[must_use]
+    pub fn baseline(mut self, name: &str, metric: &str, value: Option<f64>) -> Self {
+        self.baselines.entry(name.into()).or_default().insert(metric.into(), value.into());
+        self
+    }
+
+    /// Adds the fields of a record beside the common keys.
+    ///
+    /// # Errors
+    /// If the record does not serialise, or not to a JSON object.
+    pub fn with(mut self, record: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let fields: Map<String, Value> = serde_json::from_value(serde_json::to_value(record)?)?;
+        self.extra.extend(fields);
+        Ok(self)
+    }
+
+    /// Reads a record back from the fields beside the common keys.
+    ///
+    /// # Errors
+    /// If they do not hold such a record.
+    pub fn extra_as<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(&self.extra)
+    }
+
+    /// A metric that is a number.
+    pub fn figure(&self, metric: &str) -> Option<f64> {
+        self.metrics.get(metric)?.as_f64()
+    }
+
+    /// A baseline's figure.
+    pub fn baseline_figure(&self, baseline: &str, metric: &str) -> Option<f64> {
+        self.baselines.get(baseline)?.get(metric)?.as_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_those_of_the_contract_and_nothing_is_nan() {
+        let history = History::new(&[Some(0.5), Some(f64::NAN)], &[Some(0.25)]);
+        let forecast = ForecastResults {
+            y_true: vec![Some(1.0)],
+            y_pred: vec![None],
+            time_index: vec!["2012-01-01".into()],
+            ..ForecastResults::default()
+        };
+        let results = Results::new(history)
+            .metric("r2_score", None)
+            .metric("rmse", Some(f64::INFINITY))
+            .metric("mae", Some(2.5))
+            .baseline("persistence", "rmse", Some(3.0))
+            .with(&forecast)
+            .unwrap();
+        assert_eq!(
+            serde_json::to_value(&results).unwrap(),
+            serde_json::json!({
+                "schema_version": 1,
+                "history": {"loss": [0.5, null], "val_loss": [0.25, null]},
+                "final_loss": null,
+                "metrics": {"r2_score": null, "rmse": null, "mae": 2.5},
+                "baselines": {"persistence": {"rmse": 3.0}},
+                "y_true": [1.0],
+                "y_pred": [null],
+                "time_index": ["2012-01-01"],
+                "y_label": "",
+                "target_col": "",
+                "feature_cols": [],
+            })
+        );
+        let again: Results = serde_json::from_str(&serde_json::to_string(&results).unwrap()).unwrap();
+        assert_eq!(again, results);
+        assert_eq!(again.extra_as::<ForecastResults>().unwrap(), forecast);
+        assert_eq!((again.figure("mae"), again.figure("rmse")), (Some(2.5), None));
+        assert_eq!(again.baseline_figure("persistence", "rmse"), Some(3.0));
+    }
+}

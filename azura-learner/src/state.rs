@@ -1,0 +1,199 @@
+//! State dicts: the parameters of a model by name, as safetensors.
+
+use crate::{Parameters, Result};
+use safetensors::{Dtype, SafeTensors, View};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
+
+/// A copy of all parameters by name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StateDict(BTreeMap<String, Values>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Values {
+    shape: Vec<usize>,
+    data: Vec<f32>,
+}
+
+/// Why a state dict could not be read or does not fit a model. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// Not a safetensors file of 32-bit floats.
+    #[error("not a state dict: {0}")]
+    Format(String),
+    /// Every name that does not fit.
+    #[error("the state dict does not fit the model:{}", mismatch_text(missing, unknown, misshapen))]
+    Mismatch {
+        /// Names of the model that the dict lacks.
+        missing: Vec<String>,
+        /// Names of the dict that the model lacks.
+        unknown: Vec<String>,
+        /// Names with the model's shape and the dict's.
+        misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+    },
+}
+
+fn mismatch_text(
+    missing: &[String],
+    unknown: &[String],
+    misshapen: &[(String, Vec<usize>, Vec<usize>)],
+) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for name in missing {
+        let _ = write!(text, " `{name}` is missing;");
+    }
+    for name in unknown {
+        let _ = write!(text, " `{name}` is unknown to the model;");
+    }
+    for (name, model, dict) in misshapen {
+        let _ = write!(text, " `{name}` has shape {dict:?} where the model has {model:?};");
+    }
+    text.truncate(text.trim_end_matches(';').len());
+    text
+}
+
+impl StateDict {
+    /// A copy of the parameters of `model`.
+    ///
+    /// ```
+    /// use azura_learner::{Linear, StateDict, parameters, seeded};
+    ///
+    /// let mut layer = Linear::new(3, 2, &mut seeded(1));
+    /// let state = StateDict::of(&parameters(&mut layer));
+    /// let mut other = Linear::new(3, 2, &mut seeded(2));
+    /// state.load_into(&mut parameters(&mut other))?;
+    /// assert_eq!(StateDict::of(&parameters(&mut other)), state);
+    /// assert_eq!(StateDict::from_bytes(&state.to_bytes())?, state);
+    /// # Ok::<(), azura_learner::StateError>(())
+    /// ```
+    pub fn of(model: &dyn Parameters) -> Self {
+        let mut all = BTreeMap::new();
+        model.visit(&mut |name, param| {
+            let values = Values { shape: param.shape().to_vec(), data: param.as_slice().to_vec() };
+            all.insert(name.to_owned(), values);
+        });
+        Self(all)
+    }
+
+    /// The names, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The shape and the elements, in row-major order, of one parameter.
+    pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
+        self.0.get(name).map(|values| (&*values.shape, &*values.data))
+    }
+
+    /// Sets the parameters of `model` to these.
+    ///
+    /// # Errors
+    /// If a name is missing, unknown or has another shape: all such names at once, and nothing is changed.
+    pub fn load_into(&self, model: &mut dyn Parameters) -> Result<(), StateError> {
+        let mut missing = Vec::new();
+        let mut misshapen = Vec::new();
+        let mut unknown: BTreeMap<&str, ()> = self.0.keys().map(|name| (name.as_str(), ())).collect();
+        model.visit(&mut |name, param| {
+            unknown.remove(name);
+            match self.0.get(name) {
+                None => missing.push(name.to_owned()),
+                Some(own) if own.shape != param.shape() => {
+                    misshapen.push((name.to_owned(), param.shape().to_vec(), own.shape.clone()));
+                }
+                Some(_) => {}
+            }
+        });
+        if !(missing.is_empty() && misshapen.is_empty() && unknown.is_empty()) {
+            let unknown = unknown.into_keys().map(str::to_owned).collect();
+            return Err(StateError::Mismatch { missing, unknown, misshapen });
+        }
+        model.visit_mut(&mut |name, param| {
+            if let Some(own) = self.0.get(name) {
+                param.update(|values| values.copy_from_slice(&own.data));
+            }
+        });
+        Ok(())
+    }
+
+    /// The safetensors form: names, shapes and little-endian 32-bit floats; equal states give equal bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match safetensors::serialize(self.0.iter(), None) {
+            Ok(bytes) => bytes,
+            Err(error) => unreachable!("names are unique and lengths follow from shapes: {error}"),
+        }
+    }
+
+    /// Reads the safetensors form.
+    ///
+    /// # Errors
+    /// If the bytes are not that, or hold anything but 32-bit floats.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
+        let file = SafeTensors::deserialize(bytes).map_err(|error| StateError::Format(error.to_string()))?;
+        let mut all = BTreeMap::new();
+        for (name, view) in file.iter() {
+            if view.dtype() != Dtype::F32 {
+                return Err(StateError::Format(format!("`{name}` is {:?}, not F32", view.dtype())));
+            }
+            let (numbers, _) = view.data().as_chunks::<4>();
+            let data = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            all.insert(name.to_owned(), Values { shape: view.shape().to_vec(), data });
+        }
+        Ok(Self(all))
+    }
+}
+
+impl View for &Values {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.data.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(&*self.data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Linear, Relu, Sequential, parameters, seeded};
+
+    fn model(hidden: usize) -> Sequential {
+        let rng = &mut seeded(1);
+        Sequential::new().push(Linear::new(2, hidden, rng)).push(Relu).push(Linear::new(hidden, 1, rng))
+    }
+
+    #[test]
+    fn every_name_that_does_not_fit_is_told_and_nothing_changes() {
+        let mut small = Linear::new(2, 3, &mut seeded(1));
+        let state = StateDict::of(&parameters(&mut model(3)));
+        let before = StateDict::of(&parameters(&mut small));
+        let error = state.load_into(&mut parameters(&mut small)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the state dict does not fit the model: `weight` is missing; `bias` is missing; \
+             `0.bias` is unknown to the model; `0.weight` is unknown to the model; \
+             `2.bias` is unknown to the model; `2.weight` is unknown to the model"
+        );
+        assert_eq!(StateDict::of(&parameters(&mut small)), before);
+
+        let error = state.load_into(&mut parameters(&mut model(4))).unwrap_err();
+        assert!(error.to_string().contains("`0.weight` has shape [3, 2] where the model has [4, 2]"), "{error}");
+    }
+
+    #[test]
+    fn broken_bytes_are_refused() {
+        let good = StateDict::of(&parameters(&mut model(3))).to_bytes();
+        for bytes in [&good[..good.len() - 1], &good[..7], b"", b"\xff\xff\xff\xff\xff\xff\xff\x7f{}"] {
+            assert!(matches!(StateDict::from_bytes(bytes), Err(StateError::Format(_))));
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The rules of the training loop, each seen through callbacks.
+
+use azura_core::{Tensor, ndarray};
+use azura_learner::{
+    Adam, BestCheckpoint, Callback, CallbackError, Cx, DataLoader, EarlyStopping, Error, Event, Flow, Learner, Linear,
+    Module, Optimizer, Outcome, ProgressEvent, Publish, Result, Sgd, StateDict, TensorDataset, TrainCx, parameters,
+    seeded,
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// Writes down every event, and reacts to some.
+struct Recorder {
+    seen: Seen,
+    react: fn(&Event<'_>, &TrainCx<'_>) -> Result<Flow, CallbackError>,
+}
+
+impl Recorder {
+    fn new(seen: &Seen) -> Self {
+        Self { seen: Arc::clone(seen), react: |_, _| Ok(Flow::Continue) }
+    }
+
+    fn reacting(seen: &Seen, react: fn(&Event<'_>, &TrainCx<'_>) -> Result<Flow, CallbackError>) -> Self {
+        Self { seen: Arc::clone(seen), react }
+    }
+}
+
+impl Callback for Recorder {
+    fn on_event(&mut self, event: &Event<'_>, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        let name = match event {
+            Event::TrainBegin => "train_begin".into(),
+            Event::EpochBegin => format!("epoch_begin {}", cx.progress.epoch),
+            Event::BatchBegin => format!("batch_begin {}", cx.progress.batch),
+            Event::Gradients => format!("gradients {}", cx.grads.as_ref().map_or(0, |grads| grads.len())),
+            Event::BatchEnd { .. } => "batch_end".into(),
+            Event::ValidationBegin => "validation_begin".into(),
+            Event::ValidationEnd { .. } => "validation_end".into(),
+            Event::EpochEnd => format!("epoch_end {:?}", cx.metrics.keys().collect::<Vec<_>>()),
+            Event::Exception { error } => format!("exception {error}"),
+            Event::TrainEnd { outcome } => format!("train_end {outcome:?}"),
+            _ => "unknown".into(),
+        };
+        self.seen.lock().unwrap().push(name);
+        (self.react)(event, cx)
+    }
+}
+
+fn data(samples: usize) -> DataLoader<TensorDataset> {
+    let x = Tensor::from_vec(&[samples, 1], (0..samples).map(|i| i as f32 / samples as f32).collect()).unwrap();
+    let y = x.scale(2.0).unwrap().shift(1.0).unwrap();
+    DataLoader::new(TensorDataset::new(x, y).unwrap(), 2)
+}
+
+fn learner() -> Learner<Linear> {
+    Learner::new(Linear::new(1, 1, &mut seeded(1)), Sgd::new(0.1), |y, t| y.mse(t))
+}
+
+fn events(seen: &Seen) -> Vec<String> {
+    seen.lock().unwrap().clone()
+}
+
+#[test]
+fn events_come_in_the_documented_order() {
+    let seen = Seen::default();
+    let fit = learner().callback(Recorder::new(&seen)).fit(&mut data(4), Some(&mut data(2)), 1).unwrap();
+    let expected = [
+        "train_begin",
+        "epoch_begin 1",
+        "batch_begin 1",
+        "gradients 2",
+        "batch_end",
+        "batch_begin 2",
+        "gradients 2",
+        "batch_end",
+        "validation_begin",
+        "validation_end",
+        r#"epoch_end ["loss", "val_loss"]"#,
+        "train_end Completed",
+    ];
+    assert_eq!(events(&seen), expected);
+    assert_eq!((fit.outcome, fit.history.epochs()), (Outcome::Completed, 1));
+}
+
+#[test]
+fn every_callback_sees_every_event_and_the_first_reason_wins() {
+    let (first, second, third) = (Seen::default(), Seen::default(), Seen::default());
+    let stop = |text: &str| Ok(Flow::Stop(text.into()));
+    let fit = learner()
+        .callback(Recorder::new(&first))
+        .callback(Recorder::reacting(&second, move |event, _| match event {
+            Event::EpochEnd => Ok(Flow::Stop("second".into())),
+            _ => Ok(Flow::Continue),
+        }))
+        .callback(Recorder::reacting(&third, move |event, _| match event {
+            Event::EpochEnd => Ok(Flow::Stop("third".into())),
+            _ => Ok(Flow::Continue),
+        }))
+        .fit(&mut data(4), None, 9)
+        .unwrap();
+    let _: Result<Flow, CallbackError> = stop("");
+    assert_eq!(fit.outcome, Outcome::Stopped("second".into()));
+    assert_eq!(fit.history.epochs(), 1);
+    assert_eq!(events(&first), events(&second));
+    assert_eq!(events(&first), events(&third));
+    assert_eq!(events(&first).last().unwrap(), r#"train_end Stopped("second")"#);
+}
+
+#[test]
+fn a_stop_within_an_epoch_ends_after_the_batch() {
+    let seen = Seen::default();
+    let recorder = Recorder::reacting(&seen, |event, cx| match event {
+        Event::BatchEnd { .. } if cx.progress.step == 3 => Ok(Flow::Stop("enough".into())),
+        _ => Ok(Flow::Continue),
+    });
+    let fit = learner().callback(recorder).fit(&mut data(4), None, 9).unwrap();
+    assert_eq!(fit.outcome, Outcome::Stopped("enough".into()));
+    // Epoch 2 was cut short: it has no end and no place in the history.
+    assert_eq!(fit.history.epochs(), 1);
+    assert_eq!(events(&seen).iter().filter(|name| *name == "batch_end").count(), 3);
+    assert_eq!(events(&seen).iter().filter(|name| name.starts_with("epoch_end")).count(), 1);
+}
+
+#[test]
+fn an_error_beats_a_stop_and_is_told_to_all() {
+    let (first, second) = (Seen::default(), Seen::default());
+    let error = learner()
+        .callback(Recorder::reacting(&first, |event, _| match event {
+            Event::EpochEnd => Ok(Flow::Stop("stop".into())),
+            _ => Ok(Flow::Continue),
+        }))
+        .callback(Recorder::reacting(&second, |event, _| match event {
+            Event::EpochEnd => Err("disk full".into()),
+            _ => Ok(Flow::Continue),
+        }))
+        .fit(&mut data(4), None, 9)
+        .unwrap_err();
+    assert_eq!(error.to_string(), "callback Recorder: disk full");
+    let tail = ["exception callback Recorder: disk full", r#"train_end Failed("callback Recorder: disk full")"#];
+    assert!(events(&first).ends_with(&tail.map(String::from)));
+    assert_eq!(events(&first), events(&second));
+}
+
+#[test]
+fn train_end_comes_once_and_last_on_every_path() {
+    let count = |seen: &Seen| events(seen).iter().filter(|name| name.starts_with("train_end")).count();
+    let ends = |seen: &Seen| events(seen).last().unwrap().starts_with("train_end");
+
+    // Cancelled.
+    let seen = Seen::default();
+    let polls = AtomicUsize::new(0);
+    let fit = learner()
+        .callback(Recorder::new(&seen))
+        .cancelled(move || polls.fetch_add(1, Ordering::Relaxed) == 3)
+        .fit(&mut data(8), None, 9)
+        .unwrap();
+    assert_eq!(fit.outcome, Outcome::Cancelled);
+    assert_eq!((count(&seen), ends(&seen)), (1, true));
+
+    // An error of the forward pass.
+    let seen = Seen::default();
+    let wrong = Learner::new(Linear::new(5, 1, &mut seeded(1)), Sgd::new(0.1), |y, t: &Tensor| y.mse(t));
+    let error = wrong.callback(Recorder::new(&seen)).fit(&mut data(4), None, 1).unwrap_err();
+    assert!(error.to_string().starts_with("linear: shapes [2, 1] and [1, 5]"), "{error}");
+    assert_eq!((count(&seen), ends(&seen)), (1, true));
+
+    // A panic.
+    let seen = Seen::default();
+    let mut panics: Learner<Linear> =
+        Learner::new(Linear::new(1, 1, &mut seeded(1)), Sgd::new(0.1), |_, _| panic!("a bug"))
+            .callback(Recorder::new(&seen));
+    assert!(catch_unwind(AssertUnwindSafe(|| panics.fit(&mut data(4), None, 1))).is_err());
+    assert_eq!((count(&seen), ends(&seen)), (1, true));
+    assert!(events(&seen).iter().any(|name| name.starts_with("exception")));
+
+    // An error in the callback at the very end.
+    let seen = Seen::default();
+    let recorder = Recorder::reacting(&seen, |event, _| match event {
+        Event::TrainEnd { .. } => Err("too late".into()),
+        _ => Ok(Flow::Continue),
+    });
+    assert!(learner().callback(recorder).fit(&mut data(4), None, 1).is_err());
+    assert_eq!((count(&seen), ends(&seen)), (1, true));
+
+    // No data at all.
+    let seen = Seen::default();
+    let error = learner().callback(Recorder::new(&seen)).fit(&mut data(0), None, 1).unwrap_err();
+    assert!(matches!(error, Error::NoData(_)));
+    assert_eq!((count(&seen), ends(&seen)), (1, true));
+}
+
+#[test]
+fn cancel_is_polled_before_each_batch() {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&polls);
+    let seen = Seen::default();
+    let mut learner = learner().callback(Recorder::new(&seen)).cancelled(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        false
+    });
+    learner.fit(&mut data(8), None, 2).unwrap();
+    let batches = events(&seen).iter().filter(|name| name.starts_with("batch_begin")).count();
+    assert_eq!(batches, 8);
+    assert!(polls.load(Ordering::Relaxed) >= batches);
+}
+
+#[test]
+fn a_metric_that_will_never_exist_is_an_error_at_the_start() {
+    let seen = Seen::default();
+    let error = learner()
+        .callback(Recorder::new(&seen))
+        .callback(EarlyStopping::new("val_loss", 3))
+        .fit(&mut data(4), None, 5)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "callback EarlyStopping monitors `val_loss`, but this training has only: loss"
+    );
+    assert!(!events(&seen).contains(&"train_begin".to_owned()));
+    assert!(learner().callback(EarlyStopping::new("val_loss", 3)).fit(&mut data(4), Some(&mut data(2)), 1).is_ok());
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_training() {
+    let mut diverges = Learner::new(Linear::new(1, 1, &mut seeded(1)), Sgd::new(1e20), |y, t: &Tensor| y.mse(t));
+    let error = diverges.fit(&mut data(4), None, 50).unwrap_err();
+    assert!(matches!(error, Error::NonFinite { epoch: 1..=3, .. }), "{error}");
+    assert!(error.to_string().contains("a smaller learning rate"), "{error}");
+}
+
+/// The model as a callback can change it: a trainer that sets the weight to a known value after each epoch.
+struct SetWeight(Vec<f32>);
+
+impl Callback for SetWeight {
+    fn order(&self) -> i32 {
+        -100
+    }
+
+    fn on_epoch_begin(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        let value = self.0[cx.progress.epoch - 1];
+        cx.model.visit_mut(&mut |_, param| param.update(|w| w.fill(value)));
+        cx.optimizer.set_lr(0.0);
+        Ok(Flow::Continue)
+    }
+}
+
+#[test]
+fn the_best_weights_come_back_at_the_end() {
+    // The data are y = 2 x + 1; weight = bias = 1.4 fits better than the others.
+    let mut learner = learner().callback(BestCheckpoint::new("val_loss")).callback(SetWeight(vec![0.0, 1.4, 5.0]));
+    let fit = learner.fit(&mut data(4), Some(&mut data(4)), 3).unwrap();
+    let losses: Vec<_> = fit.history.get("val_loss").iter().map(|loss| loss.unwrap()).collect();
+    assert!(losses[1] < losses[0] && losses[1] < losses[2], "{losses:?}");
+    let state = StateDict::of(&parameters(learner.model_mut()));
+    assert_eq!(state.get("weight").unwrap().1, [1.4]);
+}
+
+#[test]
+fn early_stopping_waits_for_its_patience() {
+    let values = vec![5.0, 3.0, 3.5, 4.0, 1.0, 1.0];
+    let fit = learner()
+        .callback(SetWeight(values))
+        .callback(EarlyStopping::new("loss", 2))
+        .fit(&mut data(4), None, 6)
+        .unwrap();
+    // Epoch 2 is the best so far; epochs 3 and 4 are not better.
+    assert_eq!(fit.history.epochs(), 4);
+    assert!(matches!(&fit.outcome, Outcome::Stopped(reason) if reason.contains("for 2 epochs")), "{:?}", fit.outcome);
+}
+
+#[test]
+fn publish_tells_each_epoch_with_what_the_pipeline_shows() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let publish = Publish::new(move |event: &ProgressEvent| tell.send(serde_json::to_value(event).unwrap()).unwrap())
+        .pipeline("demo")
+        .validation_view(|output| Some(serde_json::json!({ "samples": output.shape()[0] })));
+    learner().callback(publish).validate_every(2).fit(&mut data(4), Some(&mut data(3)), 3).unwrap();
+    let epochs: Vec<_> = told.iter().filter(|event| event.get("batch").is_none()).collect();
+    assert_eq!(epochs.len(), 3);
+    assert_eq!((&epochs[0]["epoch"], &epochs[0]["total_epochs"]), (&1.into(), &3.into()));
+    assert_eq!(epochs[0]["pipeline_name"], "demo");
+    assert!(epochs[0]["loss"].is_number() && epochs[0].get("val_loss").is_none());
+    assert!(epochs[0]["status_text"].as_str().unwrap().starts_with("Epoch 1/3"));
+    assert!(epochs[0].get("validation_data").is_none());
+    // Validated every second epoch, and in the last.
+    assert_eq!(epochs[1]["validation_data"]["samples"], 3);
+    assert_eq!(epochs[2]["validation_data"]["samples"], 3);
+}
+
+#[test]
+fn equal_seeds_give_bit_equal_weights_and_parameters_stay_in_place() {
+    let train = |seed| {
+        let mut loader = data(32).shuffle(seed);
+        let model = Linear::new(1, 1, &mut seeded(seed));
+        let mut learner = Learner::new(model, Adam::new(0.01), |y, t: &Tensor| y.mse(t)).seed(seed);
+        let places = |model: &Linear| {
+            let mut places = Vec::new();
+            model.visit(&mut |_, param| places.push(param.as_slice().as_ptr() as usize));
+            places
+        };
+        let before = places(learner.model());
+        let fit = learner.fit(&mut loader, None, 10).unwrap(); // 160 steps
+        assert_eq!(places(learner.model()), before);
+        (StateDict::of(&parameters(learner.model_mut())).to_bytes(), fit.history)
+    };
+    assert_eq!(train(7), train(7));
+    assert_ne!(train(7).0, train(8).0);
+}
+
+/// A model that takes something else than a tensor: the loop does not care.
+struct Lookup(azura_core::Param);
+
+impl Module<Vec<usize>> for Lookup {
+    fn forward(&self, x: &Vec<usize>, cx: &mut Cx) -> Result<Tensor> {
+        let table = cx.param(&self.0);
+        let rows: Vec<_> = x.iter().map(|&i| table.slice(0, i..i + 1)).collect::<Result<_, _>>()?;
+        Ok(Tensor::concat(0, &rows.iter().collect::<Vec<_>>())?)
+    }
+
+    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut azura_core::Param)) {
+        f("table", &mut self.0);
+    }
+}
+
+struct Words;
+
+impl azura_learner::Dataset for Words {
+    type X = Vec<usize>;
+    type Y = Tensor;
+
+    fn len(&self) -> usize {
+        3
+    }
+
+    fn batch(
+        &self,
+        indices: &[usize],
+        _: Option<azura_learner::Batch<Vec<usize>, Tensor>>,
+    ) -> Result<azura_learner::Batch<Vec<usize>, Tensor>> {
+        let y = indices.iter().map(|&i| i as f32 * 10.0).collect();
+        let y = Tensor::from_vec(&[indices.len(), 1], y)?;
+        Ok(azura_learner::Batch { x: indices.to_vec(), y, len: indices.len() })
+    }
+}
+
+#[test]
+fn inputs_may_be_anything() {
+    let table = azura_core::Param::new(ndarray::Array2::<f32>::zeros((3, 1)));
+    let mut learner = Learner::new(Lookup(table), Adam::new(1.0), |y: &Tensor, t: &Tensor| y.mse(t));
+    learner.fit(&mut DataLoader::new(Words, 3), None, 300).unwrap();
+    let found = learner.model().0.as_slice();
+    assert!(found.iter().zip([0.0, 10.0, 20.0]).all(|(a, b)| (a - b).abs() < 0.1), "{found:?}");
+    let _: &dyn Optimizer = &Sgd::new(0.1);
+}
