@@ -30,12 +30,12 @@ fn main() -> Result<()> {
     // The sine over one period, to be learned from 128 points.
     let x: Vec<f32> = (0..128).map(|i| i as f32 / 64.0 - 1.0).collect();
     let y = x.iter().map(|x| (std::f32::consts::PI * x).sin()).collect();
-    let data = TensorDataset::new(Tensor::from_vec(&[128, 1], x)?, Tensor::from_vec(&[128, 1], y)?)?;
+    let data = TensorDataset::new(&Tensor::from_vec(&[128, 1], x)?, &Tensor::from_vec(&[128, 1], y)?)?;
 
     let rng = &mut seeded(7);
     let model = Sequential::new().push(Linear::new(1, 32, rng)).push(Tanh).push(Linear::new(32, 1, rng));
     let mut learner =
-        Learner::new(model, Adam::new(0.01), |y, target| y.mse(target)).callback(Watch { goal: 1e-3 });
+        Learner::new(model, Adam::new(0.01), Tensor::mse).callback(Watch { goal: 1e-3 });
     let fit = learner.fit(&mut DataLoader::new(data, 16).shuffle(7), None, 500)?;
     println!("ended after {} epochs: {:?}", fit.history.epochs(), fit.outcome);
 

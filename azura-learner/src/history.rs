@@ -12,14 +12,20 @@ pub type Metrics = BTreeMap<String, f64>;
 pub struct History(BTreeMap<String, Vec<Option<f64>>>);
 
 impl History {
-    /// Adds an epoch.
+    /// Adds an epoch. A value that is not finite counts as missing.
     pub fn push(&mut self, metrics: &Metrics) {
-        let epochs = self.epochs();
         for name in metrics.keys() {
-            self.0.entry(name.clone()).or_insert_with(|| vec![None; epochs]);
+            self.declare(name);
         }
         for (name, series) in &mut self.0 {
-            series.push(metrics.get(name).copied());
+            series.push(metrics.get(name).copied().filter(|value| value.is_finite()));
+        }
+    }
+
+    /// Makes room for a metric that no epoch may ever have.
+    pub fn declare(&mut self, name: &str) {
+        if !self.0.contains_key(name) {
+            self.0.insert(name.to_owned(), vec![None; self.epochs()]);
         }
     }
 
@@ -44,6 +50,14 @@ impl History {
     }
 }
 
+impl FromIterator<Metrics> for History {
+    fn from_iter<I: IntoIterator<Item = Metrics>>(epochs: I) -> Self {
+        let mut history = Self::default();
+        epochs.into_iter().for_each(|metrics| history.push(&metrics));
+        history
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,7 +67,7 @@ mod tests {
         let mut history = History::default();
         history.push(&Metrics::from([("loss".into(), 3.0)]));
         history.push(&Metrics::from([("loss".into(), 2.0), ("val_loss".into(), 2.5)]));
-        history.push(&Metrics::from([("loss".into(), 1.0)]));
+        history.push(&Metrics::from([("loss".into(), 1.0), ("val_loss".into(), f64::NAN)]));
         assert_eq!(history.get("val_loss"), [None, Some(2.5), None]);
         assert_eq!(history.last("loss"), Some(1.0));
         assert_eq!(history.last("val_loss"), None);

@@ -21,11 +21,11 @@ type Loss<Y> = Box<dyn Fn(&Tensor, &Y) -> azura_core::Result<Tensor> + Send>;
 ///
 /// let x: Vec<f32> = (0..64).map(|i| i as f32 / 32.0 - 1.0).collect();
 /// let y = x.iter().map(|x| x * x).collect();
-/// let data = TensorDataset::new(Tensor::from_vec(&[64, 1], x)?, Tensor::from_vec(&[64, 1], y)?)?;
+/// let data = TensorDataset::new(&Tensor::from_vec(&[64, 1], x)?, &Tensor::from_vec(&[64, 1], y)?)?;
 ///
 /// let rng = &mut seeded(1);
 /// let model = Sequential::new().push(Linear::new(1, 16, rng)).push(Tanh).push(Linear::new(16, 1, rng));
-/// let mut learner = Learner::new(model, Adam::new(0.01), |y, target| y.mse(target));
+/// let mut learner = Learner::new(model, Adam::new(0.01), Tensor::mse);
 /// let fit = learner.fit(&mut DataLoader::new(data, 8).shuffle(1), None, 40)?;
 ///
 /// assert_eq!(fit.outcome, Outcome::Completed);
@@ -86,7 +86,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     /// Adds a callback.
     pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
         self.callbacks.push(Box::new(callback));
-        self.callbacks.sort_by_key(|callback| callback.order());
+        self.callbacks.sort_by_key(Callback::order);
         self
     }
 
@@ -181,9 +181,10 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         if samples == 0 {
             return Err(Error::NoData("the data set to evaluate on is empty".into()));
         }
-        let output = match keep_output {
-            true => Some(Tensor::concat(0, &outputs.iter().collect::<Vec<_>>())?),
-            false => None,
+        let output = if keep_output {
+            Some(Tensor::concat(0, &outputs.iter().collect::<Vec<_>>())?)
+        } else {
+            None
         };
         Ok(Evaluation { loss: sum / samples as f64, output })
     }
@@ -260,7 +261,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
 
     fn validate(&mut self, run: &mut Run, data: &mut dyn Batches<X, Y>) -> Result<()> {
         self.tell(run, &Event::ValidationBegin, None)?;
-        let keep_output = self.callbacks.iter().any(|callback| callback.wants_validation_output());
+        let keep_output = self.callbacks.iter().any(Callback::wants_validation_output);
         let evaluation = self.evaluate(data, keep_output)?;
         run.metrics.insert("val_loss".into(), evaluation.loss);
         self.tell(run, &Event::ValidationEnd { output: evaluation.output.as_ref() }, None)
@@ -336,7 +337,7 @@ struct Run {
 
 impl<M: fmt::Debug, X, Y> fmt::Debug for Learner<M, X, Y> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let callbacks: Vec<_> = self.callbacks.iter().map(|callback| callback.name()).collect();
+        let callbacks: Vec<_> = self.callbacks.iter().map(Callback::name).collect();
         f.debug_struct("Learner")
             .field("model", &self.model)
             .field("optimizer", &self.optimizer)

@@ -64,7 +64,7 @@ pub trait Batches<X = Tensor, Y = Tensor>: Send {
 /// use azura_learner::{Batches, DataLoader, TensorDataset};
 ///
 /// let x = Tensor::from_vec(&[5, 1], vec![0.0, 1.0, 2.0, 3.0, 4.0])?;
-/// let mut loader = DataLoader::new(TensorDataset::new(x.clone(), x)?, 2).shuffle(42);
+/// let mut loader = DataLoader::new(TensorDataset::new(&x, &x)?, 2).shuffle(42);
 /// loader.begin(1);
 /// let mut sizes = Vec::new();
 /// while let Some(batch) = loader.next_batch()? {
@@ -149,11 +149,11 @@ impl TensorDataset {
     ///
     /// # Errors
     /// If the two differ in their number of samples, or have no axis.
-    pub fn new(x: Tensor, y: Tensor) -> Result<Self> {
+    pub fn new(x: &Tensor, y: &Tensor) -> Result<Self> {
         match (x.shape().first(), y.shape().first()) {
             (Some(a), Some(b)) if a == b => {
-                let (x, y) = (x.reshape(&x.shape().to_vec())?, y.reshape(&y.shape().to_vec())?);
-                Ok(Self { x, y })
+                // In row-major order, so that a sample is one slice.
+                Ok(Self { x: x.reshape(x.shape())?, y: y.reshape(y.shape())? })
             }
             _ => Err(Error::Argument(format!(
                 "a data set wants as many targets as inputs along the first axis, found shapes {:?} and {:?}",
@@ -206,7 +206,7 @@ mod tests {
 
     fn loader(samples: usize, batch_size: usize) -> DataLoader<TensorDataset> {
         let x = Tensor::from_vec(&[samples, 1], (0..samples).map(|i| i as f32).collect()).unwrap();
-        DataLoader::new(TensorDataset::new(x.clone(), x).unwrap(), batch_size)
+        DataLoader::new(TensorDataset::new(&x, &x).unwrap(), batch_size)
     }
 
     fn epoch(loader: &mut DataLoader<TensorDataset>, number: usize) -> Vec<f32> {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn inputs_and_targets_must_be_as_many() {
-        let error = TensorDataset::new(Tensor::zeros(&[3, 1]), Tensor::zeros(&[4, 1])).unwrap_err();
+        let error = TensorDataset::new(&Tensor::zeros(&[3, 1]), &Tensor::zeros(&[4, 1])).unwrap_err();
         assert!(error.to_string().contains("[3, 1] and [4, 1]"), "{error}");
     }
 }

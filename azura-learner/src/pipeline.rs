@@ -21,7 +21,7 @@ use std::{
 /// config's type.
 ///
 /// ```
-/// use azura_learner::{Pipeline, PipelineError, Registry, RunCx, results::{History, Results}};
+/// use azura_learner::{Pipeline, PipelineError, History, Registry, RunCx, results::Results};
 /// use schemars::JsonSchema;
 /// use serde::{Deserialize, Serialize};
 ///
@@ -430,14 +430,11 @@ impl Registry {
         let Some(name) = name.as_str() else {
             return Err(problem("/pipeline_name", format!("expected a text; there are: {}", known())).into());
         };
-        match self.0.get_key_value(name) {
-            Some((&name, pipeline)) => Ok((name, &**pipeline)),
-            None => {
-                let message = format!("there is no pipeline `{name}`");
-                let names: Vec<_> = self.names().collect();
-                Err(ConfigError::UnknownPipeline(with_suggestion(message, name, &names)))
-            }
-        }
+        let unknown = || {
+            let names: Vec<_> = self.names().collect();
+            ConfigError::UnknownPipeline(with_suggestion(format!("there is no pipeline `{name}`"), name, &names))
+        };
+        self.0.get_key_value(name).map(|(&name, pipeline)| (name, &**pipeline)).ok_or_else(unknown)
     }
 }
 

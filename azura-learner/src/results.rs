@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use crate::History;
+
 /// The results of a run. Holds nothing that depends on time or machine, so that equal runs give equal bytes;
 /// and no `NaN`: a value that is missing or not finite is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,7 +14,7 @@ use serde_json::{Map, Value};
 pub struct Results {
     /// Version of this form: 1.
     pub schema_version: u32,
-    /// Losses by epoch.
+    /// `loss` and `val_loss` by epoch, in the scale in which the model was trained, and what else was measured.
     pub history: History,
     /// The last epoch's training loss.
     pub final_loss: Option<f64>,
@@ -25,16 +27,6 @@ pub struct Results {
     /// [`ForecastResults`].
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-/// Losses by epoch, in the scale in which the model was trained. Both lists have one entry for each epoch.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct History {
-    /// Mean training loss.
-    pub loss: Vec<Option<f64>>,
-    /// Validation loss; null for an epoch that was not validated.
-    pub val_loss: Vec<Option<f64>>,
 }
 
 /// What the results of a forecasting pipeline hold beside the common keys.
@@ -55,25 +47,15 @@ pub struct ForecastResults {
     pub feature_cols: Vec<String>,
 }
 
-impl History {
-    /// Losses by epoch, None where one is missing. As many validation losses as training losses are kept,
-    /// with null for those at the end that are not given; a loss that is not finite becomes null.
-    pub fn new(loss: &[Option<f64>], val_loss: &[Option<f64>]) -> Self {
-        let finite = |x: Option<f64>| x.filter(|x| x.is_finite());
-        let padded = val_loss.iter().copied().chain(std::iter::repeat(None));
-        Self {
-            loss: loss.iter().copied().map(finite).collect(),
-            val_loss: padded.take(loss.len()).map(finite).collect(),
-        }
-    }
-}
-
 impl Results {
     /// Results with a history and as yet no figures.
-    pub fn new(history: History) -> Self {
+    pub fn new(mut history: History) -> Self {
+        // Readers count on both losses, also where nothing was validated.
+        history.declare("loss");
+        history.declare("val_loss");
         Self {
             schema_version: 1,
-            final_loss: history.loss.last().copied().flatten(),
+            final_loss: history.last("loss"),
             history,
             metrics: Map::new(),
             baselines: BTreeMap::new(),
@@ -130,7 +112,9 @@ mod tests {
 
     #[test]
     fn keys_are_those_of_the_contract_and_nothing_is_nan() {
-        let history = History::new(&[Some(0.5), Some(f64::NAN)], &[Some(0.25)]);
+        let history = [vec![("loss", 0.5), ("val_loss", 0.25)], vec![("loss", f64::NAN)]];
+        let history = history.map(|epoch| epoch.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        let history = history.into_iter().collect::<History>();
         let forecast = ForecastResults {
             y_true: vec![Some(1.0)],
             y_pred: vec![None],

@@ -2,7 +2,11 @@
 
 use crate::{Parameters, Result};
 use safetensors::{Dtype, SafeTensors, View};
-use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 /// A copy of all parameters by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -93,7 +97,7 @@ impl StateDict {
     pub fn load_into(&self, model: &mut dyn Parameters) -> Result<(), StateError> {
         let mut missing = Vec::new();
         let mut misshapen = Vec::new();
-        let mut unknown: BTreeMap<&str, ()> = self.0.keys().map(|name| (name.as_str(), ())).collect();
+        let mut unknown: BTreeSet<&str> = self.names().collect();
         model.visit(&mut |name, param| {
             unknown.remove(name);
             match self.0.get(name) {
@@ -105,7 +109,7 @@ impl StateDict {
             }
         });
         if !(missing.is_empty() && misshapen.is_empty() && unknown.is_empty()) {
-            let unknown = unknown.into_keys().map(str::to_owned).collect();
+            let unknown = unknown.into_iter().map(str::to_owned).collect();
             return Err(StateError::Mismatch { missing, unknown, misshapen });
         }
         model.visit_mut(&mut |name, param| {

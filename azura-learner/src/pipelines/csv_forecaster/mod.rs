@@ -18,7 +18,7 @@ use crate::{
     loader::gather,
     parameters,
     pipeline::ConfigError,
-    results::{History, Results},
+    results::Results,
     seeded,
 };
 use azura_core::Tensor;
@@ -64,17 +64,16 @@ impl Pipeline for CsvForecaster {
 
         let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
         let output = learner.evaluate(&mut test, true)?.output.map(|output| output.to_vec()).unwrap_or_default();
-        let history = History::new(fit.history.get("loss"), fit.history.get("val_loss"));
-        let results = prepared.results(history, &output).map_err(unserialisable)?;
+        let results = prepared.results(fit.history, &output).map_err(|error| unserialisable(&error))?;
         cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
-        cx.write("inputs.json", &serde_json::to_vec_pretty(&prepared.inputs).map_err(unserialisable)?)?;
-        let report = report::report(&config, &sources.datasets, &prepared, &results).map_err(unserialisable)?;
+        cx.write("inputs.json", &serde_json::to_vec_pretty(&prepared.inputs).map_err(|error| unserialisable(&error))?)?;
+        let report = report::report(&config, &sources.datasets, &prepared, &results).map_err(|error| unserialisable(&error))?;
         report.write(cx.out())?;
         Ok(results)
     }
 }
 
-fn unserialisable(error: serde_json::Error) -> PipelineError {
+fn unserialisable(error: &serde_json::Error) -> PipelineError {
     PipelineError::Execution(error.to_string())
 }
 

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use self::plan::Plan;
 use super::config::Config;
 use crate::{
+    History,
     config::{Invalid, Problem},
     data::{Cycle, Datasets, Parts, Scaler, Windows, shown},
     metrics,
     report::thin,
-    results::{ForecastResults, History, Results},
+    results::{ForecastResults, Results},
 };
 
 pub(crate) use plan::check_data;

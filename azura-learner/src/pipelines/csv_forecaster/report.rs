@@ -7,9 +7,10 @@ use jiff::civil::DateTime;
 
 use super::{config::Config, prepare::Prepared};
 use crate::{
+    History,
     data::{Datasets, Windows},
     report::{Colour, LineChart, Report, code, config_table, number, table},
-    results::{ForecastResults, History, Results},
+    results::{ForecastResults, Results},
 };
 
 /// Writes a run's report; nothing in it depends on time or machine.
@@ -106,7 +107,7 @@ fn figures(results: &Results) -> String {
 
 /// The epoch (from 1) with the lowest validation loss, and that loss.
 fn best_epoch(history: &History) -> Option<(usize, f64)> {
-    let losses = history.val_loss.iter().enumerate().filter_map(|(i, loss)| Some((i + 1, (*loss)?)));
+    let losses = history.get("val_loss").iter().enumerate().filter_map(|(i, loss)| Some((i + 1, (*loss)?)));
     losses.min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
@@ -114,11 +115,11 @@ fn best_epoch(history: &History) -> Option<(usize, f64)> {
 fn course(history: &History) -> String {
     const RISEN: f64 = 1.2;
     let loss = |x: f64| number(Some(x));
-    let mut words = vec![format!("{}.", count(history.loss.len(), "epoch"))];
-    if let [Some(first), .., Some(last)] = history.loss[..] {
+    let mut words = vec![format!("{}.", count(history.epochs(), "epoch"))];
+    if let [Some(first), .., Some(last)] = *history.get("loss") {
         words.push(format!("The training loss went from {} to {}.", loss(first), loss(last)));
     }
-    let last = history.val_loss.iter().rev().find_map(|loss| *loss);
+    let last = history.get("val_loss").iter().rev().find_map(|loss| *loss);
     words.push(match best_epoch(history).zip(last) {
         Some(((epoch, best), last)) if last > best * RISEN => format!(
             "The validation loss was lowest in epoch {epoch}, at {}, and ended {:.0} % above that: \
@@ -131,6 +132,9 @@ fn course(history: &History) -> String {
         }
         None => "No validation took place.".into(),
     });
+    if last.is_some() {
+        words.push("The model has the weights of that epoch.".into());
+    }
     words.push("Losses are mean squared errors of scaled values.".into());
     words.join(" ")
 }
@@ -179,16 +183,16 @@ fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
 }
 
 fn loss_chart(history: &History) -> String {
-    let epochs = (1..=history.loss.len()).map(|epoch| epoch as f64);
+    let epochs = (1..=history.epochs()).map(|epoch| epoch as f64);
     let mut chart = LineChart::over_numbers("Loss by epoch", epochs)
         .subtitle("what the training lowers, and the same on data it does not learn from")
         .x_label("epoch")
         .y_label("mean squared error of scaled values")
         .from_zero()
-        .line("training", Colour::Indigo, history.loss.iter().copied());
+        .line("training", Colour::Indigo, history.get("loss").iter().copied());
     if let Some((epoch, loss)) = best_epoch(history) {
-        chart = chart.line("validation", Colour::Orange, history.val_loss.iter().copied());
-        if history.loss.len() > 1 {
+        chart = chart.line("validation", Colour::Orange, history.get("val_loss").iter().copied());
+        if history.epochs() > 1 {
             chart = chart.mark(epoch as f64, loss, format!("lowest: epoch {epoch}"));
         }
     }

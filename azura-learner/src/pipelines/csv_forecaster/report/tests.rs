@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{config::parse, pipelines::csv_forecaster::prepare::prepare};
+use crate::{Metrics, config::parse, pipelines::csv_forecaster::prepare::prepare};
 
 /// A report on a model that forecasts `share` of the last step of the truth.
 fn reported(share: f64, losses: &[f64]) -> Report {
@@ -14,8 +14,8 @@ fn reported(share: f64, losses: &[f64]) -> Report {
         scaler.transform(prepared.truth[row - 1] + share * (prepared.truth[row] - prepared.truth[row - 1]))
     };
     let output: Vec<f32> = (0..prepared.test.len()).map(output).collect();
-    let losses: Vec<Option<f64>> = losses.iter().copied().map(Some).collect();
-    let results = prepared.results(History::new(&losses, &losses), &output).unwrap();
+    let epochs = losses.iter().map(|&loss| Metrics::from([("loss".into(), loss), ("val_loss".into(), loss)]));
+    let results = prepared.results(epochs.collect(), &output).unwrap();
     report(&config, &datasets, &prepared, &results).unwrap()
 }
 
