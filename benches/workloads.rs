@@ -38,7 +38,8 @@ impl Workload {
             "W1" => (forecaster(11, 100, rng)?, numbers(&[32, 60, 11])),
             "W2" => (forecaster(10, 128, rng)?, numbers(&[32, 168, 10])),
             "W6" => {
-                let model = Sequential::new().push(Linear::new(4, 16, rng)).push(Tanh).push(Linear::new(16, 1, rng));
+                let model =
+                    Sequential::new().push(Linear::new(4, 16, rng)).push(Tanh).push(Linear::new(16, 1, rng));
                 (model, numbers(&[8, 4]))
             }
             _ => return Err(azura_learner::Error::Argument(format!("no workload `{name}`"))),

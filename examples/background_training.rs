@@ -8,7 +8,9 @@
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use azura_learner::{ProgressEvent, Registry, RunCx, Sources};
-use azura_queue::{Broker, EventKind, EventLog, Keep, MemoryQueue, NewTask, TaskContext, TaskFailure, Worker};
+use azura_queue::{
+    Broker, EventKind, EventLog, Keep, MemoryQueue, NewTask, TaskContext, TaskFailure, Worker,
+};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::{error::Error, sync::Arc};
@@ -27,7 +29,9 @@ fn train(cx: &TaskContext) -> Result<Value, TaskFailure> {
         })
         .cancelled(move || token.is_cancelled());
     let results = Registry::builtin().run(&cx.record().args[0], &mut run).map_err(|error| failed(&error))?;
-    Ok(json!({ "rmse": results.figure("rmse"), "persistence": results.baseline_figure("persistence", "rmse") }))
+    Ok(
+        json!({ "rmse": results.figure("rmse"), "persistence": results.baseline_figure("persistence", "rmse") }),
+    )
 }
 
 #[tokio::main]

@@ -22,7 +22,11 @@ impl Callback for Watch {
         if epoch % 10 == 0 {
             println!("epoch {epoch:3}: loss {loss:.5}");
         }
-        if loss < self.goal { Ok(Flow::Stop(format!("loss below {}", self.goal))) } else { Ok(Flow::Continue) }
+        if loss < self.goal {
+            Ok(Flow::Stop(format!("loss below {}", self.goal)))
+        } else {
+            Ok(Flow::Continue)
+        }
     }
 }
 
@@ -34,8 +38,7 @@ fn main() -> Result<()> {
 
     let rng = &mut seeded(7);
     let model = Sequential::new().push(Linear::new(1, 32, rng)).push(Tanh).push(Linear::new(32, 1, rng));
-    let mut learner =
-        Learner::new(model, Adam::new(0.01), Tensor::mse).callback(Watch { goal: 1e-3 });
+    let mut learner = Learner::new(model, Adam::new(0.01), Tensor::mse).callback(Watch { goal: 1e-3 });
     let fit = learner.fit(&mut DataLoader::new(data, 16).shuffle(7), None, 500)?;
     println!("ended after {} epochs: {:?}", fit.history.epochs(), fit.outcome);
 

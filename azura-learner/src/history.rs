@@ -71,6 +71,9 @@ mod tests {
         assert_eq!(history.get("val_loss"), [None, Some(2.5), None]);
         assert_eq!(history.last("loss"), Some(1.0));
         assert_eq!(history.last("val_loss"), None);
-        assert_eq!(serde_json::to_string(&history).unwrap(), r#"{"loss":[3.0,2.0,1.0],"val_loss":[null,2.5,null]}"#);
+        assert_eq!(
+            serde_json::to_string(&history).unwrap(),
+            r#"{"loss":[3.0,2.0,1.0],"val_loss":[null,2.5,null]}"#
+        );
     }
 }

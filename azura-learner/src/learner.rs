@@ -1,8 +1,8 @@
 //! The training loop.
 
 use crate::{
-    Batches, Callback, Cx, Error, Event, Flow, History, Metrics, Module, Optimizer, Outcome, Parameters, Progress,
-    Result, TrainCx, parameters, rng,
+    Batches, Callback, Cx, Error, Event, Flow, History, Metrics, Module, Optimizer, Outcome, Parameters,
+    Progress, Result, TrainCx, parameters, rng,
 };
 use azura_core::{Grads, Tensor};
 use std::{
@@ -181,11 +181,8 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         if samples == 0 {
             return Err(Error::NoData("the data set to evaluate on is empty".into()));
         }
-        let output = if keep_output {
-            Some(Tensor::concat(0, &outputs.iter().collect::<Vec<_>>())?)
-        } else {
-            None
-        };
+        let output =
+            if keep_output { Some(Tensor::concat(0, &outputs.iter().collect::<Vec<_>>())?) } else { None };
         Ok(Evaluation { loss: sum / samples as f64, output })
     }
 

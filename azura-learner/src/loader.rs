@@ -34,7 +34,11 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// If a sample cannot be read.
-    fn batch(&self, indices: &[usize], last: Option<Batch<Self::X, Self::Y>>) -> Result<Batch<Self::X, Self::Y>>;
+    fn batch(
+        &self,
+        indices: &[usize],
+        last: Option<Batch<Self::X, Self::Y>>,
+    ) -> Result<Batch<Self::X, Self::Y>>;
 }
 
 /// Where the learner gets its batches from, an epoch at a time.
@@ -89,7 +93,15 @@ impl<D: Dataset> DataLoader<D> {
     /// Batches of `batch_size` samples (at least 1) in the data set's order; the last may be smaller.
     pub fn new(dataset: D, batch_size: usize) -> Self {
         let order = (0..dataset.len()).collect();
-        Self { dataset, batch_size: batch_size.max(1), seed: None, drop_last: false, order, position: 0, current: None }
+        Self {
+            dataset,
+            batch_size: batch_size.max(1),
+            seed: None,
+            drop_last: false,
+            order,
+            position: 0,
+            current: None,
+        }
     }
 
     /// Shuffles each epoch anew, by `seed` and the epoch's number.

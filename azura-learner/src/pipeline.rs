@@ -262,8 +262,9 @@ impl<'a> RunCx<'a> {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), PipelineError> {
         let path = self.out.join(name);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| PipelineError::Execution(format!("cannot make {}: {error}", folder.display())))?;
+            std::fs::create_dir_all(folder).map_err(|error| {
+                PipelineError::Execution(format!("cannot make {}: {error}", folder.display()))
+            })?;
         }
         Ok(files::write_atomic(&path, bytes)?)
     }
@@ -413,7 +414,8 @@ impl Registry {
         let config = self.check(config, cx.sources())?;
         let (_, pipeline) = self.pipeline_of(&config)?;
         let results = pipeline.run(&without_envelope(&config), cx)?;
-        let bytes = serde_json::to_vec_pretty(&results).map_err(|e| PipelineError::Execution(e.to_string()))?;
+        let bytes =
+            serde_json::to_vec_pretty(&results).map_err(|e| PipelineError::Execution(e.to_string()))?;
         cx.write("results.json", &bytes)?;
         Ok(results)
     }
@@ -432,7 +434,11 @@ impl Registry {
         };
         let unknown = || {
             let names: Vec<_> = self.names().collect();
-            ConfigError::UnknownPipeline(with_suggestion(format!("there is no pipeline `{name}`"), name, &names))
+            ConfigError::UnknownPipeline(with_suggestion(
+                format!("there is no pipeline `{name}`"),
+                name,
+                &names,
+            ))
         };
         self.0.get_key_value(name).map(|(&name, pipeline)| (name, &**pipeline)).ok_or_else(unknown)
     }

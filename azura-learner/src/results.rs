@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn keys_are_those_of_the_contract_and_nothing_is_nan() {
         let history = [vec![("loss", 0.5), ("val_loss", 0.25)], vec![("loss", f64::NAN)]];
-        let history = history.map(|epoch| epoch.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        let history =
+            history.map(|epoch| epoch.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
         let history = history.into_iter().collect::<History>();
         let forecast = ForecastResults {
             y_true: vec![Some(1.0)],

@@ -190,7 +190,10 @@ mod tests {
         assert_eq!(StateDict::of(&parameters(&mut small)), before);
 
         let error = state.load_into(&mut parameters(&mut model(4))).unwrap_err();
-        assert!(error.to_string().contains("`0.weight` has shape [3, 2] where the model has [4, 2]"), "{error}");
+        assert!(
+            error.to_string().contains("`0.weight` has shape [3, 2] where the model has [4, 2]"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -83,8 +83,9 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
     let (x, target) = (numbers(&[BATCH, TIME, INPUTS], 6), numbers(&[BATCH, 1], 7));
     for (name, mut optimizer) in optimizers {
         let rng = &mut seeded(0);
-        let mut model =
-            Sequential::new().push(Lstm::new(INPUTS, HIDDEN, rng).last_step()).push(Linear::new(HIDDEN, 1, rng));
+        let mut model = Sequential::new()
+            .push(Lstm::new(INPUTS, HIDDEN, rng).last_step())
+            .push(Linear::new(HIDDEN, 1, rng));
         let linear = [("weight", numbers(&[1, HIDDEN], 4)), ("bias", numbers(&[1], 5))];
         let named = weights().map(|(name, values)| (format!("0.{name}"), values)).into_iter();
         let named: Vec<_> = named.chain(linear.map(|(name, values)| (format!("1.{name}"), values))).collect();

@@ -4,9 +4,9 @@
 
 use azura_core::{Tensor, ndarray};
 use azura_learner::{
-    Adam, BestCheckpoint, Callback, CallbackError, Cx, DataLoader, EarlyStopping, Error, Event, Flow, Learner, Linear,
-    Module, Optimizer, Outcome, ProgressEvent, Publish, Result, Sgd, StateDict, TensorDataset, TrainCx, parameters,
-    seeded,
+    Adam, BestCheckpoint, Callback, CallbackError, Cx, DataLoader, EarlyStopping, Error, Event, Flow,
+    Learner, Linear, Module, Optimizer, Outcome, ProgressEvent, Publish, Result, Sgd, StateDict,
+    TensorDataset, TrainCx, parameters, seeded,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -55,7 +55,8 @@ impl Callback for Recorder {
 }
 
 fn data(samples: usize) -> DataLoader<TensorDataset> {
-    let x = Tensor::from_vec(&[samples, 1], (0..samples).map(|i| i as f32 / samples as f32).collect()).unwrap();
+    let x =
+        Tensor::from_vec(&[samples, 1], (0..samples).map(|i| i as f32 / samples as f32).collect()).unwrap();
     let y = x.scale(2.0).unwrap().shift(1.0).unwrap();
     DataLoader::new(TensorDataset::new(&x, &y).unwrap(), 2)
 }
@@ -142,7 +143,8 @@ fn an_error_beats_a_stop_and_is_told_to_all() {
         .fit(&mut data(4), None, 9)
         .unwrap_err();
     assert_eq!(error.to_string(), "callback Recorder: disk full");
-    let tail = ["exception callback Recorder: disk full", r#"train_end Failed("callback Recorder: disk full")"#];
+    let tail =
+        ["exception callback Recorder: disk full", r#"train_end Failed("callback Recorder: disk full")"#];
     assert!(events(&first).ends_with(&tail.map(String::from)));
     assert_eq!(events(&first), events(&second));
 }
@@ -223,12 +225,18 @@ fn a_metric_that_will_never_exist_is_an_error_at_the_start() {
         "callback EarlyStopping monitors `val_loss`, but this training has only: loss"
     );
     assert!(!events(&seen).contains(&"train_begin".to_owned()));
-    assert!(learner().callback(EarlyStopping::new("val_loss", 3)).fit(&mut data(4), Some(&mut data(2)), 1).is_ok());
+    assert!(
+        learner()
+            .callback(EarlyStopping::new("val_loss", 3))
+            .fit(&mut data(4), Some(&mut data(2)), 1)
+            .is_ok()
+    );
 }
 
 #[test]
 fn a_loss_that_is_not_finite_ends_the_training() {
-    let mut diverges = Learner::new(Linear::new(1, 1, &mut seeded(1)), Sgd::new(1e20), |y, t: &Tensor| y.mse(t));
+    let mut diverges =
+        Learner::new(Linear::new(1, 1, &mut seeded(1)), Sgd::new(1e20), |y, t: &Tensor| y.mse(t));
     let error = diverges.fit(&mut data(4), None, 50).unwrap_err();
     assert!(matches!(error, Error::NonFinite { epoch: 1..=3, .. }), "{error}");
     assert!(error.to_string().contains("a smaller learning rate"), "{error}");
@@ -253,7 +261,8 @@ impl Callback for SetWeight {
 #[test]
 fn the_best_weights_come_back_at_the_end() {
     // The data are y = 2 x + 1; weight = bias = 1.4 fits better than the others.
-    let mut learner = learner().callback(BestCheckpoint::new("val_loss")).callback(SetWeight(vec![0.0, 1.4, 5.0]));
+    let mut learner =
+        learner().callback(BestCheckpoint::new("val_loss")).callback(SetWeight(vec![0.0, 1.4, 5.0]));
     let fit = learner.fit(&mut data(4), Some(&mut data(4)), 3).unwrap();
     let losses: Vec<_> = fit.history.get("val_loss").iter().map(|loss| loss.unwrap()).collect();
     assert!(losses[1] < losses[0] && losses[1] < losses[2], "{losses:?}");
@@ -271,15 +280,20 @@ fn early_stopping_waits_for_its_patience() {
         .unwrap();
     // Epoch 2 is the best so far; epochs 3 and 4 are not better.
     assert_eq!(fit.history.epochs(), 4);
-    assert!(matches!(&fit.outcome, Outcome::Stopped(reason) if reason.contains("for 2 epochs")), "{:?}", fit.outcome);
+    assert!(
+        matches!(&fit.outcome, Outcome::Stopped(reason) if reason.contains("for 2 epochs")),
+        "{:?}",
+        fit.outcome
+    );
 }
 
 #[test]
 fn publish_tells_each_epoch_with_what_the_pipeline_shows() {
     let (tell, told) = std::sync::mpsc::channel();
-    let publish = Publish::new(move |event: &ProgressEvent| tell.send(serde_json::to_value(event).unwrap()).unwrap())
-        .pipeline("demo")
-        .validation_view(|output| Some(serde_json::json!({ "samples": output.shape()[0] })));
+    let publish =
+        Publish::new(move |event: &ProgressEvent| tell.send(serde_json::to_value(event).unwrap()).unwrap())
+            .pipeline("demo")
+            .validation_view(|output| Some(serde_json::json!({ "samples": output.shape()[0] })));
     learner().callback(publish).validate_every(2).fit(&mut data(4), Some(&mut data(3)), 3).unwrap();
     let epochs: Vec<_> = told.iter().filter(|event| event.get("batch").is_none()).collect();
     assert_eq!(epochs.len(), 3);

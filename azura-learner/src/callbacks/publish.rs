@@ -120,7 +120,11 @@ impl Callback for Publish {
         Ok(Flow::Continue)
     }
 
-    fn on_validation_end(&mut self, output: Option<&Tensor>, _: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+    fn on_validation_end(
+        &mut self,
+        output: Option<&Tensor>,
+        _: &mut TrainCx<'_>,
+    ) -> Result<Flow, CallbackError> {
         if let (Some(view), Some(output)) = (&mut self.view, output) {
             self.validation_data = view(output);
         }

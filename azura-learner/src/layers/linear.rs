@@ -26,7 +26,10 @@ impl Linear {
     /// A layer with random parameters.
     pub fn new(inputs: usize, outputs: usize, rng: &mut Rng) -> Self {
         let bound = inverse_root(inputs);
-        Self { weight: uniform_param(&[outputs, inputs], bound, rng), bias: uniform_param(&[outputs], bound, rng) }
+        Self {
+            weight: uniform_param(&[outputs, inputs], bound, rng),
+            bias: uniform_param(&[outputs], bound, rng),
+        }
     }
 }
 

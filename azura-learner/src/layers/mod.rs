@@ -24,4 +24,3 @@ fn uniform_param(shape: &[usize], bound: f32, rng: &mut Rng) -> Param {
 fn inverse_root(n: usize) -> f32 {
     if n == 0 { 0.0 } else { (n as f32).sqrt().recip() }
 }
-

@@ -5,20 +5,15 @@ mod prepare;
 mod report;
 
 pub use config::{
-    Config, DataSourcing, EarlyStopping as EarlyStoppingConfig, FeatureEngineering, ModelParams, Optimizer as OptimizerKind,
-    TrainingParams,
+    Config, DataSourcing, EarlyStopping as EarlyStoppingConfig, FeatureEngineering, ModelParams,
+    Optimizer as OptimizerKind, TrainingParams,
 };
 pub use prepare::{Forecast, InputColumn, Inputs, Prepared, ValidationData, prepare};
 
 use crate::{
-    Adam, Batch, BestCheckpoint, DataLoader, Dataset, Dropout, EarlyStopping, Learner, Linear, Lstm, Optimizer, Outcome,
-    Pipeline, PipelineError, Publish, Result, RunCx, Sequential, Sgd, Sources, StateDict,
-    config::Problem,
-    data::Windows,
-    loader::gather,
-    parameters,
-    pipeline::ConfigError,
-    results::Results,
+    Adam, Batch, BestCheckpoint, DataLoader, Dataset, Dropout, EarlyStopping, Learner, Linear, Lstm,
+    Optimizer, Outcome, Pipeline, PipelineError, Publish, Result, RunCx, Sequential, Sgd, Sources, StateDict,
+    config::Problem, data::Windows, loader::gather, parameters, pipeline::ConfigError, results::Results,
     seeded,
 };
 use azura_core::Tensor;
@@ -38,8 +33,7 @@ pub struct CsvForecaster;
 impl Pipeline for CsvForecaster {
     type Config = Config;
     const NAME: &'static str = "csv_forecaster";
-    const DESCRIPTION: &'static str =
-        "Forecasts the next value of a column of a table: LSTM, dropout, linear layer, judged beside persistence.";
+    const DESCRIPTION: &'static str = "Forecasts the next value of a column of a table: LSTM, dropout, linear layer, judged beside persistence.";
 
     fn check(&self, config: &Config, sources: &Sources) -> Vec<Problem> {
         prepare::check_data(config, &sources.datasets, sources.allow_files)
@@ -63,11 +57,16 @@ impl Pipeline for CsvForecaster {
         }
 
         let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
-        let output = learner.evaluate(&mut test, true)?.output.map(|output| output.to_vec()).unwrap_or_default();
+        let output =
+            learner.evaluate(&mut test, true)?.output.map(|output| output.to_vec()).unwrap_or_default();
         let results = prepared.results(fit.history, &output).map_err(|error| unserialisable(&error))?;
         cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
-        cx.write("inputs.json", &serde_json::to_vec_pretty(&prepared.inputs).map_err(|error| unserialisable(&error))?)?;
-        let report = report::report(&config, &sources.datasets, &prepared, &results).map_err(|error| unserialisable(&error))?;
+        cx.write(
+            "inputs.json",
+            &serde_json::to_vec_pretty(&prepared.inputs).map_err(|error| unserialisable(&error))?,
+        )?;
+        let report = report::report(&config, &sources.datasets, &prepared, &results)
+            .map_err(|error| unserialisable(&error))?;
         report.write(cx.out())?;
         Ok(results)
     }
@@ -107,7 +106,8 @@ fn learner(config: &Config, prepared: &Prepared) -> Result<Learner<Sequential>> 
         learner = learner.callback(BestCheckpoint::new(monitored));
     }
     if let Some(stopping) = &training.early_stopping {
-        learner = learner.callback(EarlyStopping::new(monitored, stopping.patience).min_delta(stopping.min_delta));
+        learner =
+            learner.callback(EarlyStopping::new(monitored, stopping.patience).min_delta(stopping.min_delta));
     }
     Ok(learner)
 }

@@ -90,7 +90,8 @@ fn results_in_real_units() {
     let scaler = prepared.inputs.columns[0].scaler;
     // A model that is right but always 2 too high; persistence is always 1 too low.
     let output: Vec<f32> = (83..100).map(|i| scaler.transform(f64::from(i) + 2.0)).collect();
-    let results = prepared.results([Metrics::from([("loss".into(), 0.5)])].into_iter().collect(), &output).unwrap();
+    let results =
+        prepared.results([Metrics::from([("loss".into(), 0.5)])].into_iter().collect(), &output).unwrap();
     let close = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-4, "{a:?} is not {b}");
     close(results.figure("mae"), 2.0);
     close(results.figure("rmse"), 2.0);

@@ -1,0 +1,190 @@
+//! The pipeline `csv_forecaster` as other programs run it: a config in, files and figures out.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
+
+use azura_learner::{
+    PipelineError, ProgressEvent, Registry, RunCx, Sources, StateDict,
+    results::{ForecastResults, Results},
+};
+use serde_json::{Value, json};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+fn config(training: &Value, data: &Value) -> Value {
+    let mut config = json!({
+        "pipeline_name": "csv_forecaster",
+        "data_sourcing": data,
+        "model_params": {"sequence_length": 20, "hidden_size": 48},
+        "training_params": {"epochs": 2},
+    });
+    config["training_params"].as_object_mut().unwrap().extend(training.as_object().unwrap().clone());
+    config
+}
+
+fn weather(training: &Value) -> Value {
+    config(training, &json!({"dataset": "seattle-weather"}))
+}
+
+fn run(config: &Value, out: &Path) -> Result<Results, PipelineError> {
+    Registry::builtin().run(config, &mut RunCx::new(out, &Sources::default()))
+}
+
+#[test]
+fn a_run_leaves_results_model_and_report() {
+    let out = tempfile::tempdir().unwrap();
+    let results = run(&weather(&json!({"epochs": 3, "validate_every": 2})), out.path()).unwrap();
+
+    let written: Results =
+        serde_json::from_slice(&fs::read(out.path().join("results.json")).unwrap()).unwrap();
+    assert_eq!(written, results);
+    assert_eq!(results.history.epochs(), 3);
+    let validated: Vec<_> = results.history.get("val_loss").iter().map(Option::is_some).collect();
+    assert_eq!(validated, [false, true, true], "every second epoch, and the last");
+    let forecast: ForecastResults = results.extra_as().unwrap();
+    assert_eq!(forecast.y_true.len(), forecast.y_pred.len());
+    assert_eq!(forecast.y_true.len(), forecast.time_index.len());
+    assert_eq!(forecast.target_col, "temp_max");
+
+    let state = StateDict::from_bytes(&fs::read(out.path().join("model.safetensors")).unwrap()).unwrap();
+    let names: Vec<_> = state.names().collect();
+    assert_eq!(names, ["0.bias", "0.weight_hh", "0.weight_ih", "2.bias", "2.weight"]);
+    assert_eq!(state.get("0.weight_hh").unwrap().0, [4 * 48, 48]);
+
+    let report = fs::read_to_string(out.path().join("report.md")).unwrap();
+    for image in ["images/loss.svg", "images/forecast.svg"] {
+        assert!(report.contains(&format!("({image})")));
+        assert!(fs::read_to_string(out.path().join(image)).unwrap().starts_with("<svg"));
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_bytes_whatever_the_number_of_threads() {
+    let bytes = |threads: usize, seed: u64| {
+        let out = tempfile::tempdir().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run(&weather(&json!({ "seed": seed })), out.path())).unwrap();
+        [
+            "results.json",
+            "model.safetensors",
+            "inputs.json",
+            "report.md",
+            "images/loss.svg",
+            "images/forecast.svg",
+        ]
+        .map(|name| fs::read(out.path().join(name)).unwrap())
+    };
+    let one = bytes(1, 42);
+    for threads in [1, 2, 4] {
+        assert!(bytes(threads, 42) == one, "{threads} threads");
+    }
+    assert!(bytes(1, 43)[1] != one[1], "another seed gives other weights");
+}
+
+#[test]
+fn the_default_run_beats_persistence() {
+    let out = tempfile::tempdir().unwrap();
+    let results = run(&json!({"pipeline_name": "csv_forecaster"}), out.path()).unwrap();
+    let (model, base) =
+        (results.figure("rmse").unwrap(), results.baseline_figure("persistence", "rmse").unwrap());
+    assert!(model < base, "RMSE {model} is not below persistence's {base}");
+}
+
+#[test]
+fn watchers_hear_of_every_epoch_with_the_validation_in_real_units() {
+    let out = tempfile::tempdir().unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hear = Arc::clone(&heard);
+    let sources = Sources::default();
+    let mut cx = RunCx::new(out.path(), &sources).publish(move |event| {
+        if let ProgressEvent::Epoch { .. } = event {
+            hear.lock().unwrap().push(serde_json::to_value(event).unwrap());
+        }
+    });
+    Registry::builtin().run(&weather(&json!({"epochs": 3, "validate_every": 3})), &mut cx).unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.len(), 3);
+    assert_eq!(heard[0]["pipeline_name"], "csv_forecaster");
+    assert!(heard[0].get("validation_data").is_none());
+    let shown = &heard[2]["validation_data"];
+    let lengths = ["x_axis", "y_true", "y_pred"].map(|key| shown[key].as_array().unwrap().len());
+    assert!(lengths[0] > 50 && lengths[0] <= 500 && lengths[1] == lengths[0] && lengths[2] == lengths[0]);
+    // Each point is what the file says of that day, in degrees Celsius.
+    let file = include_str!("../data/seattle-weather.csv");
+    for (day, value) in shown["x_axis"].as_array().unwrap().iter().zip(shown["y_true"].as_array().unwrap()) {
+        let day = day.as_str().unwrap()[..10].replace('-', "/");
+        let row = file.lines().find(|line| line.starts_with(&day)).unwrap();
+        assert_eq!(row.split(',').nth(2).unwrap().parse::<f64>().unwrap(), value.as_f64().unwrap(), "{day}");
+    }
+}
+
+#[test]
+fn a_cancelled_run_says_so_and_writes_no_results() {
+    let out = tempfile::tempdir().unwrap();
+    let polls = AtomicUsize::new(0);
+    let sources = Sources::default();
+    let mut cx =
+        RunCx::new(out.path(), &sources).cancelled(move || polls.fetch_add(1, Ordering::Relaxed) >= 40);
+    let error = Registry::builtin().run(&weather(&json!({"epochs": 1000})), &mut cx).unwrap_err();
+    assert!(matches!(error, PipelineError::Cancelled));
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn early_stopping_ends_a_run_that_no_longer_improves() {
+    let out = tempfile::tempdir().unwrap();
+    // With no learning rate to speak of nothing improves by as much as 1.
+    let stopping = json!({"epochs": 50, "lr": 1e-9, "early_stopping": {"patience": 3, "min_delta": 1.0}});
+    let results = run(&weather(&stopping), out.path()).unwrap();
+    assert_eq!(results.history.epochs(), 4);
+}
+
+#[test]
+fn a_file_is_for_those_who_own_the_machine() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("mine.csv");
+    let mut rows = String::from("day,sales\n");
+    for day in 0..400 {
+        writeln!(rows, "{},{}", date(day), 100 + day % 7).unwrap();
+    }
+    fs::write(&file, &rows).unwrap();
+    let with_file = config(&json!({}), &json!({"file": file.to_str().unwrap()}));
+
+    let error = run(&with_file, out.path()).unwrap_err();
+    assert_eq!(error.code(), "CONFIG_INVALID");
+    assert!(error.to_string().contains("/data_sourcing/file"), "{error}");
+
+    let sources = Sources::default().allow_files();
+    let results = Registry::builtin().run(&with_file, &mut RunCx::new(out.path(), &sources)).unwrap();
+    assert_eq!(results.extra_as::<ForecastResults>().unwrap().target_col, "sales");
+
+    // A cell that is no number is named by its line, column and text.
+    let line = "2020-01-06,105";
+    assert_eq!(rows.lines().position(|found| found == line), Some(6), "line 7, counted from 1");
+    for broken in ["abc", "NaN", ""] {
+        fs::write(&file, rows.replacen(line, &format!("2020-01-06,{broken}"), 1)).unwrap();
+        let error = Registry::builtin().run(&with_file, &mut RunCx::new(out.path(), &sources)).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("line 7") && text.contains("`sales`") && text.contains(broken), "{text}");
+    }
+}
+
+/// The `n`th day of 2020 and 2021.
+fn date(n: i16) -> String {
+    let (year, day) = if n < 366 { (2020, n) } else { (2021, n - 366) };
+    let months = [31, if year == 2020 { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut rest = day;
+    for (month, length) in months.into_iter().enumerate() {
+        if rest < length {
+            return format!("{year}-{:02}-{:02}", month + 1, rest + 1);
+        }
+        rest -= length;
+    }
+    unreachable!("days within the two years")
+}
