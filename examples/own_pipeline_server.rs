@@ -1,0 +1,91 @@
+//! A server with a pipeline and a route of one's own, beside everything that azura-server has.
+//!
+//! ```text
+//! cargo run --release -p azura-examples --bin own_pipeline_server
+//! curl -X POST http://127.0.0.1:8000/api/v1/experiments -H 'content-type: application/json' \
+//!     -d '{"pipeline_name": "sine", "frequency": 2}'
+//! ```
+//!
+//! The first argument is where to listen, if not at 127.0.0.1:8000.
+
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+use azura_learner::{
+    Adam, DataLoader, History, Learner, Linear, Outcome, Pipeline, PipelineError, Registry, RunCx, Sequential, Sources,
+    Tanh, TensorDataset, azura_core::Tensor, results::Results, seeded,
+};
+use azura_queue::MemoryQueue;
+use azura_server::{Access, App, Runs};
+use poem::{Route, get, handler};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{error::Error, f32::consts::TAU, sync::Arc};
+use tokio::net::TcpListener;
+
+/// What a run depends on. Schema, check and defaults are made from this type.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Config {
+    /// Waves between 0 and 1.
+    #[schemars(title = "Frequency", range(min = 1, max = 5))]
+    frequency: u8,
+    /// How often all points are gone through.
+    #[schemars(title = "Epochs", range(min = 1, max = 1000))]
+    epochs: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { frequency: 1, epochs: 100 }
+    }
+}
+
+struct Sine;
+
+impl Pipeline for Sine {
+    type Config = Config;
+    const NAME: &'static str = "sine";
+    const DESCRIPTION: &'static str = "Learns a sine wave.";
+
+    fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {
+        let x: Vec<f32> = (0..128).map(|i| i as f32 / 128.0).collect();
+        let y = x.iter().map(|x| (TAU * f32::from(config.frequency) * x).sin()).collect();
+        let data = TensorDataset::new(&Tensor::from_vec(&[128, 1], x)?, &Tensor::from_vec(&[128, 1], y)?)?;
+
+        let rng = &mut seeded(1);
+        let model = Sequential::new().push(Linear::new(1, 64, rng)).push(Tanh).push(Linear::new(64, 1, rng));
+        let learner = Learner::new(model, Adam::new(0.01), Tensor::mse);
+        let publisher = cx.publisher(Self::NAME);
+        let fit = cx.attach(learner, publisher).fit(&mut DataLoader::new(data, 16).shuffle(1), None, config.epochs)?;
+        if fit.outcome == Outcome::Cancelled {
+            return Err(PipelineError::Cancelled);
+        }
+        let history: History = fit.history;
+        let rmse = history.last("loss").map(f64::sqrt);
+        Ok(Results::new(history).metric("rmse", rmse))
+    }
+}
+
+#[handler]
+fn hello() -> &'static str {
+    "a route of my own\n"
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8000".into());
+    let folder = tempfile::tempdir()?;
+    let app = Arc::new(App::new(
+        Registry::builtin().with(Sine),
+        Sources::default(),
+        Arc::new(MemoryQueue::new()),
+        Runs::open(folder.path())?,
+    ));
+    tokio::spawn(azura_server::worker(&app).run(app.shutdown().clone()));
+
+    let routes = Route::new().at("/hello", get(hello)).nest("/", azura_server::routes(&app, Access::loopback()));
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    azura_server::serve(listener, routes, app.shutdown().clone()).await?;
+    Ok(())
+}
