@@ -59,10 +59,11 @@ pub fn gradcheck(
             let quotient = (at(-2.0)? - 8.0 * at(-1.0)? + 8.0 * at(1.0)? - at(2.0)?) / (12.0 * STEP);
             params[input].update(|x| x[i] = middle);
             let error = (found - quotient).abs() / found.abs().max(quotient.abs()).max(1.0);
-            report.checked += 1;
             // A NaN on either side must not pass for agreement.
-            if !(error <= report.max_error) {
-                report.max_error = if error.is_nan() { f64::INFINITY } else { error };
+            let error = if error.is_nan() { f64::INFINITY } else { error };
+            report.checked += 1;
+            if error > report.max_error {
+                report.max_error = error;
                 report.worst = Some((input, i, found, quotient));
             }
         }

@@ -120,15 +120,16 @@ fn reduction(op: &str, f: impl Fn(&T, &[isize], bool) -> Result) {
     check(op, &[&[]], |x| f(&x[0], &[], false)?.square());
 }
 
+fn inputs_of(x: &[T]) -> LstmInputs<'_, f64> {
+    LstmInputs { weight_ih: &x[1], weight_hh: &x[2], bias: &x[3], state: x.get(4).zip(x.get(5)) }
+}
+
 fn lstm(op: &str) {
     let (batch, time, inputs, hidden) = (3, 4, 2, 5);
     let weights: [&[usize]; 4] =
         [&[batch, time, inputs], &[4 * hidden, inputs], &[4 * hidden, hidden], &[4 * hidden]];
     let state: [&[usize]; 2] = [&[batch, hidden], &[batch, hidden]];
     let all: Vec<_> = weights.into_iter().chain(state).collect();
-    fn inputs_of(x: &[T]) -> LstmInputs<'_, f64> {
-        LstmInputs { weight_ih: &x[1], weight_hh: &x[2], bias: &x[3], state: x.get(4).zip(x.get(5)) }
-    }
     let parts = |x: &[T], steps| {
         let out = x[0].lstm(&inputs_of(x), steps)?;
         let flat = |t: T| t.reshape(&[t.len()]);
@@ -179,4 +180,18 @@ fn the_list_of_operations_is_complete() {
         found >= OPS.len() - 4,
         "the four rows of two inputs are all that may not have been seen, found {found}"
     );
+}
+
+#[test]
+fn a_wrong_derivative_is_found() {
+    let wrong = |x: &[T]| {
+        T::record("wrong", &[&x[0]], |inputs| {
+            let y = inputs.data(0).mapv(|x| x * x).into_shared();
+            Ok((y, Box::new(|grad| Ok(vec![Some(grad)]))))
+        })
+    };
+    let report = gradcheck(wrong, &[numbers(&[3], 1)]).unwrap();
+    assert!(report.max_error > 0.1, "{report:?}");
+    let nan = |x: &[T]| x[0].sum_all()?.scale(f64::NAN);
+    assert!(gradcheck(nan, &[numbers(&[3], 1)]).unwrap().max_error.is_infinite());
 }

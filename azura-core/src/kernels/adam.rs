@@ -3,7 +3,7 @@
 use super::{Kernel, isa::multiversion};
 use rayon::prelude::*;
 
-/// The settings of Adam and AdamW, named as in PyTorch.
+/// The settings of Adam and `AdamW`, named as in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Learning rate.
@@ -16,7 +16,7 @@ pub struct Adam {
     pub eps: f64,
     /// Weight decay.
     pub weight_decay: f64,
-    /// Whether the decay acts on the parameters directly (AdamW) instead of through the gradient (Adam).
+    /// Whether the decay acts on the parameters directly (`AdamW`) instead of through the gradient (Adam).
     pub decoupled: bool,
 }
 
@@ -90,5 +90,76 @@ multiversion! {
         for (x, y) in x.iter().zip(y) {
             *y = a.mul_add_::<FMA>(*x, *y);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::{Numbers, assert_close, each_isa, same_for_any_threads};
+
+    /// PyTorch's formula, number by number in f64.
+    fn reference(h: &Adam, step: i32, p: &mut f64, g: f64, m: &mut f64, v: &mut f64) {
+        let g = if h.decoupled { g } else { g + h.weight_decay * *p };
+        if h.decoupled {
+            *p *= 1.0 - h.lr * h.weight_decay;
+        }
+        *m = h.beta1 * *m + (1.0 - h.beta1) * g;
+        *v = h.beta2 * *v + (1.0 - h.beta2) * g * g;
+        let (m, v) = (*m / (1.0 - h.beta1.powi(step)), *v / (1.0 - h.beta2.powi(step)));
+        *p -= h.lr * m / (v.sqrt() + h.eps);
+    }
+
+    #[test]
+    fn steps_follow_the_formula() {
+        each_isa(|_| {
+            for hyper in [
+                Adam::default(),
+                Adam { weight_decay: 0.1, ..Adam::default() },
+                Adam { weight_decay: 0.1, decoupled: true, lr: 0.05, ..Adam::default() },
+            ] {
+                let mut numbers = Numbers(3);
+                let start = numbers.vec::<f64>(101);
+                let mut want = (start.clone(), vec![0.0; 101], vec![0.0; 101]);
+                let mut double = want.clone();
+                let mut single =
+                    (start.iter().map(|&x| x as f32).collect::<Vec<_>>(), vec![0.0; 101], vec![0.0; 101]);
+                for step in 1..=5 {
+                    let g = numbers.vec::<f64>(101);
+                    let g32: Vec<f32> = g.iter().map(|&x| x as f32).collect();
+                    for (i, &g) in g.iter().enumerate() {
+                        reference(&hyper, step, &mut want.0[i], g, &mut want.1[i], &mut want.2[i]);
+                    }
+                    adam(&hyper, step as u64, &mut double.0, &g, &mut double.1, &mut double.2);
+                    adam(&hyper, step as u64, &mut single.0, &g32, &mut single.1, &mut single.2);
+                }
+                assert_close("f64", &double.0, &want.0, 1e-13);
+                assert_close("f32", &single.0, &want.0, 1e-6);
+            }
+        });
+    }
+
+    #[test]
+    fn many_parameters_do_not_depend_on_threads() {
+        let len = 3 * PIECE + 17;
+        let (p, g) = (Numbers(1).vec::<f32>(len), Numbers(2).vec::<f32>(len));
+        each_isa(|_| {
+            let run = || {
+                let (mut p, mut m, mut v) = (p.clone(), vec![0.0; len], vec![0.0; len]);
+                adam(&Adam::default(), 1, &mut p, &g, &mut m, &mut v);
+                (p, m, v)
+            };
+            let (all, _, _) = same_for_any_threads(run);
+            let mut rest = (p[len - 5..].to_vec(), vec![0.0; 5], vec![0.0; 5]);
+            adam(&Adam::default(), 1, &mut rest.0, &g[len - 5..], &mut rest.1, &mut rest.2);
+            assert_close("tail", &all[len - 5..], &rest.0, 1e-7);
+        });
+    }
+
+    #[test]
+    fn axpy_adds() {
+        let mut y = [1.0f32, 2.0, 3.0];
+        axpy(2.0, &[1.0, 0.0, -1.0], &mut y);
+        assert_eq!(y, [3.0, 2.0, 1.0]);
     }
 }

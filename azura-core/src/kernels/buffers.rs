@@ -15,7 +15,7 @@ use std::{
 struct Line([u8; 64]);
 
 /// At most so many free buffers are kept, and at most so many bytes; the longest unused go first.
-const KEEP: usize = 16;
+const KEEP: usize = 64;
 const KEEP_LINES: usize = (64 << 20) / size_of::<Line>();
 
 static FREE: Mutex<VecDeque<Vec<Line>>> = Mutex::new(VecDeque::new());
@@ -31,12 +31,6 @@ impl<T: Kernel> Buffer<T> {
     pub(super) fn new(len: usize) -> Self {
         let need = len.div_ceil(size_of::<Line>() / size_of::<T>());
         Self { lines: take(need), len, of: PhantomData }
-    }
-
-    pub(super) fn zeros(len: usize) -> Self {
-        let mut new = Self::new(len);
-        new.fill(T::zero());
-        new
     }
 }
 
@@ -96,5 +90,33 @@ impl<T> fmt::Debug for Buffer<T> {
 pub(super) fn poison() {
     for lines in &mut *FREE.lock().unwrap_or_else(PoisonError::into_inner) {
         lines.fill(Line([0xff; 64]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::each_isa;
+
+    #[test]
+    fn memory_is_aligned_reused_and_bounded() {
+        // Alone, so that no other test takes what this one gives back.
+        let mut once = true;
+        each_isa(|_| {
+            if !std::mem::take(&mut once) {
+                return;
+            }
+            let first = Buffer::<f32>::new(100_003);
+            let place = first.as_ptr();
+            assert_eq!((first.len(), place.addr() % 64), (100_003, 0));
+            drop(first);
+            assert_eq!(Buffer::<f64>::new(50_000).as_ptr().cast(), place);
+            let many: Vec<_> = (0..2 * KEEP).map(|_| Buffer::<f32>::new(1000)).collect();
+            drop(many);
+            drop(Buffer::<f32>::new(20 << 20));
+            let free = FREE.lock().unwrap();
+            assert!(free.len() <= KEEP && free.iter().map(Vec::len).sum::<usize>() <= KEEP_LINES);
+        });
+        assert!(Buffer::<f32>::new(0).is_empty());
     }
 }

@@ -1,12 +1,12 @@
 //! The matrix product on strided views.
 
 use super::{
-    Kernel,
+    Kernel, axpy,
+    buffers::Buffer,
     isa::isa,
-    pack::{DEPTH, Room, Shared, Source},
+    pack::{DEPTH, Room, Source, WIDTH},
     thin,
 };
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// A view of a matrix in a slice: element (i, j) is at `i * row_stride + j * col_stride`.
@@ -102,13 +102,11 @@ impl<'a, T> Mat<'a, T> {
 }
 
 /// Products of fewer multiplications than this stay on the calling thread.
-const PARALLEL: usize = 1 << 21;
-/// A product is cut into at most so many pieces.
-const PIECES: usize = 16;
-/// Rows of a piece are a multiple of this.
-const ROWS: usize = 8;
-/// Numbers of `b` that are packed at a time.
-const PACKED: usize = 1 << 20;
+const PARALLEL: usize = 1 << 22;
+/// A larger one is halved until the pieces have at most this part of its multiplications.
+const PIECES: usize = 8;
+/// So few rows on the left do not repay packing the right.
+const FEW: usize = 64;
 
 /// `c = a b`, or `c += a b` when `accumulate`; a is m x k, b is k x n.
 ///
@@ -118,61 +116,134 @@ const PACKED: usize = 1 << 20;
 /// # Panics
 /// When the inner dimensions differ, `c_row < n`, or c is too short.
 pub fn gemm<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], c_row: usize, accumulate: bool) {
+    if let Some(c) = prepare(&a, &b, c, c_row, accumulate) {
+        let work = a.rows.saturating_mul(a.cols).saturating_mul(b.cols);
+        // SAFETY: c is what `prepare` has checked, borrowed by this call alone.
+        unsafe { product(a, b, c, accumulate, PARALLEL.max(work / PIECES)) }
+    }
+}
+
+/// [`gemm`] on the calling thread, of a `b` that is in the cache: packing would not repay.
+pub(super) fn gemm_here<T: Kernel>(
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    c: &mut [T],
+    c_row: usize,
+    accumulate: bool,
+) {
+    if let Some(c) = prepare(&a, &b, c, c_row, accumulate) {
+        // SAFETY: as in `gemm`.
+        unsafe { serial(a, b, c, accumulate, true) }
+    }
+}
+
+/// Checks the shapes and does the simple cases; what is left has c for its result.
+#[inline]
+fn prepare<T: Kernel>(
+    a: &Mat<'_, T>,
+    b: &Mat<'_, T>,
+    c: &mut [T],
+    row: usize,
+    accumulate: bool,
+) -> Option<Out<T>> {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "inner dimensions differ");
     if m == 0 || n == 0 {
-        return;
+        return None;
     }
-    assert!(c_row >= n && (m - 1).saturating_mul(c_row).saturating_add(n) <= c.len(), "c is too short");
-    if k == 0 && !accumulate {
-        c.chunks_mut(c_row).take(m).for_each(|row| row[..n].fill(T::zero()));
-    }
+    assert!(row >= n && (m - 1).saturating_mul(row).saturating_add(n) <= c.len(), "c is too short");
     if k == 0 {
-        return;
+        if !accumulate {
+            c.chunks_mut(row).take(m).for_each(|row| row[..n].fill(T::zero()));
+        }
+    } else if n == 1 {
+        thin::row_times_matrix(b.t(), a.t(), c, row, accumulate);
+    } else if m == 1 {
+        thin::row_times_matrix(*a, *b, c, 1, accumulate);
+    } else {
+        return Some(Out { start: c.as_mut_ptr(), row });
     }
-    if n == 1 {
-        return thin::row_times_matrix(b.t(), a.t(), c, c_row, accumulate);
-    }
-    if m == 1 {
-        return thin::row_times_matrix(a, b, c, 1, accumulate);
-    }
+    None
+}
 
-    let isa = isa();
-    let work = m.saturating_mul(n).saturating_mul(k);
-    let parallel = work >= PARALLEL;
-    let depth = (PACKED / n).next_multiple_of(DEPTH).min(k);
-    let mut room = Room::new(isa, depth, n);
-    let c = Shared(c.as_mut_ptr());
-    for start in (0..k).step_by(depth) {
-        let depth = start..k.min(start + depth);
-        let packed = room.pack(isa, &b.part(depth.clone(), 0..n), parallel);
-        let a = a.part(0..m, depth);
-        let pieces = if parallel { (work / (PARALLEL / 4)).min(PIECES) } else { 1 };
-        let down = pieces.min(m.div_ceil(ROWS));
-        let right = (pieces / down).min(packed.panels());
-        for_each(down * right, parallel, |piece| {
-            let rows = cut(m, ROWS, down, piece / right);
-            let panels = cut(packed.panels(), 1, right, piece % right);
-            // SAFETY: c has m rows of n, as asserted; pieces are disjoint.
-            unsafe {
-                let c = c.get().add(rows.start * c_row);
-                packed.multiply(&a.part(rows, 0..a.cols), panels, c, c_row, accumulate || start > 0);
+/// Where a product goes: rows of numbers that no one else touches.
+#[derive(Clone, Copy)]
+struct Out<T> {
+    start: *mut T,
+    row: usize,
+}
+
+// SAFETY: the parts that `product` hands to other threads are disjoint, and nobody reads through a shared one.
+unsafe impl<T: Send> Send for Out<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Out<T> {}
+
+impl<T> Out<T> {
+    /// # Safety
+    /// The place is inside.
+    unsafe fn at(self, i: usize, j: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self { start: unsafe { self.start.add(i * self.row + j) }, ..self }
+    }
+}
+
+/// Halves the longest side until `most` multiplications are left. A long sum is cut in two as well, and then
+/// added up.
+///
+/// # Safety
+/// `c` covers `a.rows` rows of `b.cols` numbers, which nothing else touches.
+unsafe fn product<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, accumulate: bool, most: usize) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    let half = |len: usize, unit: usize| (len / 2).next_multiple_of(unit).min(len);
+    let (top, left, early) = (half(m, 8), half(n, T::lanes(isa())), half(k, DEPTH));
+    // SAFETY: the halves are inside c, whose rows and columns they share out, or in `rest`.
+    unsafe {
+        if m * n * k <= most {
+            serial(a, b, c, accumulate, m <= FEW);
+        } else if k >= 4 * m.max(n) {
+            let mut rest = Buffer::new(m * n);
+            let late = Out { start: rest.as_mut_ptr(), row: n };
+            rayon::join(
+                || product(a.part(0..m, 0..early), b.part(0..early, 0..n), c, accumulate, most),
+                || product(a.part(0..m, early..k), b.part(early..k, 0..n), late, false, most),
+            );
+            for (i, rest) in rest.chunks_exact(n).enumerate() {
+                axpy(T::one(), rest, std::slice::from_raw_parts_mut(c.at(i, 0).start, n));
             }
-        });
+        } else if m > n {
+            rayon::join(
+                || product(a.part(0..top, 0..k), b, c, accumulate, most),
+                || product(a.part(top..m, 0..k), b, c.at(top, 0), accumulate, most),
+            );
+        } else {
+            rayon::join(
+                || product(a, b.part(0..k, 0..left), c, accumulate, most),
+                || product(a, b.part(0..k, left..n), c.at(0, left), accumulate, most),
+            );
+        }
     }
 }
 
-/// Runs the tasks `0..count`, on rayon's current pool if `parallel`.
-#[inline]
-pub(super) fn for_each(count: usize, parallel: bool, task: impl Fn(usize) + Send + Sync) {
-    if parallel && count > 1 { (0..count).into_par_iter().for_each(task) } else { (0..count).for_each(task) }
-}
-
-/// Piece `i` of `pieces` of `0..len`, cut at multiples of `unit`.
-#[inline]
-fn cut(len: usize, unit: usize, pieces: usize, i: usize) -> Range<usize> {
-    let at = |i: usize| (len.div_ceil(unit) * i / pieces * unit).min(len);
-    at(i)..at(i + 1)
+/// # Safety
+/// As for [`product`].
+unsafe fn serial<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, accumulate: bool, direct: bool) {
+    let mut room = Room::new(isa(), DEPTH.min(b.rows), WIDTH.min(b.cols));
+    for left in (0..b.cols).step_by(WIDTH) {
+        let columns = left..b.cols.min(left + WIDTH);
+        for start in (0..b.rows).step_by(DEPTH) {
+            let depth = start..b.rows.min(start + DEPTH);
+            let packed = room.pack(b.part(depth.clone(), columns.clone()), direct);
+            // SAFETY: c has the columns, as the caller promises.
+            unsafe {
+                packed.multiply_to(
+                    a.part(0..a.rows, depth),
+                    c.at(0, left).start,
+                    c.row,
+                    accumulate || start > 0,
+                );
+            }
+        }
+    }
 }
 
 #[cfg(test)]

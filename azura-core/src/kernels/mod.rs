@@ -5,12 +5,24 @@
 //! - [`lstm`]: a whole sequence forward and backward;
 //! - [`adam`], [`axpy`]: what optimizers do to parameters.
 //!
-//! Each runs on the best instruction set of the processor, found at run time ([`Isa`]), and each gives the same bits
-//! for any number of threads: work is cut into pieces that depend on shapes only, and every sum has one order. Threads
-//! are those of rayon's current pool; small work never touches it.
+//! Each runs on the best instruction set of the processor, found at run time ([`Isa`]), and each gives the
+//! same bits for any number of threads: work is cut into pieces that depend on shapes only, and every sum has
+//! one order. Threads are those of rayon's current pool; small work never touches it.
+//!
+//! ```
+//! use azura_core::kernels::{Mat, gemm};
+//!
+//! let (a, b) = ([1.0f32, 2.0, 3.0, 4.0], [1.0, 1.0, 0.0, 1.0]);
+//! let mut c = [0.0; 4];
+//! gemm(Mat::new(&a, 2, 2), Mat::new(&b, 2, 2).t(), &mut c, 2, false);
+//! assert_eq!(c, [3.0, 2.0, 7.0, 4.0]);
+//! ```
 //!
 //! This folder is the one place of the workspace where `unsafe` is allowed.
 #![allow(unsafe_code)]
+// A function without target features of its own has to be inlined into one that has them.
+#![allow(clippy::inline_always)]
+#![cfg_attr(test, allow(clippy::float_cmp))]
 
 mod adam;
 mod buffers;
@@ -38,4 +50,4 @@ impl Kernel for f32 {}
 impl Kernel for f64 {}
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

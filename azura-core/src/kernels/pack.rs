@@ -1,19 +1,24 @@
 //! The right-hand side of a product, copied once into the order in which the innermost loop reads it.
 //!
-//! The columns are cut into panels of at most three registers each, as evenly as possible (25 registers are seven panels
-//! of three and two of two, since a lone register would starve the multipliers). A panel is stored row after row, padded
-//! with zeros to whole registers; panels follow each other. Long matrices are first cut into slabs of [`DEPTH`] rows.
+//! The columns are cut into panels of at most three registers each, as evenly as possible (25 registers are
+//! seven panels of three and two of two, since a lone register would starve the multipliers). A panel is
+//! stored row after row, padded with zeros to whole registers; panels follow each other.
 
-use super::{Kernel, Mat, buffers::Buffer, gemm::for_each, isa::Isa, tile::Block};
+use super::{Kernel, Mat, buffers::Buffer, isa::Isa, tile::Block};
 use std::{marker::PhantomData, mem::MaybeUninit, ops::Range};
 
-/// Rows of a slab: a panel of them (48 KiB of `f32` with AVX-512) nearly fits the first cache.
+/// Terms that are summed up before the next columns are looked at: so many rows of a panel (48 KiB of `f32` with
+/// AVX-512) are about what the first cache holds.
 pub(super) const DEPTH: usize = 256;
 /// Rows of the left-hand side that are worked on together, so that they stay in the second cache.
 const ROWS: usize = 96;
+/// Columns that are packed at a time, so that `DEPTH` rows of them fit the second cache.
+pub(super) const WIDTH: usize = 768;
+/// Registers in the widest panel.
 const WIDEST: usize = 3;
 
 /// A matrix by its parts, without its lifetime.
+#[derive(Debug)]
 pub struct Source<T> {
     pub(super) data: *const T,
     pub(super) rows: usize,
@@ -32,26 +37,63 @@ impl<T> Source<T> {
     }
 }
 
-/// How many panels `n` columns make.
-pub(super) fn panel_count(n: usize, lanes: usize) -> usize {
-    n.div_ceil(lanes).div_ceil(WIDEST)
+/// How many registers `n` columns take; lanes are a power of two, and a division would be felt in small products.
+#[inline(always)]
+fn registers(n: usize, lanes: usize) -> usize {
+    (n + lanes - 1) >> lanes.trailing_zeros()
 }
 
-/// First register and width in registers of the panels `which` of `n` columns.
+/// How many panels `n` columns make.
+#[inline(always)]
+pub(super) fn panel_count(n: usize, lanes: usize) -> usize {
+    registers(n, lanes).div_ceil(WIDEST)
+}
+
+/// First register and width in registers of the panels `which` of `n` columns: wide ones first, then those
+/// that are one register narrower.
 #[inline(always)]
 pub(super) fn panels(n: usize, lanes: usize, which: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
-    let registers = n.div_ceil(lanes);
-    let count = registers.div_ceil(WIDEST).max(1);
-    let (width, wider) = (registers / count, registers % count);
-    which.map(move |i| (i * width + i.min(wider), width + usize::from(i < wider)))
+    let registers = registers(n, lanes);
+    let count = registers.div_ceil(WIDEST);
+    let wide = (count + registers).saturating_sub(WIDEST * count);
+    which.map(move |i| {
+        let narrow_before = i.saturating_sub(wide);
+        (WIDEST * i - narrow_before, (WIDEST - usize::from(i >= wide)).min(registers))
+    })
 }
 
-/// A packed `k x n` matrix.
+/// Where the innermost loop finds its columns: in panels, or in the matrix itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns<T> {
+    packed: *const T,
+    height: usize,
+    /// Start and row stride of a matrix that is not packed, but for a panel that sticks out.
+    direct: Option<(*const T, usize)>,
+}
+
+impl<T> Columns<T> {
+    /// Row `p` of the panel that begins at column `start`, and the step to the next row.
+    ///
+    /// # Safety
+    /// There is such a panel, of `width` columns with padding, and `full` tells whether it has none.
+    #[inline(always)]
+    pub(super) unsafe fn at(&self, p: usize, start: usize, width: usize, full: bool) -> (*const T, usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.direct {
+                Some((data, row)) if full => (data.add(p * row + start), row),
+                _ => (self.packed.add(start * self.height + p * width), width),
+            }
+        }
+    }
+}
+
+/// A `k x n` matrix as the right-hand side of products.
 pub(super) struct Packed<'a, T> {
     isa: Isa,
-    pub(super) k: usize,
-    pub(super) n: usize,
-    data: *const T,
+    k: usize,
+    n: usize,
+    columns: Columns<T>,
     of: PhantomData<&'a T>,
 }
 
@@ -60,130 +102,100 @@ unsafe impl<T: Sync> Send for Packed<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for Packed<'_, T> {}
 
-/// A pointer that tasks share, each writing a part of its own.
-#[derive(Clone, Copy)]
-pub(super) struct Shared<T>(pub(super) *mut T);
-
-// SAFETY: whoever writes through it vouches that the parts are disjoint.
-unsafe impl<T: Send> Send for Shared<T> {}
-// SAFETY: as above.
-unsafe impl<T: Send> Sync for Shared<T> {}
-
-impl<T> Shared<T> {
-    pub(super) fn get(self) -> *mut T {
-        self.0
-    }
-}
-
 /// Numbers that a packed matrix of this shape takes.
 fn packed_len<T: Kernel>(isa: Isa, k: usize, n: usize) -> usize {
-    k * n.next_multiple_of(T::lanes(isa))
+    k * registers(n, T::lanes(isa)) * T::lanes(isa)
 }
 
 /// Where to pack: on the stack if small, which spares a visit to the free list.
 pub(super) struct Room<T> {
+    isa: Isa,
     small: MaybeUninit<[T; SMALL]>,
     big: Option<Buffer<T>>,
 }
 
+/// Numbers that a room has on the stack.
 const SMALL: usize = 1024;
 
 impl<T: Kernel> Room<T> {
+    /// For matrices of at most `k x n`.
     #[inline]
     pub(super) fn new(isa: Isa, k: usize, n: usize) -> Self {
         let len = packed_len::<T>(isa, k, n);
-        Self { small: MaybeUninit::uninit(), big: (len > SMALL).then(|| Buffer::new(len)) }
+        Self { isa, small: MaybeUninit::uninit(), big: (len > SMALL).then(|| Buffer::new(len)) }
     }
 
-    /// Packs `b`, which has at most the shape that the room was made for.
+    /// Packs `b`, or if `direct` only what has to be: the last columns, or all if b's rows are not contiguous.
     #[inline]
-    pub(super) fn pack(&mut self, isa: Isa, b: &Mat<'_, T>, parallel: bool) -> Packed<'_, T> {
-        let to = self.big.as_mut().map_or(self.small.as_mut_ptr().cast(), |buffer| buffer.as_mut_ptr());
-        let (k, n) = (b.rows(), b.cols());
-        assert!(packed_len::<T>(isa, k, n) <= self.big.as_ref().map_or(SMALL, |b| b.len()), "no room");
-        let to = Shared(to);
+    pub(super) fn pack<'a>(&'a mut self, b: Mat<'a, T>, direct: bool) -> Packed<'a, T> {
+        let (isa, k, n) = (self.isa, b.rows(), b.cols());
+        let (to, len) = match &mut self.big {
+            Some(buffer) => (buffer.as_mut_ptr(), buffer.len()),
+            None => (self.small.as_mut_ptr().cast(), SMALL),
+        };
+        assert!(packed_len::<T>(isa, k, n) <= len, "no room");
         let panels = panel_count(n, T::lanes(isa));
-        for_each(k.div_ceil(DEPTH) * panels, parallel, |task| {
-            let depth = slab(k, task / panels);
-            // SAFETY: `isa` is available (see `Isa`); the slabs before this one take `depth.start` padded rows and all
-            // of them fit, as asserted; tasks write a panel each.
-            unsafe {
-                let to = to.get().add(packed_len::<T>(isa, depth.start, n));
-                T::pack_columns(isa, &b.part(depth, 0..n).source(), task % panels, to);
-            }
-        });
-        Packed { isa, k, n, data: to.get(), of: PhantomData }
+        let direct = direct && b.col_stride() == 1;
+        // Even then the last panel is packed if its last register is not full.
+        let first = if !direct {
+            0
+        } else if n & (T::lanes(isa) - 1) > 0 {
+            panels - 1
+        } else {
+            panels
+        };
+        // SAFETY: `isa` is available (see `Isa`), and all panels fit.
+        unsafe { T::pack_columns(isa, &b.source(), first..panels, to) };
+        let columns =
+            Columns { packed: to, height: k, direct: direct.then(|| (b.data().as_ptr(), b.row_stride())) };
+        Packed { isa, k, n, columns, of: PhantomData }
     }
-}
-
-fn slab(k: usize, i: usize) -> Range<usize> {
-    i * DEPTH..k.min((i + 1) * DEPTH)
 }
 
 impl<T: Kernel> Packed<'_, T> {
-    pub(super) fn panels(&self) -> usize {
-        panel_count(self.n, T::lanes(self.isa))
-    }
-
-    /// `c = a b`, or `c += a b`, for the columns in `panels`; `c` is the start of the whole rows, `c_row` apart.
-    ///
-    /// # Safety
-    /// `c` covers `a.rows()` rows of `n` columns, and nothing else touches the columns in `panels` meanwhile.
-    #[inline]
-    pub(super) unsafe fn multiply(
-        &self,
-        a: &Mat<'_, T>,
-        panels: Range<usize>,
-        c: *mut T,
-        c_row: usize,
-        accumulate: bool,
-    ) {
-        assert_eq!(a.cols(), self.k, "inner dimensions differ");
-        // A strided a is read once per panel: worth copying if there are many.
-        let a_packed = a.col_stride() != 1 && panels.len() > 2;
-        let mut tiles = a_packed.then(|| Buffer::new(ROWS.min(a.rows()) * DEPTH.min(self.k)));
-        for first in (0..a.rows()).step_by(ROWS) {
-            let rows = first..a.rows().min(first + ROWS);
-            for depth in (0..self.k.div_ceil(DEPTH)).map(|i| slab(self.k, i)) {
-                let source = a.part(rows.clone(), depth.clone()).source();
-                // SAFETY: `isa` is available; `a` is inside its slice (`Mat`), the room for tiles is as large as the
-                // largest part; b's slab is where `pack` put it; c is the caller's promise.
-                unsafe {
-                    let a = match &mut tiles {
-                        Some(tiles) => {
-                            T::pack_rows(self.isa, &source, tiles.as_mut_ptr());
-                            tiles.as_ptr()
-                        }
-                        None => source.data,
-                    };
-                    T::multiply(
-                        self.isa,
-                        &Block {
-                            a,
-                            a_row: source.row_stride,
-                            a_col: source.col_stride,
-                            a_packed,
-                            b: self.data.add(packed_len::<T>(self.isa, depth.start, self.n)),
-                            c: c.add(first * c_row),
-                            c_row,
-                            m: source.rows,
-                            n: self.n,
-                            k: source.cols,
-                            from: panels.start,
-                            to: panels.end,
-                            accumulate: accumulate || depth.start > 0,
-                        },
-                    );
-                }
-            }
-        }
-    }
-
     /// `c = a b`, or `c += a b`; row i of c is at `i * c_row`.
-    pub(super) fn multiply_into(&self, a: &Mat<'_, T>, c: &mut [T], c_row: usize, accumulate: bool) {
+    #[inline]
+    pub(super) fn multiply(&self, a: Mat<'_, T>, c: &mut [T], c_row: usize, accumulate: bool) {
         let rows = a.rows();
         assert!(c_row >= self.n && (rows == 0 || (rows - 1) * c_row + self.n <= c.len()), "c is too short");
         // SAFETY: c is long enough, as asserted, and borrowed by this call alone.
-        unsafe { self.multiply(a, 0..self.panels(), c.as_mut_ptr(), c_row, accumulate) }
+        unsafe { self.multiply_to(a, c.as_mut_ptr(), c_row, accumulate) }
+    }
+
+    /// # Safety
+    /// `c` covers `a.rows()` rows of `n` numbers, and nothing else touches them.
+    #[inline]
+    pub(super) unsafe fn multiply_to(&self, a: Mat<'_, T>, c: *mut T, c_row: usize, accumulate: bool) {
+        assert_eq!(a.cols(), self.k, "inner dimensions differ");
+        // A strided a is read once per panel: worth copying if there are many.
+        let a_packed = a.col_stride() != 1 && self.n > 4 * T::lanes(self.isa);
+        let mut tiles = a_packed.then(|| Buffer::new(ROWS.min(a.rows()) * DEPTH.min(self.k)));
+        for top in (0..a.rows()).step_by(ROWS) {
+            for first in (0..self.k).step_by(DEPTH) {
+                let source = a.part(top..a.rows().min(top + ROWS), first..self.k.min(first + DEPTH)).source();
+                // SAFETY: `isa` is available; `a` is inside its slice (`Mat`), the room for tiles is as large as the
+                // largest part; b's columns are where `pack` put them; c is the caller's promise.
+                unsafe {
+                    if let Some(tiles) = &mut tiles {
+                        T::pack_rows(self.isa, &source, tiles.as_mut_ptr());
+                    }
+                    let block = Block {
+                        a: tiles.as_ref().map_or(source.data, |tiles| tiles.as_ptr()),
+                        a_row: source.row_stride,
+                        a_col: source.col_stride,
+                        a_packed,
+                        b: self.columns,
+                        first,
+                        c: c.add(top * c_row),
+                        c_row,
+                        m: source.rows,
+                        n: self.n,
+                        k: source.cols,
+                        accumulate: accumulate || first > 0,
+                    };
+                    T::multiply(self.isa, &block);
+                }
+            }
+        }
     }
 }

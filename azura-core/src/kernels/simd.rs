@@ -24,10 +24,12 @@ pub(super) unsafe trait Simd<T>: Copy {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Simd;
+    #[allow(clippy::wildcard_imports, reason = "thirty names that say what they are")]
     use std::arch::x86_64::*;
 
     macro_rules! avx512 {
-        ($T:ty, $V:ty, $lanes:literal, $mask:ty, $set1:ident, $loadu:ident, $storeu:ident, $maskz_loadu:ident, $mask_storeu:ident, $fmadd:ident) => {
+        ($T:ty, $V:ty, $lanes:literal, $mask:ty,
+            $set1:ident, $loadu:ident, $storeu:ident, $maskz_loadu:ident, $mask_storeu:ident, $fmadd:ident) => {
             // SAFETY: each method is what the trait says; its own contract is passed on to the intrinsics.
             unsafe impl Simd<$T> for $V {
                 const LANES: usize = $lanes;
@@ -92,7 +94,8 @@ mod x86 {
     );
 
     macro_rules! avx2 {
-        ($T:ty, $V:ty, $lanes:literal, $int:ty, $set1:ident, $loadu:ident, $storeu:ident, $maskload:ident, $maskstore:ident, $fmadd:ident) => {
+        ($T:ty, $V:ty, $lanes:literal,
+            $set1:ident, $loadu:ident, $storeu:ident, $maskload:ident, $maskstore:ident, $fmadd:ident) => {
             // SAFETY: each method is what the trait says; its own contract is passed on to the intrinsics.
             unsafe impl Simd<$T> for $V {
                 const LANES: usize = $lanes;
@@ -135,7 +138,6 @@ mod x86 {
         f32,
         __m256,
         8,
-        i32,
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
@@ -147,7 +149,6 @@ mod x86 {
         f64,
         __m256d,
         4,
-        i64,
         _mm256_set1_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,

@@ -32,7 +32,7 @@ pub(super) fn row_times_matrix<T: Kernel>(
     }
 }
 
-const LANES: usize = 32;
+const LANES: usize = 16;
 
 multiversion! {
     /// Adds to c the inner products of a with the n columns of b, each contiguous.

@@ -2,31 +2,33 @@
 
 use super::{
     isa::Isa,
-    pack::{Source, panels},
+    pack::{Columns, Source, panel_count, panels},
     simd::{Four, Simd},
 };
+use std::ops::Range;
 
-/// `c += a b` (or `c = a b`) where `b` lies in packed panels; see `pack` for their layout.
+/// `c = a b` or `c += a b`.
+#[derive(Debug)]
 pub struct Block<T> {
-    /// Element (i, p) is at `i * a_row + p * a_col`, or, where `a_packed`, lies in tiles of rows as `pack_rows` made them.
+    /// Element (i, p) is at `i * a_row + p * a_col`, or, where `a_packed`, lies in tiles of rows as
+    /// `pack_rows` made them.
     pub(super) a: *const T,
     pub(super) a_row: usize,
     pub(super) a_col: usize,
     pub(super) a_packed: bool,
-    /// The panels of all `n` columns of b, `k` rows each.
-    pub(super) b: *const T,
+    pub(super) b: Columns<T>,
+    /// The row of b that belongs to the first column of a.
+    pub(super) first: usize,
     pub(super) c: *mut T,
     pub(super) c_row: usize,
     pub(super) m: usize,
     pub(super) n: usize,
     pub(super) k: usize,
-    /// Which panels to do.
-    pub(super) from: usize,
-    pub(super) to: usize,
     pub(super) accumulate: bool,
 }
 
 /// What the matrix product needs of a type of number.
+#[doc(hidden)]
 pub trait Tiles: Sized {
     /// Numbers in a register.
     fn lanes(isa: Isa) -> usize;
@@ -37,11 +39,11 @@ pub trait Tiles: Sized {
     /// The processor has `isa`; the pointers cover what the fields say; nothing else touches those elements of `c`.
     unsafe fn multiply(isa: Isa, block: &Block<Self>);
 
-    /// Packs the columns of `source` into the panel of that number; `to` is the start of all panels.
+    /// Packs the columns of `source` that belong to those panels; `to` is the start of all panels.
     ///
     /// # Safety
     /// The processor has `isa`; `source` is readable and the panels are writable.
-    unsafe fn pack_columns(isa: Isa, source: &Source<Self>, panel: usize, to: *mut Self);
+    unsafe fn pack_columns(isa: Isa, source: &Source<Self>, panels: Range<usize>, to: *mut Self);
 
     /// Packs the rows of `source` into tiles of rows at `to`.
     ///
@@ -62,7 +64,7 @@ macro_rules! tiles {
             }
 
             versions!($T, $wide512, $wide256, multiply = multiply(block: &Block<$T>));
-            versions!($T, $wide512, $wide256, pack_columns = pack_columns(source: &Source<$T>, panel: usize, to: *mut $T));
+            versions!($T, $wide512, $wide256, pack_columns = pack_columns(source: &Source<$T>, panels: Range<usize>, to: *mut $T));
             versions!($T, $wide512, $wide256, pack_rows = pack_rows(source: &Source<$T>, to: *mut $T));
         }
     };
@@ -118,7 +120,7 @@ fn tile_rows(left: usize, most: usize) -> usize {
 
 #[inline(always)]
 unsafe fn multiply<T: Copy, V: Simd<T>>(block: &Block<T>) {
-    for (start, width) in panels(block.n, V::LANES, block.from..block.to) {
+    for (start, width) in panels(block.n, V::LANES, 0..panel_count(block.n, V::LANES)) {
         let (start, columns) = (start * V::LANES, (width * V::LANES).min(block.n - start * V::LANES));
         let mut i = 0;
         while i < block.m {
@@ -126,11 +128,14 @@ unsafe fn multiply<T: Copy, V: Simd<T>>(block: &Block<T>) {
             // SAFETY: rows i .. i + rows and columns start .. start + columns are inside the block, whose fields the
             // caller vouches for; panels before this one hold `start * k` numbers, packed rows before i hold `i * k`.
             unsafe {
+                let full = columns == width * V::LANES;
+                let (b, b_row) = block.b.at(block.first, start, width * V::LANES, full);
                 let tile = Tile {
                     a: block.a.add(i * if block.a_packed { block.k } else { block.a_row }),
                     a_row: if block.a_packed { 1 } else { block.a_row },
                     a_col: if block.a_packed { rows } else { block.a_col },
-                    b: block.b.add(start * block.k),
+                    b,
+                    b_row,
                     c: block.c.add(i * block.c_row + start),
                     c_row: block.c_row,
                     columns,
@@ -163,6 +168,7 @@ struct Tile<T> {
     a_row: usize,
     a_col: usize,
     b: *const T,
+    b_row: usize,
     c: *mut T,
     c_row: usize,
     columns: usize,
@@ -202,7 +208,7 @@ impl<T: Copy> Tile<T> {
                     }
                 }
                 a = a.wrapping_add(self.a_col);
-                b = b.add(W * V::LANES);
+                b = b.wrapping_add(self.b_row);
             }
             for (i, row) in sums.iter().enumerate() {
                 for (j, sum) in row.iter().enumerate() {
@@ -215,8 +221,8 @@ impl<T: Copy> Tile<T> {
 }
 
 #[inline(always)]
-unsafe fn pack_columns<T: Copy, V: Simd<T>>(source: &Source<T>, panel: usize, to: *mut T) {
-    for (start, width) in panels(source.cols, V::LANES, panel..panel + 1) {
+unsafe fn pack_columns<T: Copy, V: Simd<T>>(source: &Source<T>, which: Range<usize>, to: *mut T) {
+    for (start, width) in panels(source.cols, V::LANES, which) {
         let (start, columns) = (start * V::LANES, (width * V::LANES).min(source.cols - start * V::LANES));
         // SAFETY: reads stay inside rows x cols of the source; the panel is `rows * width * LANES` numbers long and
         // starts after the panels before it.
@@ -236,21 +242,43 @@ unsafe fn pack_columns<T: Copy, V: Simd<T>>(source: &Source<T>, panel: usize, to
                 continue;
             }
             let width = width * V::LANES;
-            for block in (0..source.rows).step_by(16) {
-                let rows = block..source.rows.min(block + 16);
-                for j in 0..columns {
-                    for p in rows.clone() {
-                        *panel.add(p * width + j) = *source.at(p, start + j);
+            for p in (0..source.rows).step_by(4) {
+                let rows = (source.rows - p).min(4);
+                for j in (0..columns).step_by(4) {
+                    let (from, to) = (source.at(p, start + j), panel.add(p * width + j));
+                    if source.row_stride == 1 && rows == 4 && columns - j >= 4 {
+                        transpose4(from, source.col_stride, to, width);
+                    } else {
+                        for i in 0..rows {
+                            for j in 0..(columns - j).min(4) {
+                                *to.add(i * width + j) =
+                                    *from.add(i * source.row_stride + j * source.col_stride);
+                            }
+                        }
                     }
                 }
-                for p in rows {
-                    if columns < width {
+                if columns < width {
+                    let last = columns - (width - V::LANES);
+                    for p in p..p + rows {
                         let end = panel.add(p * width + width - V::LANES);
-                        let last = columns - (width - V::LANES);
                         V::load_first(end, last).store(end);
                     }
                 }
             }
+        }
+    }
+}
+
+/// Copies four runs of four numbers, `from_step` apart, into columns of four rows, `to_step` apart.
+#[inline(always)]
+unsafe fn transpose4<T: Copy>(from: *const T, from_step: usize, to: *mut T, to_step: usize) {
+    // SAFETY: the caller vouches for the sixteen places on both sides.
+    unsafe {
+        let runs: [[T; 4]; 4] =
+            std::array::from_fn(|j| from.add(j * from_step).cast::<[T; 4]>().read_unaligned());
+        let columns: [[T; 4]; 4] = std::array::from_fn(|i| std::array::from_fn(|j| runs[j][i]));
+        for (i, column) in columns.into_iter().enumerate() {
+            to.add(i * to_step).cast::<[T; 4]>().write_unaligned(column);
         }
     }
 }

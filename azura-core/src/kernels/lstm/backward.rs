@@ -1,13 +1,13 @@
 //! The backward pass.
 
-use super::{CHUNK, Dims, Saved, Steps, Weights, cell, check_state, state_or_zeros};
+use super::{Dims, Saved, Steps, Weights, cell, check_state, state_or_zeros};
 use crate::kernels::{
     Kernel, Mat, axpy,
     buffers::Buffer,
-    gemm,
+    gemm::gemm_here,
     isa::isa,
     math::tanh_into,
-    pack::{Packed, Room},
+    pack::{DEPTH, Packed, Room},
 };
 use rayon::prelude::*;
 
@@ -35,7 +35,8 @@ pub struct Gradients<T> {
     pub state: Option<(Vec<T>, Vec<T>)>,
 }
 
-/// The gradients of a loss whose gradient with respect to the outputs is `dy` (of y) and `dc` (of c, zero if left out).
+/// The gradients of a loss whose gradient with respect to the outputs is `dy` (of y) and `dc` (of c, zero if
+/// left out).
 ///
 /// `weights` are those of the forward pass. The gradient of the last hidden state is part of `dy`.
 ///
@@ -48,7 +49,7 @@ pub fn backward<T: Kernel>(
     dc: Option<&[T]>,
     wanted: Wanted,
 ) -> Gradients<T> {
-    let Saved { dims, steps, rows, mut gates, cells } = saved;
+    let Saved { dims, steps, rows, gates, cells } = saved;
     weights.check(&dims);
     assert_eq!(dy.len(), steps.count(&dims) * dims.state(), "dy has the wrong length");
     check_state(dc, &dims);
@@ -63,69 +64,104 @@ pub fn backward<T: Kernel>(
     };
     if !dims.is_empty() {
         let mut room = Room::new(isa(), dims.gates(), dims.hidden);
-        let packed = room.pack(isa(), &Mat::new(weights.w_hh, dims.gates(), dims.hidden), false);
-        let chunks = gates
-            .chunks_mut(CHUNK * dims.steps * dims.gates())
-            .zip(cells.chunks(CHUNK * (dims.steps + 1) * dims.hidden))
-            .zip(dh.chunks_mut(CHUNK * dims.hidden).zip(dc.chunks_mut(CHUNK * dims.hidden)))
-            .enumerate();
-        let run = |(i, ((gates, cells), (dh, dc)))| {
-            let dy = if steps == Steps::All { &dy[i * CHUNK * dims.hidden..] } else { &[] };
-            Chunk { gates, cells, dy, dh, dc }.run(&dims, &packed, wanted.state);
-        };
-        if dims.chunks().1 {
-            chunks.collect::<Vec<_>>().into_par_iter().for_each(run);
+        let w_hh = room.pack(Mat::new(weights.w_hh, dims.gates(), dims.hidden), false);
+        let w_ih = Mat::new(weights.w_ih, dims.gates(), dims.input);
+        let (count, parallel) = dims.chunks();
+        let joined = dims.row() * dims.gates();
+        let mut sums = Buffer::new(count * joined);
+        let mut dx = all.x.as_mut().map(|dx| dx.chunks_mut(dims.chunk() * dims.steps * dims.input.max(1)));
+        let states = dh.chunks_mut(dims.chunk() * dims.hidden).zip(dc.chunks_mut(dims.chunk() * dims.hidden));
+        let chunks: Vec<_> = states
+            .zip(sums.chunks_mut(joined))
+            .enumerate()
+            .map(|(i, ((dh, dc), sum))| {
+                let first = i * dims.chunk();
+                let dy = if steps == Steps::All { &dy[first * dims.hidden..] } else { &[] };
+                let dx = dx.as_mut().and_then(Iterator::next);
+                let part = |row: usize| first * row..(first + dh.len() / dims.hidden) * row;
+                Chunk {
+                    rows: &rows[part(dims.steps * dims.row())],
+                    gates: &gates[part(dims.steps * dims.gates())],
+                    cells: &cells[part((dims.steps + 1) * dims.hidden)],
+                    dy,
+                    dh,
+                    dc,
+                    dx,
+                    sum,
+                }
+            })
+            .collect();
+        let run = |chunk: Chunk<'_, T>| chunk.run(&dims, &w_hh, w_ih, wanted.state);
+        if parallel {
+            chunks.into_par_iter().for_each(run);
         } else {
-            chunks.for_each(run);
+            chunks.into_iter().for_each(run);
         }
-        weight_gradients(&dims, &rows, &gates, &mut all);
-        if let Some(dx) = &mut all.x {
-            input_gradient(&dims, &gates, weights.w_ih, dx);
-        }
+        let (sum, others) = sums.split_at_mut(joined);
+        others.chunks_exact(joined).for_each(|other| axpy(T::one(), other, sum));
+        let (x, rest) = sum.split_at(dims.input * dims.gates());
+        let (bias, h) = rest.split_at(dims.gates());
+        transpose(x, dims.gates(), &mut all.w_ih);
+        all.bias.copy_from_slice(bias);
+        transpose(h, dims.gates(), &mut all.w_hh);
     }
     all.state = wanted.state.then_some((dh, dc));
     all
 }
 
-/// Some rows of the batch, with their part of every buffer.
+/// Some rows of the batch, with their part of everything.
 struct Chunk<'a, T> {
-    gates: &'a mut [T],
+    rows: &'a [T],
+    gates: &'a [T],
     cells: &'a [T],
     /// From the first row on, all steps; empty if only the last step counts.
     dy: &'a [T],
     dh: &'a mut [T],
     dc: &'a mut [T],
+    dx: Option<&'a mut [T]>,
+    /// Where the gradients of `[w_ih, bias, w_hh]` go, transposed: a row for each number of `[x, 1, h]`.
+    sum: &'a mut [T],
 }
 
 impl<T: Kernel> Chunk<'_, T> {
-    /// Turns the gates into the gradients of their arguments.
-    fn run(self, dims: &Dims, packed: &Packed<'_, T>, wants_state: bool) {
-        let step = self.dh.len();
-        let count = step / dims.hidden;
+    fn run(mut self, dims: &Dims, w_hh: &Packed<'_, T>, w_ih: Mat<'_, T>, wants_state: bool) {
+        let Dims { steps, input, hidden, .. } = *dims;
+        let (width, step) = (dims.row(), self.dh.len());
+        let count = step / hidden;
+        // Gradients of some steps are collected, and used for those of the weights while they are in the cache.
+        let block = (DEPTH / count).clamp(1, steps);
+        let mut dgates = Buffer::new(block * 4 * step);
+        let mut dx_block = Buffer::new(if self.dx.is_some() { block * count * input } else { 0 });
         let mut tanh_c = Buffer::new(step);
-        for t in (0..dims.steps).rev() {
-            if !self.dy.is_empty() {
-                axpy(T::one(), &self.dy[t * dims.state()..][..step], self.dh);
+        self.sum.fill(T::zero());
+        for start in (0..steps).step_by(block).rev() {
+            let end = steps.min(start + block);
+            for t in (start..end).rev() {
+                if !self.dy.is_empty() {
+                    axpy(T::one(), &self.dy[t * dims.state()..][..step], self.dh);
+                }
+                let (before, c) = self.cells[t * step..][..2 * step].split_at(step);
+                tanh_into(c, &mut tanh_c);
+                let dgates = &mut dgates[(t - start) * 4 * step..][..4 * step];
+                let gates = &self.gates[t * 4 * step..][..4 * step];
+                cell::backward(hidden, gates, before, &tanh_c, self.dh, self.dc, dgates);
+                if t > 0 || wants_state {
+                    w_hh.multiply(Mat::new(dgates, count, dims.gates()), self.dh, hidden, false);
+                }
             }
-            let (before, c) = self.cells[t * step..][..2 * step].split_at(step);
-            let gates = &mut self.gates[4 * t * step..][..4 * step];
-            tanh_into(c, &mut tanh_c);
-            cell::backward(dims.hidden, gates, before, &tanh_c, self.dh, self.dc);
-            if t > 0 || wants_state {
-                packed.multiply_into(&Mat::new(gates, count, dims.gates()), self.dh, dims.hidden, false);
+            let terms = (end - start) * count;
+            let dgates = Mat::new(&dgates, terms, dims.gates());
+            let rows = Mat::new(&self.rows[start * count * width..], terms, width);
+            gemm_here(rows.t(), dgates, self.sum, dims.gates(), true);
+            if let Some(dx) = &mut self.dx {
+                gemm_here(dgates, w_ih, &mut dx_block, input, false);
+                for (i, row) in dx_block.chunks_exact(input).take(terms).enumerate() {
+                    let (t, r) = (start + i / count, i % count);
+                    dx[(r * steps + t) * input..][..input].copy_from_slice(row);
+                }
             }
         }
     }
-}
-
-/// All weights at once: `[x, 1, h]' dgates`, whose columns are then dealt out.
-fn weight_gradients<T: Kernel>(dims: &Dims, rows: &[T], dgates: &[T], to: &mut Gradients<T>) {
-    let (width, gates, count) = (dims.row(), dims.gates(), dims.batch * dims.steps);
-    let mut joined = Buffer::new(width * gates);
-    gemm(Mat::new(rows, count, width).t(), Mat::new(dgates, count, gates), &mut joined, gates, false);
-    to.bias.copy_from_slice(&joined[dims.input * gates..][..gates]);
-    transpose(&joined[..dims.input * gates], gates, &mut to.w_ih);
-    transpose(&joined[(dims.input + 1) * gates..], gates, &mut to.w_hh);
 }
 
 /// `to = from'`; a row of `from` is `width` long.
@@ -139,24 +175,6 @@ fn transpose<T: Copy>(from: &[T], width: usize, to: &mut [T]) {
                     to[j * height + i] = from[i * width + j];
                 }
             }
-        }
-    }
-}
-
-fn input_gradient<T: Kernel>(dims: &Dims, dgates: &[T], w_ih: &[T], dx: &mut [T]) {
-    let Dims { batch, steps, input, .. } = *dims;
-    let mut product = Buffer::new(dx.len());
-    let dgates = Mat::new(dgates, batch * steps, dims.gates());
-    gemm(dgates, Mat::new(w_ih, dims.gates(), input), &mut product, input, false);
-    if input == 0 {
-        return;
-    }
-    let chunks = product.chunks(CHUNK * steps * input).zip(dx.chunks_mut(CHUNK * steps * input));
-    for (product, dx) in chunks {
-        let count = dx.len() / (steps * input);
-        for (i, row) in product.chunks_exact(input).enumerate() {
-            let (t, r) = (i / count, i % count);
-            dx[(r * steps + t) * input..][..input].copy_from_slice(row);
         }
     }
 }

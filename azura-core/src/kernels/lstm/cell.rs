@@ -40,30 +40,31 @@ multiversion! {
 }
 
 multiversion! {
-    /// Turns gates into gradients of their arguments and `dc` from the gradient of c into that of `before`.
+    /// The gradients of the gates' arguments; turns `dc` from the gradient of c into that of `before`.
     pub(super) fn backward<T, const FMA: bool>(
-        hidden: usize, gates: &mut [T], before: &[T], tanh_c: &[T], dh: &[T], dc: &mut [T],
+        hidden: usize, gates: &[T], before: &[T], tanh_c: &[T], dh: &[T], dc: &mut [T], dgates: &mut [T],
     ) {
         let one = T::one();
         let two = one + one;
         let four = two + two;
         let states = before.chunks_exact(hidden).zip(tanh_c.chunks_exact(hidden));
         let gradients = dh.chunks_exact(hidden).zip(dc.chunks_exact_mut(hidden));
-        for ((gates, (before, tanh_c)), (dh, dc)) in gates.chunks_exact_mut(4 * hidden).zip(states).zip(gradients) {
-            let (i, rest) = gates.split_at_mut(hidden);
-            let (f, rest) = rest.split_at_mut(hidden);
-            let (s, o) = rest.split_at_mut(hidden);
-            let o = &mut o[..hidden];
+        let gates = gates.chunks_exact(4 * hidden).zip(dgates.chunks_exact_mut(4 * hidden));
+        for (((gates, dgates), (before, tanh_c)), (dh, dc)) in gates.zip(states).zip(gradients) {
+            let [i, f, s, o] = split(gates, hidden);
+            let (di, rest) = dgates.split_at_mut(hidden);
+            let (df, rest) = rest.split_at_mut(hidden);
+            let (dg, rest) = rest.split_at_mut(hidden);
+            let d_o = &mut rest[..hidden];
             for j in 0..hidden {
-                let (ij, fj, sj, oj, t) = (i[j], f[j], s[j], o[j], tanh_c[j]);
-                let g = two.mul_add_::<FMA>(sj, -one);
-                let slope = t.mul_add_::<FMA>(-t, one);
-                let d = (dh[j] * oj).mul_add_::<FMA>(slope, dc[j]);
-                i[j] = d * g * (ij * (one - ij));
-                f[j] = d * before[j] * (fj * (one - fj));
-                s[j] = d * ij * (four * sj * (one - sj));
-                o[j] = dh[j] * t * (oj * (one - oj));
-                dc[j] = d * fj;
+                let (i, f, s, o, t) = (i[j], f[j], s[j], o[j], tanh_c[j]);
+                let g = two.mul_add_::<FMA>(s, -one);
+                let d = (dh[j] * o).mul_add_::<FMA>(t.mul_add_::<FMA>(-t, one), dc[j]);
+                di[j] = d * g * (i * (one - i));
+                df[j] = d * before[j] * (f * (one - f));
+                dg[j] = d * i * (four * s * (one - s));
+                d_o[j] = dh[j] * t * (o * (one - o));
+                dc[j] = d * f;
             }
         }
     }

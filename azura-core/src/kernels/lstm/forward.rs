@@ -1,6 +1,6 @@
 //! The forward pass.
 
-use super::{CHUNK, Dims, Saved, Steps, Weights, cell, check_state, state_or_zeros};
+use super::{Dims, Saved, Steps, Weights, cell, check_state, state_or_zeros};
 use crate::kernels::{
     Kernel, Mat,
     buffers::Buffer,
@@ -22,7 +22,8 @@ pub struct Forward<T> {
     pub saved: Option<Saved<T>>,
 }
 
-/// Runs the layer over `x`, `[batch, steps, input]`, from the state `h0`, `c0` (`[batch, hidden]`, zeros if left out).
+/// Runs the layer over `x`, `[batch, steps, input]`, from the state `h0`, `c0` (`[batch, hidden]`, zeros if
+/// left out).
 ///
 /// # Panics
 /// When a slice does not have the length that `dims` asks for.
@@ -54,15 +55,15 @@ pub fn forward<T: Kernel>(
         let mut c = vec![T::zero(); dims.state()];
         let mut packed = Room::new(isa(), dims.row(), dims.gates());
         let joined = join(&dims, &weights);
-        let packed = packed.pack(isa(), &Mat::new(&joined, dims.gates(), dims.row()).t(), false);
+        let packed = packed.pack(Mat::new(&joined, dims.gates(), dims.row()).t(), false);
         let mut jobs: Vec<_> = rows
-            .chunks_mut(CHUNK * slots * dims.row())
-            .zip(gates.chunks_mut(CHUNK * slots * dims.gates()))
-            .zip(cells.chunks_mut(CHUNK * cell_slots * dims.hidden))
-            .zip(c.chunks_mut(CHUNK * dims.hidden))
+            .chunks_mut(dims.chunk() * slots * dims.row())
+            .zip(gates.chunks_mut(dims.chunk() * slots * dims.gates()))
+            .zip(cells.chunks_mut(dims.chunk() * cell_slots * dims.hidden))
+            .zip(c.chunks_mut(dims.chunk() * dims.hidden))
             .enumerate()
             .map(|(i, (((rows, gates), cells), c))| Chunk {
-                first: i * CHUNK,
+                first: i * dims.chunk(),
                 rows,
                 gates,
                 cells,
@@ -71,15 +72,15 @@ pub fn forward<T: Kernel>(
             })
             .collect();
         for y in y.chunks_mut(dims.state()) {
-            for (job, y) in jobs.iter_mut().zip(y.chunks_mut(CHUNK * dims.hidden)) {
+            for (job, y) in jobs.iter_mut().zip(y.chunks_mut(dims.chunk() * dims.hidden)) {
                 job.y.push(y);
             }
         }
         let run = |chunk: Chunk<'_, T>| chunk.run(&dims, x, &packed, h0, c0);
         if dims.chunks().1 {
-            jobs.into_par_iter().for_each(run)
+            jobs.into_par_iter().for_each(run);
         } else {
-            jobs.into_iter().for_each(run)
+            jobs.into_iter().for_each(run);
         }
         (y, c)
     };
@@ -135,7 +136,7 @@ impl<T: Kernel> Chunk<'_, T> {
                 row[input] = T::one();
             }
             let gates = slot(self.gates, t, gate_step);
-            packed.multiply_into(&Mat::new(rows, count, width), gates, dims.gates(), false);
+            packed.multiply(Mat::new(rows, count, width), gates, dims.gates(), false);
             sigmoid(gates);
             let places = [t, t + 1].map(|t| place(t, cell_step, self.cells.len()));
             let Ok([before, c]) = self.cells.get_disjoint_mut(places) else {

@@ -150,14 +150,14 @@ impl Default for FeatureEngineering {
 
 impl Default for ModelParams {
     fn default() -> Self {
-        Self { sequence_length: 30, hidden_size: 32, dropout: 0.1 }
+        Self { sequence_length: 30, hidden_size: 64, dropout: 0.1 }
     }
 }
 
 impl Default for TrainingParams {
     fn default() -> Self {
         Self {
-            epochs: 30,
+            epochs: 40,
             lr: 0.003,
             optimizer: Optimizer::default(),
             batch_size: 32,
