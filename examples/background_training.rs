@@ -54,7 +54,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while let Some(entry) = log.next().await {
         let entry = entry?;
         match (entry.seq, entry.kind) {
-            (Some(seq), EventKind::Progress) => println!("{seq}: {}", entry.details["status_text"]),
+            (Some(seq), EventKind::Progress) => {
+                println!("{seq}: {}", entry.details["status_text"].as_str().unwrap_or_default())
+            }
             (Some(seq), kind) => println!("{seq}: {kind} {}", entry.details),
             (None, _) => {} // progress within an epoch: seen live, not kept
         }

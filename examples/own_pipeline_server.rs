@@ -11,12 +11,15 @@
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use azura_learner::{
-    Adam, DataLoader, History, Learner, Linear, Outcome, Pipeline, PipelineError, Registry, RunCx, Sequential, Sources,
-    Tanh, TensorDataset, azura_core::Tensor, results::Results, seeded,
+    Adam, DataLoader, History, Learner, Linear, Outcome, Pipeline, PipelineError, Registry, RunCx,
+    Sequential, Sources, Tanh, TensorDataset, azura_core::Tensor, results::Results, seeded,
 };
 use azura_queue::MemoryQueue;
-use azura_server::{Access, App, Runs};
-use poem::{Route, get, handler};
+use azura_server::{
+    Access, App, Runs,
+    poem::{self, Route, get, handler},
+};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{error::Error, f32::consts::TAU, sync::Arc};
@@ -56,7 +59,11 @@ impl Pipeline for Sine {
         let model = Sequential::new().push(Linear::new(1, 64, rng)).push(Tanh).push(Linear::new(64, 1, rng));
         let learner = Learner::new(model, Adam::new(0.01), Tensor::mse);
         let publisher = cx.publisher(Self::NAME);
-        let fit = cx.attach(learner, publisher).fit(&mut DataLoader::new(data, 16).shuffle(1), None, config.epochs)?;
+        let fit = cx.attach(learner, publisher).fit(
+            &mut DataLoader::new(data, 16).shuffle(1),
+            None,
+            config.epochs,
+        )?;
         if fit.outcome == Outcome::Cancelled {
             return Err(PipelineError::Cancelled);
         }
@@ -83,9 +90,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     ));
     tokio::spawn(azura_server::worker(&app).run(app.shutdown().clone()));
 
-    let routes = Route::new().at("/hello", get(hello)).nest("/", azura_server::routes(&app, Access::loopback()));
+    let routes =
+        Route::new().at("/hello", get(hello)).nest("/", azura_server::routes(&app, Access::loopback()));
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    azura_server::serve(listener, routes, app.shutdown().clone()).await?;
+    azura_server::serve(&app, listener, routes).await?;
     Ok(())
 }

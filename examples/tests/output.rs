@@ -33,7 +33,10 @@ fn background_training_prints_the_log() {
     assert!(lines[1].starts_with("1: PENDING"), "{lines:?}");
     assert!(lines[2].starts_with("2: STARTED"), "{lines:?}");
     for epoch in 1..=5 {
-        assert!(lines[2 + epoch].starts_with(&format!("{}: Epoch {epoch}/5 done, loss ", 2 + epoch)), "{lines:?}");
+        assert!(
+            lines[2 + epoch].starts_with(&format!("{}: Epoch {epoch}/5 done, loss ", 2 + epoch)),
+            "{lines:?}"
+        );
     }
     assert!(lines[8].starts_with("8: SUCCESS") && lines[8].contains("persistence"), "{lines:?}");
     assert_eq!(lines.len(), 9);
@@ -76,7 +79,8 @@ fn own_pipeline_server_runs_its_pipeline_and_answers_its_route() {
 
     assert_eq!(request(address, "GET /hello", ""), (200, "a route of my own\n".into()));
 
-    let (status, body) = request(address, "POST /api/v1/experiments", r#"{"pipeline_name": "sine", "frequency": 9}"#);
+    let (status, body) =
+        request(address, "POST /api/v1/experiments", r#"{"pipeline_name": "sine", "frequency": 9}"#);
     assert_eq!(status, 422, "{body}");
     assert!(body.contains("/frequency"), "{body}");
 
