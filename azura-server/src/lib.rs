@@ -1,1 +1,33 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod app;
+mod attempt;
+mod body;
+mod clock;
+mod environment;
+mod error;
+mod guard;
+mod handler;
+mod headers;
+mod names;
+mod page;
+mod report;
+mod routes;
+mod runs;
+mod serve;
+mod views;
+mod ws;
+
+pub use app::{App, AppError};
+pub use guard::{Access, Origin, ParseOriginError};
+pub use handler::{TASK, worker, worker_with};
+pub use routes::{protect, routes};
+pub use runs::{Run, Runs};
+pub use serve::serve;
+
+/// The HTTP library of the routes, so that users take the same version.
+pub use poem;
+
+/// The version of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

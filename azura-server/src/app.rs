@@ -1,0 +1,293 @@
+//! Everything that the server can do, without a word of HTTP.
+
+use std::{collections::HashSet, fmt, io, path::Path, sync::Arc};
+
+use azura_learner::{ConfigError, PipelineInfo, Registry, Sources};
+use azura_queue::{
+    Entry, ListQuery, NewTask, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord,
+};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    TASK, clock, names,
+    runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, Run, Runs},
+};
+
+/// The most runs that one list holds.
+pub(crate) const MAX_LIST: usize = 1000;
+
+/// Pipelines, data, a queue and the runs that came of them: what routes and workers share.
+pub struct App {
+    registry: Registry,
+    sources: Sources,
+    queue: Arc<dyn Queue>,
+    runs: Runs,
+    shutdown: CancellationToken,
+    watchers: TaskTracker,
+}
+
+/// What the app could not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// A config that cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no such run.
+    #[error("Experiment with ID '{0}' not found.")]
+    NoExperiment(String),
+    /// There is no such pipeline.
+    #[error("there is no pipeline '{0}'; there are: {1}")]
+    NoPipeline(String, String),
+    /// The run has no report.
+    #[error("Experiment '{0}' has no report: only a run that succeeded has one.")]
+    NoReport(String),
+    /// The run's report has no such picture.
+    #[error("The report of experiment '{0}' has no picture of this name.")]
+    NoImage(String),
+    /// The queue refused, or could not answer.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// Files could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] io::Error),
+}
+
+type Result<T, E = AppError> = std::result::Result<T, E>;
+
+impl App {
+    /// An app of its parts.
+    pub fn new(registry: Registry, sources: Sources, queue: Arc<dyn Queue>, runs: Runs) -> Self {
+        Self {
+            registry,
+            sources,
+            queue,
+            runs,
+            shutdown: CancellationToken::new(),
+            watchers: TaskTracker::new(),
+        }
+    }
+
+    /// The pipelines.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Where runs take their data from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Where runs wait, and where their progress can be read.
+    pub fn queue(&self) -> &Arc<dyn Queue> {
+        &self.queue
+    }
+
+    /// The runs that have ended.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// To be cancelled when the program ends: watchers are told, and whoever serves or works with this token stops.
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    /// Everybody who watches a run; none stays for long after a shutdown.
+    pub(crate) fn watchers(&self) -> &TaskTracker {
+        &self.watchers
+    }
+
+    /// What there is to know of each pipeline, by name.
+    pub fn pipelines(&self) -> Vec<PipelineInfo> {
+        self.registry.names().filter_map(|name| self.registry.info(name)).collect()
+    }
+
+    /// What there is to know of a pipeline.
+    ///
+    /// # Errors
+    /// [`AppError::NoPipeline`].
+    pub fn pipeline(&self, name: &str) -> Result<PipelineInfo> {
+        self.registry.info(name).ok_or_else(|| {
+            let known: Vec<_> = self.registry.names().collect();
+            AppError::NoPipeline(name.to_owned(), known.join(", "))
+        })
+    }
+
+    /// Checks a config and completes it with defaults.
+    ///
+    /// # Errors
+    /// [`AppError::Config`] with every problem at once.
+    pub async fn check(self: &Arc<Self>, config: Value) -> Result<Value> {
+        let app = Arc::clone(self);
+        let checked = spawn_blocking(move || app.registry.check(&config, &app.sources)).await;
+        Ok(checked.map_err(io::Error::other)??)
+    }
+
+    /// Checks a config and, if there is nothing wrong with it, submits a run.
+    ///
+    /// # Errors
+    /// [`AppError::Config`] with every problem at once; nothing is queued then.
+    pub async fn submit(self: &Arc<Self>, config: Value) -> Result<TaskId> {
+        let config = self.check(config).await?;
+        let id = TaskId::random();
+        let pipeline = config[PIPELINE_NAME].as_str().unwrap_or_default();
+        let mut task = NewTask::new(TASK)
+            .id(id)
+            .label(EXPERIMENT_ID, self.free_experiment_id(pipeline, id).await?)
+            .label(PIPELINE_NAME, pipeline);
+        if let Some(batch) = config[BATCH_NAME].as_str() {
+            task = task.label(BATCH_NAME, batch);
+        }
+        Ok(self.queue.submit(task.arg(config)).await?)
+    }
+
+    /// The newest runs, newest first: at least one if there is one, and never more than a thousand.
+    ///
+    /// # Errors
+    /// [`AppError::Queue`].
+    pub async fn list(&self, limit: usize) -> Result<Vec<Run>> {
+        let limit = limit.clamp(1, MAX_LIST);
+        let queued = self.queue.list(&ListQuery::default().name(TASK).limit(limit)).await?;
+        let known: HashSet<TaskId> = queued.items.iter().map(|record| record.id).collect();
+        let stored = self.runs.all().into_iter().filter(|run| !known.contains(&run.record.id));
+        let mut runs: Vec<Run> = queued.items.into_iter().map(|record| self.run(record)).collect();
+        runs.extend(stored.map(Arc::unwrap_or_clone));
+        runs.sort_by_key(|run| std::cmp::Reverse(run.record.created_at));
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    /// A run, by its experiment id or its task's id.
+    ///
+    /// # Errors
+    /// [`AppError::NoExperiment`].
+    pub async fn find(&self, id: &str) -> Result<Run> {
+        let queued = match id.parse() {
+            Ok(task) => self.record(&task).await?,
+            Err(_) => self.labelled(id).await?,
+        };
+        let stored = || id.parse().map_or_else(|_| self.runs.get(id), |task| self.runs.of_task(task));
+        queued
+            .map(|record| self.run(record))
+            .or_else(|| stored().map(Arc::unwrap_or_clone))
+            .ok_or_else(|| AppError::NoExperiment(id.to_owned()))
+    }
+
+    /// Cancels a run: a waiting one at once, a running one after its current batch. One that has ended stays as it is.
+    ///
+    /// # Errors
+    /// [`AppError::NoExperiment`].
+    pub async fn cancel(self: &Arc<Self>, id: &str) -> Result<Run> {
+        let run = self.find(id).await?;
+        let task = run.record.id;
+        match self.queue.cancel(&task).await {
+            // Nobody worked on it, so nobody else writes it down.
+            Ok(State::Revoked) if run.record.state == State::Pending => self.keep(task).await?,
+            Ok(_) | Err(QueueError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.find(id).await
+    }
+
+    /// What happens to a run: everything stored after number `after`, then live.
+    ///
+    /// # Errors
+    /// [`AppError::NoExperiment`].
+    pub async fn follow(&self, id: &str, after: Seq) -> Result<BoxStream<'static, QueueResult<Entry>>> {
+        let run = self.find(id).await?;
+        match self.queue.follow(&run.record.id, after).await {
+            Err(QueueError::NotFound(_)) => {
+                let log = runs::read_log(&self.runs.folder(&run.experiment_id())).await?;
+                let left = log.into_iter().filter(move |entry| entry.seq > Some(after));
+                Ok(stream::iter(left.map(Ok)).boxed())
+            }
+            followed => Ok(followed?),
+        }
+    }
+
+    /// The report of a run, as Markdown.
+    ///
+    /// # Errors
+    /// [`AppError::NoExperiment`], [`AppError::NoReport`].
+    pub async fn report(&self, id: &str) -> Result<String> {
+        let run = self.find(id).await?.experiment_id();
+        let text = tokio::fs::read_to_string(self.runs.folder(&run).join("report.md")).await;
+        text.map_err(|error| absent(error, || AppError::NoReport(run)))
+    }
+
+    /// A picture of a run's report, as SVG.
+    ///
+    /// # Errors
+    /// [`AppError::NoExperiment`], [`AppError::NoImage`].
+    pub async fn image(&self, id: &str, name: &str) -> Result<Vec<u8>> {
+        let run = self.find(id).await?.experiment_id();
+        if !names::is_safe(name) || Path::new(name).extension().is_none_or(|ending| ending != "svg") {
+            return Err(AppError::NoImage(run));
+        }
+        let bytes = tokio::fs::read(self.runs.folder(&run).join("images").join(name)).await;
+        bytes.map_err(|error| absent(error, || AppError::NoImage(run)))
+    }
+
+    /// A record of the queue with what is on disk.
+    fn run(&self, record: TaskRecord) -> Run {
+        match self.runs.get(&runs::experiment_id(&record)).filter(|stored| stored.record.id == record.id) {
+            Some(stored) => Run { record, ..Run::clone(&stored) },
+            None => Run::new(record),
+        }
+    }
+
+    async fn record(&self, id: &TaskId) -> Result<Option<TaskRecord>> {
+        match self.queue.get(id).await {
+            Ok(record) => Ok((record.name == TASK).then_some(record)),
+            Err(QueueError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn labelled(&self, experiment_id: &str) -> Result<Option<TaskRecord>> {
+        let query = ListQuery::default().name(TASK).label(EXPERIMENT_ID, experiment_id).limit(1);
+        Ok(self.queue.list(&query).await?.items.pop())
+    }
+
+    /// A name for a new run that no other run has.
+    async fn free_experiment_id(&self, pipeline: &str, task: TaskId) -> Result<String> {
+        let now = clock::now();
+        let mut characters = 8;
+        loop {
+            let id = runs::new_experiment_id(pipeline, now, task, characters);
+            match self.find(&id).await {
+                Err(AppError::NoExperiment(_)) => return Ok(id),
+                Err(error) => return Err(error),
+                Ok(_) => characters += 1,
+            }
+        }
+    }
+
+    /// Writes down a run that ended before anybody worked on it.
+    async fn keep(self: &Arc<Self>, id: TaskId) -> Result<()> {
+        let (record, log) = (self.queue.get(&id).await?, self.queue.read(&id, 0, usize::MAX).await?);
+        let app = Arc::clone(self);
+        let kept = spawn_blocking(move || app.runs.publish(app.runs.begin(&record)?, &record, &log)).await;
+        Ok(kept.map_err(io::Error::other)??)
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("registry", &self.registry)
+            .field("runs", &self.runs)
+            .finish_non_exhaustive()
+    }
+}
+
+fn absent(error: io::Error, otherwise: impl FnOnce() -> AppError) -> AppError {
+    if error.kind() == io::ErrorKind::NotFound { otherwise() } else { error.into() }
+}

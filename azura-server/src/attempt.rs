@@ -1,0 +1,149 @@
+//! The folder of a run while it is worked on.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Where unfinished runs are, below the folder of all runs.
+const ATTEMPTS: &str = ".attempts";
+const LOCK: &str = "lock";
+
+/// A folder that becomes a run as a whole, by one rename, or goes away with all that is in it.
+///
+/// Beside it lies a file that is locked for as long as somebody works on it, so that what a crash left behind can be told from the work of
+/// another process.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    folder: PathBuf,
+    lock: PathBuf,
+    _locked: File,
+}
+
+impl Attempt {
+    /// An empty folder for an attempt of this name, below the folder of all runs.
+    pub(crate) fn begin(root: &Path, name: &str) -> io::Result<Self> {
+        let attempts = root.join(ATTEMPTS);
+        fs::create_dir_all(&attempts)?;
+        Self::take(attempts.join(name))?
+            .ok_or_else(|| io::Error::new(io::ErrorKind::ResourceBusy, format!("{name} is being worked on")))?
+            .emptied()
+    }
+
+    /// Where the attempt writes.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Throws away what was written so far.
+    pub(crate) fn emptied(self) -> io::Result<Self> {
+        remove_folder(&self.folder)?;
+        fs::create_dir_all(&self.folder)?;
+        Ok(self)
+    }
+
+    /// Makes the folder the run `target`, in place of what an earlier attempt at the same run may have left there.
+    pub(crate) fn publish(self, target: &Path) -> io::Result<()> {
+        remove_folder(target)?;
+        fs::rename(&self.folder, target)?;
+        target.parent().map_or(Ok(()), sync_folder)
+    }
+
+    /// Removes the folders that nobody works on any more, and returns how many there were.
+    pub(crate) fn clean(root: &Path) -> io::Result<usize> {
+        let attempts = root.join(ATTEMPTS);
+        if !attempts.exists() {
+            return Ok(0);
+        }
+        let mut removed = 0;
+        for entry in fs::read_dir(attempts)? {
+            let path = entry?.path();
+            let folder = if path.extension().is_some_and(|ending| ending == LOCK) {
+                path.with_extension("")
+            } else {
+                path
+            };
+            let interrupted = folder.exists();
+            // Dropping it removes it.
+            if Self::take(folder)?.is_some() && interrupted {
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Takes the lock, unless somebody has it.
+    fn take(folder: PathBuf) -> io::Result<Option<Self>> {
+        let mut lock = OsString::from(&folder);
+        lock.push(".");
+        lock.push(LOCK);
+        let lock = PathBuf::from(lock);
+        let file = File::options().write(true).create(true).truncate(false).open(&lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { folder, lock, _locked: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let removed = remove_folder(&self.folder).and_then(|()| fs::remove_file(&self.lock));
+        if let Err(error) = removed {
+            tracing::warn!(folder = %self.folder.display(), %error, "what an attempt wrote could not be removed");
+        }
+    }
+}
+
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Makes a rename survive a power cut. Only Unix can sync a folder.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_appears_whole_or_not_at_all() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("run");
+
+        let attempt = Attempt::begin(root.path(), "run-1").unwrap();
+        fs::write(attempt.folder().join("half"), "written").unwrap();
+        drop(attempt);
+        assert!(!target.exists());
+
+        let attempt = Attempt::begin(root.path(), "run-2").unwrap();
+        assert!(!attempt.folder().join("half").exists());
+        fs::write(attempt.folder().join("whole"), "written").unwrap();
+        attempt.publish(&target).unwrap();
+        assert_eq!(fs::read_to_string(target.join("whole")).unwrap(), "written");
+        assert_eq!(fs::read_dir(root.path().join(ATTEMPTS)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_what_nobody_works_on_is_cleaned() {
+        let root = tempfile::tempdir().unwrap();
+        let live = Attempt::begin(root.path(), "live-1").unwrap();
+        let dead = root.path().join(ATTEMPTS).join("dead-1");
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join("half"), "written").unwrap();
+        fs::write(root.path().join(ATTEMPTS).join("gone-1.lock"), "").unwrap();
+
+        assert_eq!(Attempt::clean(root.path()).unwrap(), 1);
+        assert!(live.folder().exists() && !dead.exists());
+        drop(live);
+        assert_eq!(fs::read_dir(root.path().join(ATTEMPTS)).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,49 @@
+//! How much a client may send.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use futures_util::{Stream, StreamExt as _};
+use poem::{Body, Endpoint, IntoResponse, Request, Response, Result, http::StatusCode};
+use tokio::time::timeout;
+
+use crate::error::ApiError;
+
+/// The longest body that is taken.
+const LIMIT: usize = 1 << 20;
+/// How much of a longer body is read and thrown away, and for how long, so that a client that sends before it reads sees the answer.
+const THROWN_AWAY: usize = 64 << 20;
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Lets in what is not too long, counted as it comes: what a client says beforehand about the length is not relied on.
+pub(crate) async fn limited<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Response> {
+    let body = read(request.take_body()).await?;
+    request.set_body(body);
+    next.call(request).await.map(IntoResponse::into_response)
+}
+
+async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+    let mut chunks = pin!(body.into_bytes_stream());
+    let mut taken = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| {
+            let message = "The body is shorter than was announced, or broken.";
+            ApiError::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", message)
+        })?;
+        if taken.len() + chunk.len() > LIMIT {
+            // Whether the client stops in time does not matter: it is refused.
+            let _ = timeout(PATIENCE, throw_away(chunks)).await;
+            let message = format!("The body is longer than {LIMIT} bytes, the most that is taken here.");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message));
+        }
+        taken.extend_from_slice(&chunk);
+    }
+    Ok(taken)
+}
+
+async fn throw_away<C: AsRef<[u8]>, E>(mut chunks: impl Stream<Item = Result<C, E>> + Unpin) {
+    let mut left = THROWN_AWAY;
+    while let Some(Ok(chunk)) = chunks.next().await {
+        let Some(rest) = left.checked_sub(chunk.as_ref().len()) else { return };
+        left = rest;
+    }
+}

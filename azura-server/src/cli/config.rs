@@ -1,0 +1,173 @@
+//! Flags and variables: the one place that reads them.
+
+use std::{env, ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+
+use azura_server::Origin;
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+
+const EXAMPLES: &str = "\
+Examples:
+  azura                                           start the server at http://127.0.0.1:8000
+  azura serve --bind 127.0.0.1:9000 --workers 2   another port, two runs at a time
+  azura pipelines                                 what there is to run
+  azura pipelines csv_forecaster                  its default config and the schema of its configs
+  azura train my.json                             train in the terminal
+  azura train my.json --set training_params.epochs=5 --out runs/first
+  echo '{\"pipeline_name\": \"csv_forecaster\"}' | azura train -";
+
+/// Trains models, in the background or in the terminal, and shows how they learn.
+///
+/// Without a command it starts the server.
+#[derive(Debug, Parser)]
+#[command(name = "azura", version, override_usage = "azura [OPTIONS] [COMMAND]", after_help = EXAMPLES, after_long_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// How many threads the numerical work is spread over [default: one for each core].
+    #[arg(long, global = true, env = "AZURA_THREADS", value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// What is logged on standard error: error, warn, info, debug, trace, or such a level for each part.
+    #[arg(long, global = true, env = "AZURA_LOG", value_name = "LEVEL", default_value = "warn")]
+    pub(crate) log: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Starts the server, with workers that do the runs.
+    #[command(after_help = EXAMPLES)]
+    Serve(ServeArgs),
+    /// Trains in the terminal, with a progress bar. Ctrl-C cancels.
+    #[command(after_help = EXAMPLES)]
+    Train(TrainArgs),
+    /// Prints the pipelines, or one pipeline's defaults and schema.
+    #[command(after_help = EXAMPLES)]
+    Pipelines(PipelinesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen. The server has no accounts, so only the loopback is allowed.
+    #[arg(long, env = "AZURA_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    pub(crate) bind: SocketAddr,
+
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+
+    /// How many runs are worked on at a time; 0 accepts runs without doing any.
+    #[arg(long, env = "AZURA_WORKERS", value_name = "N", default_value_t = 1)]
+    pub(crate) workers: usize,
+
+    /// Another origin under which the server is reached, as through a proxy: `https://lab.example`. May be repeated.
+    #[arg(long, env = "AZURA_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) allow_origin: Vec<Origin>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// A JSON file with a config; `-` reads standard input.
+    pub(crate) config: PathBuf,
+
+    /// Changes a value of the config; the value is JSON or, failing that, text. May be repeated.
+    #[arg(long, value_name = "KEY.KEY=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<Assignment>,
+
+    /// Where the files of the run go: a folder that does not exist yet, or is empty [default: as the server would keep them].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PipelinesArgs {
+    /// A pipeline's name.
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// Where runs are kept [default: azuraforge in the user's data folder].
+    #[arg(long, env = "AZURA_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// A value for a place in a config.
+#[derive(Debug, Clone)]
+pub(crate) struct Assignment {
+    pub(crate) path: Vec<String>,
+    pub(crate) value: serde_json::Value,
+}
+
+impl DataArgs {
+    /// The folder of all runs.
+    pub(crate) fn experiments(&self) -> Result<PathBuf, super::Failure> {
+        let folder = self.data_dir.clone().or_else(data_folder);
+        let folder = folder.ok_or("there is no data folder for this user; name one with --data-dir DIR")?;
+        Ok(folder.join("experiments"))
+    }
+}
+
+/// The command line. No command means the server.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    use ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    let mut line: Vec<OsString> = env::args_os().collect();
+    match Cli::try_parse_from(&line) {
+        Err(error)
+            if matches!(error.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) =>
+        {
+            line.push("serve".into());
+            Cli::try_parse_from(&line)
+        }
+        parsed => parsed,
+    }
+}
+
+fn assignment(text: &str) -> Result<Assignment, String> {
+    let (path, value) =
+        text.split_once('=').ok_or("expected KEY.KEY=VALUE, as in training_params.epochs=5")?;
+    let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+    if path.iter().any(String::is_empty) {
+        return Err("a key is empty; expected KEY.KEY=VALUE, as in training_params.epochs=5".into());
+    }
+    Ok(Assignment { path, value: serde_json::from_str(value).unwrap_or_else(|_| value.into()) })
+}
+
+/// Where this user's programs keep their data.
+fn data_folder() -> Option<PathBuf> {
+    let base = if cfg!(windows) {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+    };
+    base.map(|base| base.join("azuraforge"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place of this crate that reads the environment")]
+fn folder(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn assignments_are_json_or_text() {
+        let set = |text: &str| assignment(text).map(|set| (set.path.join("/"), set.value.to_string()));
+        assert_eq!(set("training_params.epochs=5"), Ok(("training_params/epochs".into(), "5".into())));
+        assert_eq!(set("a.b=[1, 2]"), Ok(("a/b".into(), "[1,2]".into())));
+        assert_eq!(set("a=x=y"), Ok(("a".into(), "\"x=y\"".into())));
+        assert!(set("a.b").is_err() && set("a..b=1").is_err() && set("=1").is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! `azura serve`.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use azura_learner::{Registry, Sources};
+use azura_queue::MemoryQueue;
+use azura_server::{Access, App, Runs};
+use tokio::net::TcpListener;
+
+use super::{Failure, config::ServeArgs, signals};
+
+/// How long a run may take to stop when the server ends.
+const GRACE: Duration = Duration::from_secs(8);
+
+pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
+    if !args.bind.ip().is_loopback() {
+        eprintln!("error: {}", exposed(args.bind));
+        return Ok(ExitCode::from(2));
+    }
+    let stop = signals::token()?;
+    let listener = TcpListener::bind(args.bind).await.map_err(|error| unbound(&error, args.bind))?;
+    let experiments = args.data.experiments()?;
+    let runs = Runs::open(&experiments)
+        .map_err(|error| format!("{} cannot be used: {error}", experiments.display()))?;
+    let queue = Arc::new(MemoryQueue::new());
+    let app = Arc::new(App::new(Registry::builtin(), Sources::default(), queue, runs));
+
+    let access = args.allow_origin.into_iter().fold(Access::loopback(), Access::allow);
+    writeln!(io::stdout(), "AzuraForge is listening on http://{}", listener.local_addr()?)?;
+    writeln!(io::stdout(), "Runs are kept in {}", experiments.display())?;
+
+    let ending = async {
+        stop.cancelled().await;
+        app.shutdown().cancel();
+    };
+    let working = async {
+        if args.workers > 0 {
+            azura_server::worker(&app).slots(args.workers).grace(GRACE).run(app.shutdown().clone()).await;
+        }
+    };
+    let serving = async {
+        let served = azura_server::serve(&app, listener, azura_server::routes(&app, access)).await;
+        stop.cancel();
+        served
+    };
+    let ((), (), served) = tokio::join!(ending, working, serving);
+    Ok(served.map(|()| ExitCode::SUCCESS)?)
+}
+
+fn exposed(bind: SocketAddr) -> String {
+    let port = bind.port();
+    format!(
+        "{bind} would let other machines in, and there are no accounts yet to tell who may start runs.\n\
+         Listen on this machine only:\n\n    azura serve --bind 127.0.0.1:{port}\n\n\
+         and reach it from another one through a tunnel:\n\n    ssh -L {port}:127.0.0.1:{port} {}",
+        "user@this-machine"
+    )
+}
+
+fn unbound(error: &io::Error, bind: SocketAddr) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "port {} is in use, perhaps by another azura; choose another one, as in `azura serve --bind {}:{}`",
+            bind.port(),
+            bind.ip(),
+            bind.port().checked_add(1).unwrap_or(8001),
+        ),
+        _ => format!("cannot listen on {bind}: {error}"),
+    }
+}

@@ -1,0 +1,183 @@
+//! `azura train`: the server's own way of running, with a terminal instead of HTTP.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use azura_learner::{ProgressBar, Registry, Sources};
+use azura_queue::{MemoryQueue, State};
+use azura_server::{App, AppError, Run, Runs};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Failure,
+    config::{Assignment, TrainArgs},
+    signals,
+};
+
+pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
+    let mut config = read(&args.config)?;
+    args.set.into_iter().try_for_each(|assignment| set(&mut config, assignment))?;
+    let stop = signals::token()?;
+    let (root, out) = match args.out {
+        Some(out) => (beside(&out)?, Some(out)),
+        None => (args.data.experiments()?, None),
+    };
+    let trained = train(config, &root, &stop).await.and_then(|run| {
+        let kept = root.join(run.experiment_id());
+        match &out {
+            Some(out) if run.record.state == State::Success => {
+                fs::rename(kept, out).map(|()| (run, out.clone()))
+            }
+            _ => Ok((run, kept)),
+        }
+        .map_err(Failure::from)
+    });
+    if out.is_some() {
+        // What is left is of no use, and an error of the training is the one to tell of.
+        let _ = fs::remove_dir_all(&root);
+    }
+    let (run, folder) = trained?;
+    Ok(tell(&run, &folder)?)
+}
+
+/// Runs a config as the server would, with runs kept below `root`.
+async fn train(config: Value, root: &Path, stop: &CancellationToken) -> Result<Run, Failure> {
+    let runs = Runs::open(root).map_err(|error| format!("{} cannot be used: {error}", root.display()))?;
+    let queue = Arc::new(MemoryQueue::new());
+    let app = Arc::new(App::new(Registry::builtin(), Sources::default().allow_files(), queue, runs));
+    let id = app.submit(config).await.map_err(explain)?.to_string();
+    let worker = azura_server::worker_with(&app, |cx| cx.callback(ProgressBar::new()));
+    let worker = tokio::spawn(worker.run(app.shutdown().clone()));
+    let mut events = app.follow(&id, 0).await?;
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(event) => drop(event?),
+                None => break,
+            },
+            () = stop.cancelled() => {
+                app.cancel(&id).await?;
+                while events.next().await.transpose()?.is_some() {}
+                break;
+            }
+        }
+    }
+    app.shutdown().cancel();
+    worker.await?;
+    if io::stderr().is_terminal() {
+        // The bar leaves the cursor at its end.
+        eprintln!();
+    }
+    Ok(app.find(&id).await?)
+}
+
+fn read(path: &Path) -> Result<Value, Failure> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        io::stdin().read_to_string(&mut text)?;
+    } else {
+        text = fs::read_to_string(path)
+            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    }
+    serde_json::from_str(&text).map_err(|error| format!("{} is not JSON: {error}", path.display()).into())
+}
+
+/// Puts a value into a config, with the objects on the way to it.
+fn set(config: &mut Value, Assignment { path, value }: Assignment) -> Result<(), String> {
+    let mut place = config;
+    for key in &path {
+        if place.is_null() {
+            *place = Value::Object(serde_json::Map::new());
+        }
+        let object = place
+            .as_object_mut()
+            .ok_or_else(|| format!("--set {}: the config has no keys there", path.join(".")))?;
+        place = object.entry(key).or_insert(Value::Null);
+    }
+    *place = value;
+    Ok(())
+}
+
+/// A folder for the runs of this one command, from where a run can be renamed to `out`.
+fn beside(out: &Path) -> Result<PathBuf, Failure> {
+    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
+        return Err(format!(
+            "{} exists already; --out wants a folder that does not exist, or is empty",
+            out.display()
+        )
+        .into());
+    }
+    if out.exists() {
+        fs::remove_dir(out)?;
+    }
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(|error| format!("{} cannot be made: {error}", parent.display()))?;
+    Ok(parent.join(format!(".azura-train-{}", std::process::id())))
+}
+
+fn explain(error: AppError) -> Failure {
+    let AppError::Config(error) = error else { return error.into() };
+    let lines: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
+    format!("the config cannot be used:\n  {}", lines.join("\n  ")).into()
+}
+
+/// Says what came of it, and where it is.
+fn tell(run: &Run, folder: &Path) -> io::Result<ExitCode> {
+    match (run.record.state, &run.record.error) {
+        (State::Success, _) => {
+            let mut out = io::stdout().lock();
+            metrics(&mut out, run.results.as_deref().unwrap_or(&Value::Null))?;
+            writeln!(out, "Files: {}", folder.display())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        (_, Some(failure)) => eprintln!("error: {} ({})", failure.message, failure.code),
+        (_, None) => eprintln!("cancelled"),
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// A table of the figures on the test part, beside those of simple forecasts.
+fn metrics(out: &mut impl io::Write, results: &Value) -> io::Result<()> {
+    let none = serde_json::Map::new();
+    let baselines = results["baselines"].as_object().unwrap_or(&none);
+    write!(out, "{:<12}{:>14}", "test part", "model")?;
+    baselines.keys().try_for_each(|name| write!(out, "{name:>14}"))?;
+    writeln!(out)?;
+    for (name, value) in results["metrics"].as_object().unwrap_or(&none) {
+        let Some(value) = value.as_f64() else { continue };
+        write!(out, "{name:<12}{value:>14.4}")?;
+        for baseline in baselines.values() {
+            let text = baseline[name].as_f64().map_or_else(String::new, |value| format!("{value:.4}"));
+            write!(out, "{text:>14}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_set_where_they_belong() {
+        let mut config = json!({"pipeline_name": "p", "training_params": {"lr": 0.1}});
+        let assign =
+            |path: &[&str], value| Assignment { path: path.iter().map(ToString::to_string).collect(), value };
+        set(&mut config, assign(&["training_params", "epochs"], json!(5))).unwrap();
+        set(&mut config, assign(&["model_params", "hidden_size"], json!(8))).unwrap();
+        assert_eq!(
+            config,
+            json!({"pipeline_name": "p", "training_params": {"lr": 0.1, "epochs": 5}, "model_params": {"hidden_size": 8}})
+        );
+        assert!(set(&mut config, assign(&["pipeline_name", "x"], json!(1))).is_err());
+    }
+}

@@ -1,0 +1,249 @@
+//! Which address answers what. Each handler parses, asks the app, converts.
+
+use std::sync::Arc;
+
+use poem::{
+    Endpoint, EndpointExt as _, IntoEndpoint, Request, Route, get, http::Uri, middleware::CatchPanic,
+};
+use poem_openapi::{
+    ApiResponse, OpenApi, OpenApiService,
+    param::{Path, Query},
+    payload::{Binary, Html, Json, PlainText},
+};
+use serde_json::Value;
+
+use crate::{
+    Access, App, VERSION, body,
+    error::{self, ApiError, ApiResult},
+    headers, page, report,
+    views::{
+        CancelledView, ExperimentView, Fields, HealthView, PipelineConfigView, PipelineView, SubmittedView,
+        ValidView, VersionView,
+    },
+    ws,
+};
+
+const PREFIX: &str = "/api/v1";
+/// What also answers without the prefix, with all that is below it.
+const UNVERSIONED: [&str; 3] = ["/experiments", "/pipelines", "/ws"];
+
+const DESCRIPTION: &str = "Submit experiments, list them, follow them, read their results.
+
+Everything below `/api/v1/experiments` and `/api/v1/pipelines` also answers without `/api/v1`.
+
+Live progress is a WebSocket at `/ws/task_status/{task_id}`: JSON frames `{\"state\", \"seq\", \"attempt\", \"details\"}`, first all that \
+happened so far, then live, with `?after=SEQ` only what came after that number. The last frame is `SUCCESS`, `FAILURE` or `REVOKED`; the \
+server then closes with 1000. It closes with 4404 if there is no such task, with 1013 (after a frame `{\"state\": \"RESYNC\", \"after\": SEQ}`) if \
+the watcher is too slow, and with 1001 when it shuts down. With `?level=batch`, frames without `seq` tell of single batches.
+
+Every error is `{\"detail\": {\"error_code\", \"message\"}}`.";
+
+/// Everything that the server answers, behind [`protect`]: to be served as it is, or nested into the routes of another program.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use azura_server::{Access, App, Runs};
+/// # fn routes(app: &Arc<App>) -> poem::Route {
+/// poem::Route::new()
+///     .at("/hello", poem::get(poem::endpoint::make_sync(|_| "hello")))
+///     .nest("/", azura_server::routes(app, Access::loopback()))
+/// # }
+/// ```
+pub fn routes(app: &Arc<App>, access: Access) -> impl Endpoint + 'static {
+    let api =
+        OpenApiService::new((Api(Arc::clone(app)), Health), "AzuraForge", VERSION).description(DESCRIPTION);
+    let watch = ws::task_status.data(Arc::clone(app));
+    let document = api.spec_endpoint();
+    let api = Arc::new(api.into_endpoint());
+    let routes = Route::new()
+        .at(format!("{PREFIX}/openapi.json"), get(document))
+        .at(format!("{PREFIX}/ws/task_status/:id"), get(watch))
+        .nest_no_strip(PREFIX, Arc::clone(&api))
+        .at("/healthz", api);
+    protect(page::add(routes).before(|request| async { Ok(versioned(request)) }), access)
+}
+
+/// Puts what every endpoint of a server on a loopback needs around one: only requests for this server, from its own pages or from other programs,
+/// and of a bearable length; a panic is an answer; browsers are told to be careful.
+pub fn protect(endpoint: impl IntoEndpoint<Endpoint: 'static>, access: Access) -> impl Endpoint + 'static {
+    let access = Arc::new(access);
+    endpoint
+        .into_endpoint()
+        .around(body::limited)
+        .before(move |request: Request| {
+            let access = Arc::clone(&access);
+            async move { access.check(&request).map(|()| request).map_err(poem::Error::from) }
+        })
+        .with(CatchPanic::new().with_handler(|_| ApiError::internal("a handler panicked")))
+        .around(error::uniform)
+        .around(headers::secured)
+}
+
+/// Puts the prefix before what is an alias for something below it.
+fn versioned(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let alias =
+        |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if UNVERSIONED.iter().any(alias) {
+        let mut parts = request.uri().clone().into_parts();
+        let full = parts.path_and_query.and_then(|path| format!("{PREFIX}{path}").parse().ok());
+        parts.path_and_query = full;
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// What is about experiments and pipelines.
+struct Api(Arc<App>);
+
+/// A report as it was written.
+#[derive(ApiResponse)]
+enum Markdown {
+    #[oai(status = 200, content_type = "text/markdown; charset=utf-8")]
+    Text(PlainText<String>),
+}
+
+/// A report as a page.
+#[derive(ApiResponse)]
+enum ReportPage {
+    #[oai(status = 200)]
+    Page(Html<String>, #[oai(header = "Content-Security-Policy")] String),
+}
+
+/// A picture.
+#[derive(ApiResponse)]
+enum Picture {
+    #[oai(status = 200, content_type = "image/svg+xml")]
+    Svg(Binary<Vec<u8>>, #[oai(header = "Content-Security-Policy")] String),
+}
+
+/// A run was submitted.
+#[derive(ApiResponse)]
+enum Submitted {
+    #[oai(status = 202)]
+    Task(Json<SubmittedView>),
+}
+
+/// A run was asked to stop.
+#[derive(ApiResponse)]
+enum Cancelled {
+    #[oai(status = 202)]
+    Task(Json<CancelledView>),
+}
+
+#[OpenApi(prefix_path = PREFIX)]
+#[expect(clippy::unused_async, reason = "the macro asks for async functions")]
+impl Api {
+    /// All pipelines, by name.
+    #[oai(path = "/pipelines", method = "get")]
+    async fn pipelines(&self) -> Json<Vec<PipelineView>> {
+        Json(self.0.pipelines().into_iter().map(PipelineView::from).collect())
+    }
+
+    /// A pipeline's default config, and the schema of its configs.
+    #[oai(path = "/pipelines/:id/config", method = "get")]
+    async fn pipeline_config(&self, id: Path<String>) -> ApiResult<Json<PipelineConfigView>> {
+        Ok(Json(self.0.pipeline(&id)?.into()))
+    }
+
+    /// Checks a config without starting anything.
+    ///
+    /// The config need not say which pipeline it is for. With anything wrong, 422 as for `POST /experiments`.
+    #[oai(path = "/pipelines/:id/validate", method = "post")]
+    async fn validate(&self, id: Path<String>, config: Json<Value>) -> ApiResult<Json<ValidView>> {
+        let pipeline = self.0.pipeline(&id)?.name;
+        let Json(mut config) = config;
+        if let Some(config) = config.as_object_mut() {
+            config.insert("pipeline_name".into(), pipeline.into());
+        }
+        self.0.check(config).await?;
+        Ok(Json(ValidView::ONE))
+    }
+
+    /// Submits an experiment.
+    ///
+    /// The body is a config: `pipeline_name`, and whatever is to differ from that pipeline's defaults. A config that cannot be used is
+    /// refused with 422 and everything that is wrong with it: `errors` has a JSON pointer and a message for each problem.
+    #[oai(path = "/experiments", method = "post")]
+    async fn submit(&self, config: Json<Value>) -> ApiResult<Submitted> {
+        Ok(Submitted::Task(Json(SubmittedView::new(self.0.submit(config.0).await?))))
+    }
+
+    /// The newest experiments, newest first.
+    #[oai(path = "/experiments", method = "get")]
+    async fn experiments(
+        &self,
+        /// How many at most.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<u32>,
+        /// How much of each: `all`, or `summary` for lists, where `config` and `results` are null.
+        #[oai(default = "all_fields")]
+        fields: Query<Fields>,
+    ) -> ApiResult<Json<Vec<ExperimentView>>> {
+        let views = self.0.list(limit.0 as usize).await?.into_iter().map(ExperimentView::from);
+        let summary = fields.0 == Fields::Summary;
+        Ok(Json(views.map(|view| if summary { view.summary() } else { view }).collect()))
+    }
+
+    /// All there is to know of an experiment, by its id or its task's.
+    #[oai(path = "/experiments/:id/details", method = "get")]
+    async fn details(&self, id: Path<String>) -> ApiResult<Json<ExperimentView>> {
+        Ok(Json(self.0.find(&id).await?.into()))
+    }
+
+    /// Cancels an experiment.
+    ///
+    /// A waiting one ends at once, a running one after its current batch. One that has ended stays as it is.
+    #[oai(path = "/experiments/:id/cancel", method = "post")]
+    async fn cancel(&self, id: Path<String>) -> ApiResult<Cancelled> {
+        Ok(Cancelled::Task(Json(self.0.cancel(&id).await?.into())))
+    }
+
+    /// The report of an experiment, as Markdown. Its pictures are linked as `images/NAME`.
+    #[oai(path = "/experiments/:id/report/content", method = "get")]
+    async fn report(&self, id: Path<String>) -> ApiResult<Markdown> {
+        Ok(Markdown::Text(PlainText(self.0.report(&id).await?)))
+    }
+
+    /// The report of an experiment, as a page.
+    #[oai(path = "/experiments/:id/report/html", method = "get")]
+    async fn report_page(&self, id: Path<String>) -> ApiResult<ReportPage> {
+        let text = self.0.report(&id).await?;
+        Ok(ReportPage::Page(Html(report::page(&id, &text)), headers::REPORT.to_owned()))
+    }
+
+    /// A picture of an experiment's report.
+    #[oai(path = "/experiments/:id/report/images/:name", method = "get")]
+    async fn image(&self, id: Path<String>, name: Path<String>) -> ApiResult<Picture> {
+        Ok(Picture::Svg(Binary(self.0.image(&id, &name).await?), headers::ARTEFACT.to_owned()))
+    }
+
+    /// Which server this is.
+    #[oai(path = "/version", method = "get")]
+    async fn version(&self) -> Json<VersionView> {
+        Json(VersionView::this())
+    }
+}
+
+/// What asks nobody.
+struct Health;
+
+#[OpenApi]
+#[expect(clippy::unused_async, reason = "the macro asks for async functions")]
+impl Health {
+    /// Whether the server lives.
+    #[oai(path = "/healthz", method = "get")]
+    async fn health(&self) -> Json<HealthView> {
+        Json(HealthView::ok())
+    }
+}
+
+fn default_limit() -> u32 {
+    100
+}
+
+fn all_fields() -> Fields {
+    Fields::All
+}

@@ -1,0 +1,203 @@
+//! The runs on disk, and the index of them in memory.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use azura_learner::files::write_atomic;
+use azura_queue::{Entry, TaskId, TaskRecord};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{attempt::Attempt, names};
+
+/// The label of a task that says which run it makes.
+pub(crate) const EXPERIMENT_ID: &str = "experiment_id";
+/// The label of a task that says which pipeline it runs.
+pub(crate) const PIPELINE_NAME: &str = "pipeline_name";
+/// The label of a task that says which group of runs it belongs to.
+pub(crate) const BATCH_NAME: &str = "batch_name";
+
+/// An experiment: the record of its task, and its results once there are some.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Run {
+    /// What is known of the task.
+    pub record: TaskRecord,
+    /// What is in `results.json`.
+    pub results: Option<Arc<Value>>,
+    /// Whether there is a `model.safetensors`.
+    pub has_model: bool,
+}
+
+impl Run {
+    /// A run that has no folder yet.
+    pub(crate) fn new(record: TaskRecord) -> Self {
+        Self { record, results: None, has_model: false }
+    }
+
+    /// The name of the run and of its folder.
+    pub fn experiment_id(&self) -> String {
+        experiment_id(&self.record)
+    }
+
+    /// The pipeline that it runs.
+    pub fn pipeline(&self) -> &str {
+        let named = || self.config()[PIPELINE_NAME].as_str();
+        self.record.labels.get(PIPELINE_NAME).map(String::as_str).or_else(named).unwrap_or_default()
+    }
+
+    /// Its config.
+    pub fn config(&self) -> &Value {
+        self.record.args.first().unwrap_or(&Value::Null)
+    }
+}
+
+/// The name of the run that a task makes: its label, or one derived from the task if somebody submitted it without.
+pub(crate) fn experiment_id(record: &TaskRecord) -> String {
+    let label = record.labels.get(EXPERIMENT_ID).filter(|name| names::is_safe(name));
+    label.cloned().unwrap_or_else(|| {
+        let pipeline = record.args.first().and_then(|config| config[PIPELINE_NAME].as_str());
+        new_experiment_id(
+            pipeline.filter(|name| names::is_safe(name)).unwrap_or("run"),
+            record.created_at,
+            record.id,
+            8,
+        )
+    })
+}
+
+/// `{pipeline}_{YYYYmmdd}_{HHMMSS}_{the first characters of the task's id}`.
+pub(crate) fn new_experiment_id(
+    pipeline: &str,
+    at: jiff::Timestamp,
+    task: TaskId,
+    characters: usize,
+) -> String {
+    let task = task.to_string();
+    format!("{pipeline}_{}_{}", at.strftime("%Y%m%d_%H%M%S"), &task[..characters.min(task.len())])
+}
+
+/// The folder of all runs, with an index in memory: it is read once at the start and kept as runs are added, so that no list opens a folder.
+///
+/// Each run that has ended is a folder `{experiment_id}`:
+///
+/// | file | holds |
+/// |---|---|
+/// | `run.json` | the record of its task: state, times, labels, error |
+/// | `config.json` | the config, complete |
+/// | `events.jsonl` | the task's log |
+/// | `environment.json` | versions, machine and times, if it was worked on |
+/// | `results.json`, `model.safetensors`, `report.md`, `images/` | what came out, if it succeeded |
+///
+/// A run is put together in a folder of its own below `.attempts/` and appears by one rename. A run that failed or was cancelled keeps what
+/// tells its story, and nothing half-written.
+#[derive(Debug)]
+pub struct Runs {
+    root: PathBuf,
+    index: RwLock<HashMap<String, Arc<Run>>>,
+}
+
+impl Runs {
+    /// Opens the folder of all runs, which is made if there is none. What interrupted runs left behind is removed.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or read. A run in it that cannot be read is logged and left out.
+    pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        fs::create_dir_all(&root)?;
+        match Attempt::clean(&root)? {
+            0 => {}
+            interrupted => tracing::warn!(interrupted, "what interrupted runs left behind was removed"),
+        }
+        let mut index = HashMap::new();
+        for entry in fs::read_dir(&root)? {
+            let (folder, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+            let Some(name) = name.to_str().filter(|name| names::is_safe(name) && folder.is_dir()) else {
+                continue;
+            };
+            match read(&folder, name) {
+                Ok(run) => drop(index.insert(name.to_owned(), Arc::new(run))),
+                Err(error) => tracing::warn!(folder = %folder.display(), %error, "left out"),
+            }
+        }
+        Ok(Self { root, index: RwLock::new(index) })
+    }
+
+    /// The folder of a run.
+    pub fn folder(&self, experiment_id: &str) -> PathBuf {
+        self.root.join(experiment_id)
+    }
+
+    /// A run that has ended, by its name.
+    pub(crate) fn get(&self, experiment_id: &str) -> Option<Arc<Run>> {
+        self.index().get(experiment_id).cloned()
+    }
+
+    /// A run that has ended, by its task.
+    pub(crate) fn of_task(&self, id: TaskId) -> Option<Arc<Run>> {
+        self.index().values().find(|run| run.record.id == id).cloned()
+    }
+
+    /// All runs that have ended, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<Run>> {
+        self.index().values().cloned().collect()
+    }
+
+    /// An empty folder for the newest attempt at a task.
+    pub(crate) fn begin(&self, record: &TaskRecord) -> io::Result<Attempt> {
+        Attempt::begin(&self.root, &format!("{}-{}", experiment_id(record), record.attempt))
+    }
+
+    /// Adds an attempt to the runs: the record and the log of a task that has ended, and whatever else the attempt wrote.
+    pub(crate) fn publish(&self, attempt: Attempt, record: &TaskRecord, log: &[Entry]) -> io::Result<()> {
+        let name = experiment_id(record);
+        let folder = attempt.folder();
+        write_json(&folder.join("config.json"), record.args.first().unwrap_or(&Value::Null))?;
+        write_json(&folder.join("run.json"), record)?;
+        let lines: Vec<_> = log.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        write(&folder.join("events.jsonl"), (lines.join("\n") + "\n").as_bytes())?;
+        let run = read(folder, &name)?;
+        attempt.publish(&self.folder(&name))?;
+        self.index.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(run));
+        Ok(())
+    }
+
+    fn index(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<Run>>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes a JSON file, for people to read too.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    write(path, &serde_json::to_vec_pretty(value)?)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomic(path, bytes).map_err(io::Error::other)
+}
+
+fn read(folder: &Path, name: &str) -> io::Result<Run> {
+    let record: TaskRecord = serde_json::from_slice(&fs::read(folder.join("run.json"))?)?;
+    if experiment_id(&record) != name || !record.state.is_terminal() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "run.json is not of a run of this name that has ended",
+        ));
+    }
+    let results = match fs::read(folder.join("results.json")) {
+        Ok(bytes) => Some(Arc::new(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Run { record, results, has_model: folder.join("model.safetensors").is_file() })
+}
+
+/// The log of a run as it was when it ended.
+pub(crate) async fn read_log(folder: &Path) -> io::Result<Vec<Entry>> {
+    let text = tokio::fs::read_to_string(folder.join("events.jsonl")).await?;
+    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}

@@ -1,0 +1,291 @@
+//! What clients read: the JSON forms of pipelines and experiments.
+
+use std::sync::Arc;
+
+use azura_learner::PipelineInfo;
+use azura_queue::{State, TaskFailure, TaskId};
+use jiff::Timestamp;
+use poem_openapi::{Enum, Object};
+use serde_json::Value;
+
+use crate::{
+    VERSION,
+    runs::{BATCH_NAME, Run},
+};
+
+/// A pipeline, as lists show it.
+#[derive(Object)]
+pub(crate) struct PipelineView {
+    /// The name by which configs ask for it.
+    id: String,
+    name: String,
+    /// What it does.
+    description: String,
+}
+
+/// A pipeline with everything that its configs may say.
+#[derive(Object)]
+pub(crate) struct PipelineConfigView {
+    /// The name by which configs ask for it.
+    id: String,
+    name: String,
+    /// What it does.
+    description: String,
+    /// A complete config: every key at its default.
+    default_config: Value,
+    /// The JSON Schema of its configs.
+    json_schema: Value,
+}
+
+/// A run was submitted.
+#[derive(Object)]
+pub(crate) struct SubmittedView {
+    message: String,
+    /// What to follow at `/ws/task_status/{task_id}`.
+    task_id: String,
+}
+
+/// A run was asked to stop, or had ended before.
+#[derive(Object)]
+pub(crate) struct CancelledView {
+    message: String,
+    task_id: String,
+    status: Status,
+}
+
+/// A config is valid.
+#[derive(Object)]
+pub(crate) struct ValidView {
+    /// How many runs it makes.
+    runs: u32,
+}
+
+/// How much of each experiment is told.
+#[derive(Enum, Clone, Copy, PartialEq)]
+#[oai(rename_all = "lowercase")]
+pub(crate) enum Fields {
+    /// Everything.
+    All,
+    /// No config and no results, only their summaries.
+    Summary,
+}
+
+/// Where an experiment stands.
+#[derive(Enum)]
+#[oai(rename_all = "UPPERCASE")]
+enum Status {
+    Pending,
+    Started,
+    Success,
+    Failure,
+    Revoked,
+}
+
+/// An experiment. Whatever is not known, or not yet, is null.
+#[derive(Object)]
+pub(crate) struct ExperimentView {
+    experiment_id: String,
+    task_id: String,
+    pipeline_name: String,
+    status: Status,
+    created_at: String,
+    started_at: Option<String>,
+    /// When it ended, if it did not fail.
+    completed_at: Option<String>,
+    /// When it failed.
+    failed_at: Option<String>,
+    batch_id: Option<String>,
+    batch_name: Option<String>,
+    /// The trained weights, below the folder of all runs.
+    model_path: Option<String>,
+    config_summary: ConfigSummary,
+    results_summary: ResultsSummary,
+    /// The config, complete. Null in a summary.
+    config: Value,
+    /// What is in `results.json`. Null in a summary.
+    results: Option<Arc<Value>>,
+    error: Option<FailureView>,
+}
+
+/// What a table shows of a config.
+#[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
+struct ConfigSummary {
+    dataset: Option<String>,
+    ticker: Option<String>,
+    location: Option<String>,
+    epochs: Option<u64>,
+    lr: Option<f64>,
+}
+
+/// What a table shows of results.
+#[derive(Object)]
+struct ResultsSummary {
+    final_loss: Option<f64>,
+    r2_score: Option<f64>,
+    rmse: Option<f64>,
+    mae: Option<f64>,
+    accuracy: Option<f64>,
+}
+
+/// Why an experiment failed.
+#[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
+struct FailureView {
+    error_code: String,
+    message: String,
+    traceback: Option<String>,
+}
+
+/// The server lives.
+#[derive(Object)]
+pub(crate) struct HealthView {
+    status: String,
+}
+
+/// Which server this is.
+#[derive(Object)]
+pub(crate) struct VersionView {
+    name: String,
+    version: String,
+}
+
+impl SubmittedView {
+    pub(crate) fn new(task: TaskId) -> Self {
+        Self { message: "Experiment submitted to worker.".into(), task_id: task.to_string() }
+    }
+}
+
+impl ValidView {
+    pub(crate) const ONE: Self = Self { runs: 1 };
+}
+
+impl HealthView {
+    pub(crate) fn ok() -> Self {
+        Self { status: "ok".into() }
+    }
+}
+
+impl VersionView {
+    pub(crate) fn this() -> Self {
+        Self { name: "azuraforge".into(), version: VERSION.into() }
+    }
+}
+
+impl From<PipelineInfo> for PipelineView {
+    fn from(info: PipelineInfo) -> Self {
+        Self { id: info.name.clone(), name: title(&info), description: info.description }
+    }
+}
+
+impl From<PipelineInfo> for PipelineConfigView {
+    fn from(info: PipelineInfo) -> Self {
+        Self {
+            id: info.name.clone(),
+            name: title(&info),
+            description: info.description,
+            default_config: info.default_config,
+            json_schema: info.json_schema,
+        }
+    }
+}
+
+/// The name that people read.
+fn title(info: &PipelineInfo) -> String {
+    info.json_schema["title"].as_str().unwrap_or(&info.name).to_owned()
+}
+
+impl From<State> for Status {
+    fn from(state: State) -> Self {
+        match state {
+            State::Started => Self::Started,
+            State::Success => Self::Success,
+            State::Failure => Self::Failure,
+            State::Revoked => Self::Revoked,
+            _ => Self::Pending,
+        }
+    }
+}
+
+impl From<Run> for CancelledView {
+    fn from(run: Run) -> Self {
+        let state = run.record.state;
+        let message = match state {
+            State::Revoked => "The experiment is cancelled.",
+            state if state.is_terminal() => "The experiment had ended before; it stays as it is.",
+            _ => "The experiment will stop after its current batch.",
+        };
+        Self { message: message.into(), task_id: run.record.id.to_string(), status: state.into() }
+    }
+}
+
+impl From<Run> for ExperimentView {
+    fn from(run: Run) -> Self {
+        let experiment_id = run.experiment_id();
+        let failed = run.record.state == State::Failure;
+        let finished = run.record.finished_at.map(iso);
+        Self {
+            task_id: run.record.id.to_string(),
+            pipeline_name: run.pipeline().to_owned(),
+            status: run.record.state.into(),
+            created_at: iso(run.record.created_at),
+            started_at: run.record.started_at.map(iso),
+            completed_at: finished.clone().filter(|_| !failed),
+            failed_at: finished.filter(|_| failed),
+            batch_id: None,
+            batch_name: run.record.labels.get(BATCH_NAME).cloned(),
+            model_path: run.has_model.then(|| format!("{experiment_id}/model.safetensors")),
+            config_summary: ConfigSummary::of(run.config()),
+            results_summary: ResultsSummary::of(run.results.as_deref().unwrap_or(&Value::Null)),
+            config: run.config().clone(),
+            error: run.record.error.map(FailureView::from),
+            results: run.results,
+            experiment_id,
+        }
+    }
+}
+
+impl ExperimentView {
+    /// Without what is large: config and results.
+    pub(crate) fn summary(self) -> Self {
+        Self { config: Value::Null, results: None, ..self }
+    }
+}
+
+/// To the microsecond, which every client can read.
+fn iso(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+impl ConfigSummary {
+    fn of(config: &Value) -> Self {
+        let (data, training) = (&config["data_sourcing"], &config["training_params"]);
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Self {
+            dataset: text(&data["dataset"]),
+            ticker: text(&data["ticker"]),
+            location: text(&data["location"]),
+            epochs: training["epochs"].as_u64(),
+            lr: training["lr"].as_f64(),
+        }
+    }
+}
+
+impl ResultsSummary {
+    fn of(results: &Value) -> Self {
+        let metric = |name: &str| results["metrics"][name].as_f64();
+        Self {
+            final_loss: results["final_loss"].as_f64(),
+            r2_score: metric("r2_score"),
+            rmse: metric("rmse"),
+            mae: metric("mae"),
+            accuracy: metric("accuracy"),
+        }
+    }
+}
+
+impl From<TaskFailure> for FailureView {
+    fn from(failure: TaskFailure) -> Self {
+        Self { error_code: failure.code, message: failure.message, traceback: failure.traceback }
+    }
+}

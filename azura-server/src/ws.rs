@@ -1,0 +1,295 @@
+//! Live progress: a task's log, from its start or from where a watcher left off, over a WebSocket.
+
+use std::{io, sync::Arc, time::Duration};
+
+use azura_queue::{Entry, EventKind, Result as QueueResult, Seq};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _, stream::BoxStream};
+use poem::{
+    IntoResponse, handler,
+    web::{
+        Data, Path, Query,
+        websocket::{CloseCode, Message, WebSocket, WebSocketConfig},
+    },
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::{
+    select,
+    time::{Instant, interval_at, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{App, AppError};
+
+/// How often a silent watcher is asked whether it is still there.
+const PING: Duration = Duration::from_secs(20);
+/// How long a watcher may be silent.
+const SILENCE: Duration = Duration::from_secs(40);
+/// How long a watcher may take to read one frame.
+const WRITE: Duration = Duration::from_secs(10);
+/// How long a watcher is waited for when the connection ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// The longest message that a watcher may send. None is of interest.
+const INBOUND: usize = 64 << 10;
+
+const UNKNOWN_TASK: CloseCode = CloseCode::Reserved(4404);
+
+/// How a watcher wants to be told.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Watch {
+    /// Only what came after this number.
+    #[serde(default)]
+    after: Seq,
+    #[serde(default)]
+    level: Level,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    /// What is stored.
+    #[default]
+    Epoch,
+    /// Also what is only live.
+    Batch,
+}
+
+/// An entry of the log as watchers see it.
+#[derive(Debug, Serialize)]
+struct Frame<'a> {
+    state: EventKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Seq>,
+    attempt: u32,
+    details: &'a Value,
+}
+
+#[handler]
+pub(crate) fn task_status(
+    socket: WebSocket,
+    Path(id): Path<String>,
+    Query(watch): Query<Watch>,
+    Data(app): Data<&Arc<App>>,
+) -> impl IntoResponse + use<> {
+    let app = Arc::clone(app);
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(INBOUND))
+        .max_frame_size(Some(INBOUND))
+        .read_buffer_size(4 << 10)
+        .write_buffer_size(0);
+    socket.config(config).on_upgrade(move |socket| async move {
+        let telling = async {
+            let entries = app.follow(&id, watch.after).await;
+            tell(socket, entries, &watch, app.shutdown()).await;
+        };
+        app.watchers().track_future(telling).await;
+    })
+}
+
+/// Tells a watcher of every entry, at the watcher's own pace. It reads from the log and holds up nobody.
+async fn tell<S>(
+    mut socket: S,
+    entries: Result<BoxStream<'static, QueueResult<Entry>>, AppError>,
+    watch: &Watch,
+    shutdown: &CancellationToken,
+) where
+    S: Sink<Message, Error = io::Error> + Stream<Item = io::Result<Message>> + Unpin,
+{
+    let ending = match entries {
+        Ok(entries) => pass_on(&mut socket, entries, watch, shutdown).await,
+        Err(AppError::NoExperiment(_)) => Some((UNKNOWN_TASK, "there is no such task")),
+        Err(error) => Some(failed(&error)),
+    };
+    if let Some((code, reason)) = ending {
+        let farewell = async {
+            socket.send(Message::close_with(code, reason)).await?;
+            while socket.next().await.transpose()?.is_some_and(|message| !message.is_close()) {}
+            io::Result::Ok(())
+        };
+        // A watcher that does not answer is left all the same.
+        let _ = timeout(FAREWELL, farewell).await;
+    }
+}
+
+/// Passes entries on until there are no more; returns how to close the connection, if it still stands.
+async fn pass_on<S>(
+    socket: &mut S,
+    mut entries: BoxStream<'static, QueueResult<Entry>>,
+    watch: &Watch,
+    shutdown: &CancellationToken,
+) -> Option<(CloseCode, &'static str)>
+where
+    S: Sink<Message, Error = io::Error> + Stream<Item = io::Result<Message>> + Unpin,
+{
+    let mut ping = interval_at(Instant::now() + PING, PING);
+    let mut heard = Instant::now();
+    let mut sent = watch.after;
+    loop {
+        let message = select! {
+            () = shutdown.cancelled() => return Some((CloseCode::Away, "the server shuts down")),
+            message = socket.next() => match message {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {
+                    heard = Instant::now();
+                    continue;
+                }
+            },
+            _ = ping.tick() => {
+                if heard.elapsed() >= SILENCE {
+                    return Some((CloseCode::Policy, "nothing was heard of the watcher"));
+                }
+                Message::ping([])
+            }
+            entry = entries.next() => match entry {
+                Some(Ok(entry)) if entry.seq.is_none() && watch.level == Level::Epoch => continue,
+                Some(Ok(entry)) => {
+                    sent = entry.seq.unwrap_or(sent);
+                    frame(&entry)
+                }
+                Some(Err(error)) => return Some(failed(&error)),
+                None => return Some((CloseCode::Normal, "the task has ended")),
+            },
+        };
+        match timeout(WRITE, socket.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return None,
+            Err(_) => {
+                let resync = json!({"state": "RESYNC", "after": sent}).to_string();
+                // It goes out if the watcher reads again while it is waited for.
+                let _ = timeout(FAREWELL, socket.send(Message::text(resync))).await;
+                return Some((CloseCode::Again, "the watcher is too slow"));
+            }
+        }
+    }
+}
+
+fn frame(entry: &Entry) -> Message {
+    let Entry { kind: state, seq, attempt, details, .. } = entry;
+    let frame = Frame { state: *state, seq: *seq, attempt: *attempt, details };
+    Message::text(serde_json::to_string(&frame).unwrap_or_default())
+}
+
+fn failed(error: &dyn std::error::Error) -> (CloseCode, &'static str) {
+    tracing::warn!(%error, "a watcher is sent away");
+    (CloseCode::Error, "the task's log cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use azura_queue::NewTask;
+    use azura_queue::{Broker as _, EventLog as _, MemoryQueue};
+    use futures_util::stream;
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+
+    /// The server's end of a connection. The far end takes as many messages as there are permits.
+    struct Line {
+        inbound: UnboundedReceiver<Message>,
+        outbound: UnboundedSender<Message>,
+        permits: UnboundedReceiver<()>,
+    }
+
+    struct FarEnd {
+        say: UnboundedSender<Message>,
+        hear: UnboundedReceiver<Message>,
+        permit: UnboundedSender<()>,
+    }
+
+    fn line(permits: usize) -> (Line, FarEnd) {
+        let (say, inbound) = unbounded_channel();
+        let (outbound, hear) = unbounded_channel();
+        let (permit, receiver) = unbounded_channel();
+        (0..permits).for_each(|_| permit.send(()).unwrap());
+        (Line { inbound, outbound, permits: receiver }, FarEnd { say, hear, permit })
+    }
+
+    impl Stream for Line {
+        type Item = io::Result<Message>;
+
+        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            self.inbound.poll_recv(cx).map(|message| message.map(Ok))
+        }
+    }
+
+    impl Sink<Message> for Line {
+        type Error = io::Error;
+
+        fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.permits.poll_recv(cx).map(|permit| permit.ok_or_else(|| io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn start_send(self: Pin<&mut Self>, message: Message) -> io::Result<()> {
+            self.outbound.send(message).map_err(io::Error::other)
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    const WATCH: Watch = Watch { after: 0, level: Level::Epoch };
+
+    fn close(code: CloseCode) -> impl Fn(&Message) -> bool {
+        move |message| matches!(message, Message::Close(Some((found, _))) if *found == code)
+    }
+
+    async fn waiting_task() -> BoxStream<'static, QueueResult<Entry>> {
+        let queue = MemoryQueue::new();
+        let id = queue.submit(NewTask::new("x")).await.unwrap();
+        queue.follow(&id, 0).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_watcher_is_asked_and_then_left() {
+        let (line, mut far) = line(10);
+        let begun = Instant::now();
+        let entries = waiting_task().await;
+        tokio::spawn(async move { tell(line, Ok(entries), &WATCH, &CancellationToken::new()).await });
+        assert!(matches!(far.hear.recv().await, Some(Message::Text(_))));
+        assert_eq!(far.hear.recv().await, Some(Message::ping([])));
+        assert_eq!(begun.elapsed(), PING);
+        far.say.send(Message::pong([])).unwrap();
+        assert_eq!(far.hear.recv().await, Some(Message::ping([])));
+        let last = far.hear.recv().await.unwrap();
+        assert!(close(CloseCode::Policy)(&last), "{last:?}");
+        assert_eq!(begun.elapsed(), 3 * PING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watcher_that_does_not_read_is_sent_away() {
+        let (line, far) = line(1);
+        let begun = Instant::now();
+        let entries = waiting_task().await.chain(waiting_task().await);
+        let entries = stream::select(entries, waiting_task().await).boxed();
+        tell(line, Ok(entries), &WATCH, &CancellationToken::new()).await;
+        assert_eq!(begun.elapsed(), WRITE + 2 * FAREWELL);
+        drop(far);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_watcher_is_told_where_to_go_on() {
+        let (line, mut far) = line(1);
+        let entries = stream::select(waiting_task().await, waiting_task().await).boxed();
+        let telling =
+            tokio::spawn(async move { tell(line, Ok(entries), &WATCH, &CancellationToken::new()).await });
+        assert!(matches!(far.hear.recv().await, Some(Message::Text(_))));
+        tokio::time::sleep(WRITE + FAREWELL / 2).await;
+        far.permit.send(()).unwrap();
+        far.permit.send(()).unwrap();
+        assert_eq!(far.hear.recv().await, Some(Message::text(r#"{"after":1,"state":"RESYNC"}"#)));
+        let last = far.hear.recv().await.unwrap();
+        assert!(close(CloseCode::Again)(&last), "{last:?}");
+        drop(far.say);
+        telling.await.unwrap();
+    }
+}

@@ -1,0 +1,272 @@
+//! The `azura` program, as a user starts it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+fn azura(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_azura"));
+    command.env("AZURA_DATA_DIR", data).env("AZURA_THREADS", "1").stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+const SMALL: &str =
+    r#"{"pipeline_name": "csv_forecaster", "model_params": {"hidden_size": 4, "sequence_length": 5}}"#;
+
+/// A table of days with one column.
+fn table(column: &str, cell: impl Fn(usize) -> String) -> String {
+    let first = jiff::civil::date(2024, 1, 1);
+    let row = |day: usize| format!("{},{}", first + jiff::ToSpan::days(day as i64), cell(day));
+    format!("date,{column}\n{}\n", (0..300).map(row).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn other_machines_are_kept_out() {
+    let data = tempfile::tempdir().unwrap();
+    for bind in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8000"] {
+        let (code, out, error) = run(azura(data.path()).args(["serve", "--bind", bind]));
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{error}");
+        assert!(error.contains("azura serve --bind 127.0.0.1:") && error.contains("ssh -L"), "{error}");
+    }
+    assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    for line in [
+        &["dance"][..],
+        &["serve", "--bind", "here"],
+        &["serve", "--threads", "0"],
+        &["train"],
+        &["train", "-", "--set", "epochs"],
+        &["pipelines", "nothing"],
+        &["serve", "--allow-origin", "*"],
+    ] {
+        let (code, _, error) = run(azura(data.path()).args(line));
+        assert_eq!(code, Some(2), "{line:?}: {error}");
+        assert!(error.contains("error:"), "{line:?}: {error}");
+    }
+}
+
+#[test]
+fn help_tells_everything() {
+    let data = tempfile::tempdir().unwrap();
+    let (code, help, _) = run(azura(data.path()).arg("--help"));
+    assert_eq!(code, Some(0));
+    for word in
+        ["serve", "train", "pipelines", "--threads", "AZURA_THREADS", "AZURA_LOG", "Examples:", "--set"]
+    {
+        assert!(help.contains(word), "{word} is not in {help}");
+    }
+    let (_, help, _) = run(azura(data.path()).args(["serve", "--help"]));
+    for word in [
+        "--bind",
+        "AZURA_BIND",
+        "127.0.0.1:8000",
+        "--data-dir",
+        "AZURA_DATA_DIR",
+        "--workers",
+        "--allow-origin",
+    ] {
+        assert!(help.contains(word), "{word} is not in {help}");
+    }
+}
+
+#[test]
+fn pipelines_are_printed() {
+    let data = tempfile::tempdir().unwrap();
+    let (code, list, _) = run(azura(data.path()).arg("pipelines"));
+    assert!(code == Some(0) && list.contains("csv_forecaster"), "{list}");
+    let (code, one, _) = run(azura(data.path()).args(["pipelines", "csv_forecaster"]));
+    assert_eq!(code, Some(0));
+    let one: Value = serde_json::from_str(&one).unwrap();
+    assert_eq!(one["default_config"]["pipeline_name"], "csv_forecaster");
+    assert!(one["json_schema"]["properties"].is_object());
+}
+
+#[test]
+fn training_in_the_terminal_writes_the_same_folder() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    fs::write(&config, SMALL).unwrap();
+
+    let out = data.path().join("runs/first");
+    let set = ["--set", "training_params.epochs=2"];
+    let (code, text, error) =
+        run(azura(data.path()).arg("train").arg(&config).args(set).arg("--out").arg(&out));
+    assert_eq!(code, Some(0), "{error}");
+    assert!(
+        text.contains("rmse") && text.contains("persistence") && text.contains(out.to_str().unwrap()),
+        "{text}"
+    );
+    for name in [
+        "config.json",
+        "results.json",
+        "environment.json",
+        "events.jsonl",
+        "model.safetensors",
+        "report.md",
+        "images",
+        "run.json",
+    ] {
+        assert!(out.join(name).exists(), "{name}");
+    }
+    assert_eq!(json(&out.join("config.json"))["training_params"]["epochs"], 2);
+    assert_eq!(json(&out.join("results.json"))["history"]["loss"].as_array().unwrap().len(), 2);
+    assert_eq!(json(&out.join("environment.json"))["threads"], 1);
+    assert_eq!(fs::read_dir(data.path().join("runs")).unwrap().count(), 1, "nothing beside it");
+
+    let (code, _, error) = run(azura(data.path()).arg("train").arg(&config).arg("--out").arg(&out));
+    assert!(code == Some(1) && error.contains("exists already"), "{error}");
+
+    // Where the server keeps them, with the config from standard input and the data from a file.
+    fs::write(data.path().join("sales.csv"), table("sales", |day| (50 + day % 7).to_string())).unwrap();
+    let file = format!("data_sourcing.file={}", data.path().join("sales.csv").display());
+    let mut command = azura(data.path());
+    command.args(["train", "-", "--set", "training_params.epochs=1", "--set", &file]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(SMALL.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let runs: Vec<_> =
+        fs::read_dir(data.path().join("experiments")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let run = runs
+        .iter()
+        .find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("csv_forecaster_"))
+        .unwrap();
+    assert_eq!(json(&run.join("results.json"))["target_col"], "sales");
+}
+
+#[test]
+fn a_config_that_cannot_be_used_is_told_in_words() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    let train = |text: &str, more: &[&str]| {
+        fs::write(&config, text).unwrap();
+        run(azura(data.path()).arg("train").arg(&config).args(more))
+    };
+    let (code, _, error) =
+        train(SMALL, &["--set", "training_params.epochs=-1", "--set", "training_params.lr=abc"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        error.contains("/training_params/epochs: ") && error.contains("/training_params/lr: "),
+        "{error}"
+    );
+    let (code, _, error) = train("{\n oops", &[]);
+    assert!(code == Some(1) && error.contains("line 2"), "{error}");
+    let (code, _, error) = run(azura(data.path()).args(["train", "missing.json"]));
+    assert!(code == Some(1) && error.contains("missing.json cannot be read"), "{error}");
+    let broken = data.path().join("broken.csv");
+    let cell = |day: usize| if day == 120 { "oops".to_owned() } else { day.to_string() };
+    fs::write(&broken, table("x", cell)).unwrap();
+    let file = format!("data_sourcing.file={}", broken.display());
+    let (code, _, error) = train(SMALL, &["--set", &file, "--set", "feature_engineering.target_col=x"]);
+    assert!(code == Some(1) && error.contains("oops") && error.contains("122"), "{error}");
+}
+
+/// The program without arguments: a server. It ends with the test.
+struct Server(Child, u16);
+
+impl Server {
+    fn start(data: &Path) -> Self {
+        let mut child = azura(data).env("AZURA_BIND", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().rsplit_once(':').unwrap_or_else(|| panic!("{line}")).1.parse().unwrap();
+        assert!(line.starts_with("AzuraForge is listening on http://127.0.0.1:"), "{line}");
+        Self(child, port)
+    }
+
+    fn ask(&self, request: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.1)).unwrap();
+        let head =
+            format!("Host: localhost:{}\r\nContent-Length: {}\r\nConnection: close", self.1, body.len());
+        write!(stream, "{request} HTTP/1.1\r\n{head}\r\nContent-Type: application/json\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already if all went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_port_in_use_is_said_to_be_in_use() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (code, _, error) =
+        run(azura(data.path()).args(["serve", "--bind", &format!("127.0.0.1:{}", server.1)]));
+    assert!(code == Some(1) && error.contains("is in use") && error.contains("--bind"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_server_in_good_order() {
+    for signal in ["-INT", "-TERM"] {
+        let data = tempfile::tempdir().unwrap();
+        let mut server = Server::start(data.path());
+        let endless = SMALL
+            .replacen('}', ", \"batch_size\": 1}", 0)
+            .replace("}}", "}, \"training_params\": {\"epochs\": 100000}}");
+        let answer = server.ask("POST /experiments", &endless);
+        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+        while !server.ask("GET /experiments", "").contains("\"STARTED\"") {}
+        server.signal(signal);
+        let status = server.0.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{signal}");
+        let left: Vec<_> = fs::read_dir(data.path().join("experiments/.attempts")).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_cancels_a_training_in_the_terminal() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    fs::write(&config, SMALL).unwrap();
+    let mut command = azura(data.path());
+    command.arg("train").arg(&config).args(["--set", "training_params.epochs=100000"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It is under way when its folder is there.
+    while fs::read_dir(data.path().join("experiments/.attempts")).map_or(0, Iterator::count) == 0 {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cancelled"));
+    assert_eq!(fs::read_dir(data.path().join("experiments/.attempts")).unwrap().count(), 0);
+}
