@@ -1,15 +1,12 @@
 //! Everything that the server can do, without a word of HTTP.
 
-use std::{collections::HashSet, fmt, io, path::Path, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc};
 
 use azura_learner::{ConfigError, PipelineInfo, Registry, Sources};
 use azura_queue::{
     Entry, ListQuery, NewTask, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord,
 };
-use futures_util::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
+use futures_util::stream::BoxStream;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -62,7 +59,7 @@ pub enum AppError {
 type Result<T, E = AppError> = std::result::Result<T, E>;
 
 impl App {
-    /// An app of its parts.
+    /// An app of its parts. What is on disk and not in the queue is not seen before [`restore`](Self::restore).
     pub fn new(registry: Registry, sources: Sources, queue: Arc<dyn Queue>, runs: Runs) -> Self {
         Self {
             registry,
@@ -72,6 +69,26 @@ impl App {
             shutdown: CancellationToken::new(),
             watchers: TaskTracker::new(),
         }
+    }
+
+    /// Records the runs on disk again that the queue does not know: all of them, if it forgets what it knew when the program ends. To be called once,
+    /// before anything else.
+    ///
+    /// # Errors
+    /// [`AppError::Queue`].
+    pub async fn restore(&self) -> Result<()> {
+        for run in self.runs.oldest_first() {
+            let folder = self.runs.folder(&run.experiment_id());
+            let log = runs::read_log(&folder).await.unwrap_or_else(|error| {
+                tracing::warn!(folder = %folder.display(), %error, "the log cannot be read; only its end is known");
+                Vec::new()
+            });
+            match self.queue.restore(run.record.clone(), log).await {
+                Ok(()) | Err(QueueError::Duplicate(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// The pipelines.
@@ -154,14 +171,8 @@ impl App {
     /// [`AppError::Queue`].
     pub async fn list(&self, limit: usize) -> Result<Vec<Run>> {
         let limit = limit.clamp(1, MAX_LIST);
-        let queued = self.queue.list(&ListQuery::default().name(TASK).limit(limit)).await?;
-        let known: HashSet<TaskId> = queued.items.iter().map(|record| record.id).collect();
-        let stored = self.runs.all().into_iter().filter(|run| !known.contains(&run.record.id));
-        let mut runs: Vec<Run> = queued.items.into_iter().map(|record| self.run(record)).collect();
-        runs.extend(stored.map(Arc::unwrap_or_clone));
-        runs.sort_by_key(|run| std::cmp::Reverse(run.record.created_at));
-        runs.truncate(limit);
-        Ok(runs)
+        let page = self.queue.list(&ListQuery::default().name(TASK).limit(limit)).await?;
+        Ok(page.items.into_iter().map(|record| self.run(record)).collect())
     }
 
     /// A run, by its experiment id or its task's id.
@@ -169,15 +180,11 @@ impl App {
     /// # Errors
     /// [`AppError::NoExperiment`].
     pub async fn find(&self, id: &str) -> Result<Run> {
-        let queued = match id.parse() {
+        let record = match id.parse() {
             Ok(task) => self.record(&task).await?,
             Err(_) => self.labelled(id).await?,
         };
-        let stored = || id.parse().map_or_else(|_| self.runs.get(id), |task| self.runs.of_task(task));
-        queued
-            .map(|record| self.run(record))
-            .or_else(|| stored().map(Arc::unwrap_or_clone))
-            .ok_or_else(|| AppError::NoExperiment(id.to_owned()))
+        record.map(|record| self.run(record)).ok_or_else(|| AppError::NoExperiment(id.to_owned()))
     }
 
     /// Cancels a run: a waiting one at once, a running one after its current batch. One that has ended stays as it is.
@@ -187,11 +194,10 @@ impl App {
     pub async fn cancel(self: &Arc<Self>, id: &str) -> Result<Run> {
         let run = self.find(id).await?;
         let task = run.record.id;
-        match self.queue.cancel(&task).await {
+        let state = self.queue.cancel(&task).await?;
+        if state == State::Revoked && run.record.state == State::Pending {
             // Nobody worked on it, so nobody else writes it down.
-            Ok(State::Revoked) if run.record.state == State::Pending => self.keep(task).await?,
-            Ok(_) | Err(QueueError::NotFound(_)) => {}
-            Err(error) => return Err(error.into()),
+            self.keep(task).await?;
         }
         self.find(id).await
     }
@@ -202,14 +208,7 @@ impl App {
     /// [`AppError::NoExperiment`].
     pub async fn follow(&self, id: &str, after: Seq) -> Result<BoxStream<'static, QueueResult<Entry>>> {
         let run = self.find(id).await?;
-        match self.queue.follow(&run.record.id, after).await {
-            Err(QueueError::NotFound(_)) => {
-                let log = runs::read_log(&self.runs.folder(&run.experiment_id())).await?;
-                let left = log.into_iter().filter(move |entry| entry.seq > Some(after));
-                Ok(stream::iter(left.map(Ok)).boxed())
-            }
-            followed => Ok(followed?),
-        }
+        Ok(self.queue.follow(&run.record.id, after).await?)
     }
 
     /// The report of a run, as Markdown.

@@ -137,14 +137,11 @@ impl Runs {
         self.index().get(experiment_id).cloned()
     }
 
-    /// A run that has ended, by its task.
-    pub(crate) fn of_task(&self, id: TaskId) -> Option<Arc<Run>> {
-        self.index().values().find(|run| run.record.id == id).cloned()
-    }
-
-    /// All runs that have ended, in no order.
-    pub(crate) fn all(&self) -> Vec<Arc<Run>> {
-        self.index().values().cloned().collect()
+    /// All runs that have ended, in the order in which they were submitted.
+    pub(crate) fn oldest_first(&self) -> Vec<Arc<Run>> {
+        let mut runs: Vec<_> = self.index().values().cloned().collect();
+        runs.sort_by_key(|run| run.record.created_at);
+        runs
     }
 
     /// An empty folder for the newest attempt at a task.

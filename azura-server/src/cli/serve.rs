@@ -30,6 +30,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| format!("{} cannot be used: {error}", experiments.display()))?;
     let queue = Arc::new(MemoryQueue::new());
     let app = Arc::new(App::new(Registry::builtin(), Sources::default(), queue, runs));
+    app.restore().await?;
 
     let access = args.allow_origin.into_iter().fold(Access::loopback(), Access::allow);
     writeln!(io::stdout(), "AzuraForge is listening on http://{}", listener.local_addr()?)?;

@@ -56,6 +56,7 @@ impl Server {
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new());
         let runs = Runs::open(folder.path()).unwrap();
         let app = Arc::new(App::new(registry, Sources::default(), queue, runs));
+        app.restore().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = azura_server::routes(&app, Access::loopback());
