@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod browser;
+pub(crate) mod elsewhere;
+
 use std::{
     fs,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -29,6 +32,8 @@ use tokio::{
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// A server on a port of its own, with a folder of its own.
 pub(crate) struct Server {
     pub(crate) app: Arc<App>,
@@ -48,18 +53,23 @@ impl Server {
 
     /// Without a worker: what is submitted waits.
     pub(crate) async fn idle() -> Self {
-        Self::over(tempfile::tempdir().unwrap()).await
+        Self::idle_for(Access::loopback()).await
     }
 
-    async fn over(folder: TempDir) -> Self {
+    /// Without a worker, for these.
+    pub(crate) async fn idle_for(access: Access) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), ANY_PORT, access).await
+    }
+
+    async fn over(folder: TempDir, address: SocketAddr, access: Access) -> Self {
         let registry = Registry::builtin().with(Echo).with(Waits).with(Panics).with(Fails).with(Trips);
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new());
         let runs = Runs::open(folder.path()).unwrap();
         let app = Arc::new(App::new(registry, Sources::default(), queue, runs));
         app.restore().await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let routes = azura_server::routes(&app, Access::loopback());
+        let routes = azura_server::routes(&app, access);
         let serving = tokio::spawn({
             let app = Arc::clone(&app);
             async move { azura_server::serve(&app, listener, routes).await }
@@ -85,9 +95,19 @@ impl Server {
     /// Ends it, and starts another one over the same folder.
     pub(crate) async fn restart(self) -> Self {
         let folder = self.stop().await;
-        let mut server = Self::over(folder).await;
+        Self::again(folder, ANY_PORT).await
+    }
+
+    /// One over the folder of a server that has ended.
+    pub(crate) async fn again(folder: TempDir, address: SocketAddr) -> Self {
+        let mut server = Self::over(folder, address, Access::loopback()).await;
         server.work();
         server
+    }
+
+    /// The full address of a path, for a browser.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     pub(crate) fn folder(&self) -> &Path {
