@@ -3,6 +3,8 @@
 use crate::{Data, Element, Error, Grads, Result, TensorBase, param::ParamId};
 use ndarray::{Dimension, IxDyn};
 use std::{
+    any::Any,
+    cell::RefCell,
     collections::BTreeMap,
     fmt, mem,
     sync::{
@@ -88,6 +90,41 @@ impl<E: Element> Drop for Node<E> {
                 rest.append(&mut node.parents);
             }
         }
+        // A derivative that was never called may hold tensors with nodes of their own.
+        if let Kind::Op { vjp, .. } = &mut self.kind
+            && let Some(vjp) = vjp.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            drop_later(Box::new(vjp));
+        }
+    }
+}
+
+/// Drops what may drop further nodes: in turn, and not one within the other.
+fn drop_later(item: Box<dyn Any>) {
+    thread_local! {
+        /// What waits, while something is being dropped.
+        static WAITING: RefCell<Option<Vec<Box<dyn Any>>>> = const { RefCell::new(None) };
+    }
+    let mut next = Some(item);
+    // Fails only while the thread ends; then `next` is dropped here, within.
+    let begun = WAITING.try_with(|waiting| {
+        let mut waiting = waiting.borrow_mut();
+        match (&mut *waiting, next.take()) {
+            (Some(waiting), item) => {
+                waiting.extend(item);
+                false
+            }
+            (none, item) => {
+                *none = Some(Vec::from_iter(item));
+                true
+            }
+        }
+    });
+    if begun == Ok(true) {
+        while let Some(item) = WAITING.with_borrow_mut(|waiting| waiting.as_mut().and_then(Vec::pop)) {
+            drop(item);
+        }
+        WAITING.set(None);
     }
 }
 

@@ -61,6 +61,9 @@ impl<E: Element> TensorBase<E> {
     }
 
     /// A constant full of zeros.
+    ///
+    /// # Panics
+    /// If the shape asks for more elements than can be addressed.
     pub fn zeros(shape: &[usize]) -> Self {
         Self::constant(Data::zeros(IxDyn(shape)))
     }

@@ -75,6 +75,19 @@ fn a_long_chain_builds_differentiates_and_drops_on_a_small_stack() {
         for _ in 0..200_000 {
             y = y.add(&y.detach()).unwrap().scale(0.5).unwrap();
         }
+
+        // And one of an operation whose derivative holds on to its input.
+        let mut y = w.tracked();
+        for _ in 0..20_000 {
+            let x = y.clone();
+            y = Tensor::record("holds", &[&y], |inputs| {
+                Ok((
+                    inputs.data(0).clone(),
+                    Box::new(move |grad| Ok(vec![Some(grad.into_owned().into_shared() + x.data())])),
+                ))
+            })
+            .unwrap();
+        }
     };
     std::thread::Builder::new().stack_size(256 * 1024).spawn(work).unwrap().join().unwrap();
 }

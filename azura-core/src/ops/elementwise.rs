@@ -1,6 +1,6 @@
 //! Elementwise operations: a table of names, forwards and derivatives.
 
-use super::{slice, standard};
+use super::{slice, standard, sums};
 use crate::{Data, Element, Error, Result, TensorBase, kernels};
 use ndarray::{Axis, IxDyn, Zip};
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -25,11 +25,11 @@ fn unbroadcast<E: Element>(grad: Data<E>, shape: &[usize]) -> Data<E> {
     }
     let mut grad = grad.into_owned();
     while grad.ndim() > shape.len() {
-        grad = grad.sum_axis(Axis(0));
+        grad = sums::over_axis(grad.view(), 0);
     }
     for (i, &length) in shape.iter().enumerate() {
         if grad.shape()[i] != length {
-            grad = grad.sum_axis(Axis(i)).insert_axis(Axis(i));
+            grad = sums::over_axis(grad.view(), i).insert_axis(Axis(i));
         }
     }
     grad.into_shared()

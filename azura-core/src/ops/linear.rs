@@ -3,7 +3,7 @@
 use super::{
     from_vec,
     matmul::{product, rows},
-    slice, standard,
+    slice, standard, sums,
 };
 use crate::{
     Data, Element, Error, Result, TensorBase,
@@ -62,7 +62,7 @@ impl<E: Element> TensorBase<E> {
                     let dw = needs[1].then(|| from_vec(w.shape(), product(g.t(), rows(&x))));
                     let mut grads = vec![dx, dw];
                     if count == 3 {
-                        grads.push(needs[2].then(|| column_sums(g)));
+                        grads.push(needs[2].then(|| column_sums(&grad, w.shape()[0])));
                     }
                     Ok(grads)
                 }),
@@ -92,7 +92,7 @@ fn forward<E: Element>(x: &Data<E>, w: &Data<E>, bias: Option<&Data<E>>) -> Data
     from_vec(&shape, y)
 }
 
-fn column_sums<E: Element>(grad: Mat<'_, E>) -> Data<E> {
-    let ones = vec![E::one(); grad.rows()];
-    from_vec(&[grad.cols()], product(Mat::new(&ones, 1, grad.rows()), grad))
+fn column_sums<E: Element>(grad: &Data<E>, columns: usize) -> Data<E> {
+    let rows = from_vec(&[grad.len() / columns.max(1), columns], slice(grad).to_vec());
+    sums::over_axis(rows.view(), 0).into_shared()
 }

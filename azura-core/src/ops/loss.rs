@@ -1,7 +1,7 @@
 //! Losses.
 
+use super::{from_vec, slice, standard, sums};
 use crate::{Data, Element, Error, Result, TensorBase};
-use ndarray::Zip;
 
 impl<E: Element> TensorBase<E> {
     /// The mean squared error `mean((self - target)^2)` over all elements, a scalar. The mean of nothing is NaN.
@@ -27,16 +27,19 @@ impl<E: Element> TensorBase<E> {
             ));
         }
         Self::record("mse", &[self, target], |inputs| {
-            let difference = Zip::from(inputs.data(0)).and(inputs.data(1)).map_collect(|&y, &t| y - t);
+            let (y, target) = (standard(inputs.data(0)), standard(inputs.data(1)));
+            let difference: Vec<E> = slice(&y).iter().zip(slice(&target)).map(|(&y, &t)| y - t).collect();
             let count = E::of(difference.len() as f64);
-            let loss = difference.iter().map(|&d| d * d).sum::<E>() / count;
+            let loss = sums::total(&difference, |d| d * d) / count;
             let needs = [inputs.needs(0), inputs.needs(1)];
             let loss = ndarray::arr0(loss).into_dyn().into_shared();
             Ok((
                 loss,
                 Box::new(move |grad| {
                     let factor = grad.first().copied().unwrap_or_else(E::zero) * E::of(2.0) / count;
-                    let by = |factor: E| -> Data<E> { difference.mapv(|d| d * factor).into_shared() };
+                    let by = |factor: E| -> Data<E> {
+                        from_vec(y.shape(), difference.iter().map(|&d| d * factor).collect())
+                    };
                     Ok(vec![needs[0].then(|| by(factor)), needs[1].then(|| by(-factor))])
                 }),
             ))

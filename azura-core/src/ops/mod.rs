@@ -11,6 +11,7 @@ mod matmul;
 mod reduce;
 mod rnn;
 mod shape;
+mod sums;
 
 pub use rnn::{LstmInputs, LstmOutput};
 

@@ -1,6 +1,6 @@
 //! Sums and means over axes.
 
-use super::shape::axes as resolve;
+use super::{shape::axes as resolve, slice, standard, sums};
 use crate::{Data, Element, Result, TensorBase};
 use ndarray::{Axis, IxDyn};
 
@@ -64,11 +64,11 @@ impl<E: Element> TensorBase<E> {
 fn reduce<E: Element>(x: &Data<E>, axes: &[usize], keepdims: bool) -> Data<E> {
     if axes.len() == x.ndim() {
         let shape = if keepdims { vec![1; x.ndim()] } else { Vec::new() };
-        return Data::from_elem(IxDyn(&shape), x.sum());
+        return Data::from_elem(IxDyn(&shape), sums::total(slice(&standard(x)), |x| x));
     }
     let mut sum = x.to_owned();
     for &axis in axes.iter().rev() {
-        sum = sum.sum_axis(Axis(axis));
+        sum = sums::over_axis(sum.view(), axis);
         if keepdims {
             sum = sum.insert_axis(Axis(axis));
         }

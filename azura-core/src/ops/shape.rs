@@ -47,8 +47,11 @@ impl<E: Element> TensorBase<E> {
     /// # Errors
     /// If `shape` asks for another number of elements.
     pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
-        let count = shape.iter().try_fold(1_usize, |n, &length| n.checked_mul(length));
-        if count != Some(self.len()) {
+        // An empty shape's other axes must be countable too.
+        let (empty, axes) = (shape.contains(&0), shape.iter().filter(|&&length| length > 0));
+        let count =
+            axes.copied().try_fold(1_usize, usize::checked_mul).filter(|&n| isize::try_from(n).is_ok());
+        if count.map(|n| if empty { 0 } else { n }) != Some(self.len()) {
             return Err(Error::shapes("reshape", self.shape(), shape, "wants the same number of elements"));
         }
         Self::record("reshape", &[self], |inputs| {
