@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let entry = entry?;
         match (entry.seq, entry.kind) {
             (Some(seq), EventKind::Progress) => {
-                println!("{seq}: {}", entry.details["status_text"].as_str().unwrap_or_default())
+                println!("{seq}: {}", entry.details["status_text"].as_str().unwrap_or_default());
             }
             (Some(seq), kind) => println!("{seq}: {kind} {}", entry.details),
             (None, _) => {} // progress within an epoch: seen live, not kept

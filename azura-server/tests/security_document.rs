@@ -25,10 +25,14 @@ fn security_md_names_tests_that_exist() {
     }
     let document = fs::read_to_string(root.join("SECURITY.md")).unwrap();
     let rows = document.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| requirement"));
-    let named = rows.filter_map(|row| row.rsplit('|').nth(1)).flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let named =
+        rows.filter_map(|row| row.rsplit('|').nth(1)).flat_map(|cell| cell.split('`').skip(1).step_by(2));
     let names: Vec<_> = named.filter(|name| name.contains('_') && !name.contains('(')).collect();
     assert!(names.len() >= 18, "{names:?}");
     for name in names {
-        assert!(all.contains(&format!("fn {name}(")), "SECURITY.md names `{name}`, but there is no such test");
+        assert!(
+            all.contains(&format!("fn {name}(")),
+            "SECURITY.md names `{name}`, but there is no such test"
+        );
     }
 }

@@ -5,6 +5,8 @@ import { ask, follow, link } from "./server.js";
 
 const $ = id => document.getElementById(id);
 const STATES = { PENDING: "waiting", STARTED: "training", SUCCESS: "finished", FAILURE: "failed", REVOKED: "cancelled", LOST: "lost" };
+const TASK = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const AWAY = "The server cannot be reached. Trying again …";
 const GONE = "This run is not known here. Runs that had not ended when the server stopped are not kept.";
 const ENDED = ["SUCCESS", "FAILURE", "REVOKED", "LOST"];
 
@@ -17,11 +19,14 @@ let shown = null;
 function show(task) {
   if (shown?.task === task) return;
   shown?.stop();
-  const view = { task, state: "PENDING", epochs: [], total: 0, batch: null, validation: null, run: null, started: null };
+  said = null;
+  const view = { task, stop: () => {}, state: "PENDING", epochs: [], total: 0, batch: null, validation: null, run: null, started: null };
   shown = view;
   const mine = then => value => shown === view && then(value);
-  view.stop = follow(task, mine(frame => take(view, frame)), mine(() => lose(view)));
-  refresh(view).catch(mine(error => tell(error)));
+  if (TASK.test(task)) {
+    view.stop = follow(task, mine(frame => take(view, frame)), mine(() => lose(view)));
+    refresh(view).catch(mine(tell));
+  } else lose(view);
   mark();
   render();
 }
@@ -57,7 +62,6 @@ function take(view, { state, details }) {
 
 function lose(view) {
   view.state = "LOST";
-  tell(new Error(GONE));
   render();
 }
 
@@ -69,6 +73,7 @@ function render() {
 
 function paint() {
   const view = shown;
+  notice();
   $("run").hidden = !view;
   if (!view) return;
   $("welcome").hidden = true;
@@ -164,11 +169,10 @@ let listed = [];
 async function list() {
   try {
     listed = await ask("experiments?limit=100&fields=summary");
-    reached(true);
   } catch (error) {
-    reached(!error.away);
     return tell(error);
   }
+  reached(true);
   $("count").textContent = listed.length || "";
   $("none").hidden = listed.length > 0;
   $("welcome").hidden = listed.length > 0 || Boolean(shown);
@@ -223,17 +227,27 @@ function element(tag, properties = {}) {
   return Object.assign(document.createElement(tag), properties);
 }
 
+// What a person should know: that the server is away, that the run is unknown, or what went wrong last.
+let said = null;
+let reachable = true;
+
 function tell(error) {
-  $("notice").hidden = !error;
-  $("notice").textContent = error?.message ?? "";
+  if (error?.away) return reached(false);
+  said = error?.message ?? null;
+  notice();
 }
 
-let reachable = true;
 function reached(now) {
-  if (now && !reachable) tell(null);
   reachable = now;
   $("link").textContent = now ? "connected" : "not connected";
   $("link").className = now ? "up" : "down";
+  notice();
+}
+
+function notice() {
+  const text = !reachable ? AWAY : shown?.state === "LOST" ? GONE : said;
+  $("notice").hidden = !text;
+  $("notice").textContent = text ?? "";
 }
 
 function go() {

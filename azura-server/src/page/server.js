@@ -9,7 +9,7 @@ export async function ask(path, body) {
   try {
     response = await fetch(new URL(path, API), options);
   } catch {
-    throw Object.assign(new Error("The server cannot be reached. Trying again …"), { away: true });
+    throw Object.assign(new Error("The server cannot be reached."), { away: true });
   }
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;

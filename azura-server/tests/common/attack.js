@@ -21,15 +21,17 @@ const picture = url => new Promise(answer => {
   image.src = url;
 });
 
-done({
-  "read": await ask(runs),
-  "read blindly": await ask(runs, { mode: "no-cors" }),
-  "see": await picture(`${server}/icon.svg`),
-  "watch": await watch(socket),
-  "submit": await ask(runs, { method: "POST", body, headers: as("application/json") }),
-  "submit as text": await ask(runs, { method: "POST", body, headers: as("text/plain"), mode: "no-cors" }),
-  "submit as a form": await ask(runs, { method: "POST", body: new URLSearchParams({ config: body }), mode: "no-cors" }),
-  "replace": await ask(`${runs}/${task}`, { method: "PATCH", body, headers: as("application/json") }),
-  "delete": await ask(`${runs}/${task}`, { method: "DELETE" }),
-  "cancel": await ask(`${runs}/${task}/cancel`, { method: "POST", mode: "no-cors" }),
-});
+const deeds = {
+  "read": () => ask(runs),
+  "read blindly": () => ask(runs, { mode: "no-cors" }),
+  "see": () => picture(`${server}/icon.svg`),
+  "watch": () => watch(socket),
+  "submit": () => ask(runs, { method: "POST", body, headers: as("application/json") }),
+  "submit as text": () => ask(runs, { method: "POST", body, headers: as("text/plain"), mode: "no-cors" }),
+  "submit as a form": () => ask(runs, { method: "POST", body: new URLSearchParams({ config: body }), mode: "no-cors" }),
+  "change": () => ask(`${runs}/${task}`, { method: "PATCH", body, headers: as("application/json") }),
+  "delete": () => ask(`${runs}/${task}`, { method: "DELETE" }),
+  "cancel": () => ask(`${runs}/${task}/cancel`, { method: "POST", mode: "no-cors" }),
+};
+
+Promise.all(Object.entries(deeds).map(async ([deed, go]) => [deed, await go()])).then(done);

@@ -64,6 +64,8 @@ impl Browser {
             });
         let mut said = BufReader::new(driver.stdout.take().unwrap());
         let port = port(&mut said);
+        let place = format!("--user-data-dir={}", profile.path().display());
+        let flags: Vec<&str> = CHROMIUM.into_iter().chain([place.as_str()]).collect();
         let mut browser = Self {
             driver,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
@@ -72,8 +74,6 @@ impl Browser {
             _profile: profile,
             _turn: turn,
         };
-        let profile = format!("--user-data-dir={}", browser._profile.path().display());
-        let flags: Vec<&str> = CHROMIUM.into_iter().chain([profile.as_str()]).collect();
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": flags},
@@ -88,10 +88,6 @@ impl Browser {
     /// Goes to an address and waits until it is loaded.
     pub(crate) async fn open(&self, url: &str) {
         self.post("url", json!({"url": url})).await;
-    }
-
-    pub(crate) async fn reload(&self) {
-        self.post("refresh", json!({})).await;
     }
 
     /// Presses what a person can see and press, or panics.
@@ -140,8 +136,10 @@ impl Browser {
             "const shown = [...document.querySelectorAll({selector:?})].find(element => element.checkVisibility());\n\
              return shown?.innerText ?? null;"
         );
-        self.until(&script, |shown: &Option<String>| shown.as_ref().is_some_and(|shown| shown.contains(text)))
-            .await;
+        self.until(&script, |shown: &Option<String>| {
+            shown.as_ref().is_some_and(|shown| shown.contains(text))
+        })
+        .await;
     }
 
     /// Waits until there is nothing of this kind to be seen.
@@ -177,13 +175,6 @@ impl Browser {
         let log = self.post("se/log", json!({"type": "browser"})).await;
         log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
     }
-
-    // TEMP
-    pub(crate) async fn shoot(&self, name: &str) {
-        let png = self.command("GET", "screenshot", &Value::Null).await;
-        std::fs::write(format!("/tmp/browser-shots/{name}.b64"), png.as_str().unwrap()).unwrap();
-    }
-    // ENDTEMP
 
     async fn post(&self, command: &str, body: Value) -> Value {
         self.command("POST", command, &body).await
@@ -244,9 +235,7 @@ fn port(said: &mut impl BufRead) -> u16 {
     let mut all = String::new();
     loop {
         let start = all.len();
-        if said.read_line(&mut all).unwrap() == 0 {
-            panic!("chromedriver says no port: {all}");
-        }
+        assert_ne!(said.read_line(&mut all).unwrap(), 0, "chromedriver says no port: {all}");
         if let Some((_, port)) = all[start..].split_once("started successfully on port ") {
             return port.trim_end_matches(['.', '\n']).parse().unwrap();
         }
