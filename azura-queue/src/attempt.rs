@@ -6,11 +6,11 @@ use serde_json::Value;
 use tokio::{
     join, select,
     task::spawn_blocking,
-    time::{sleep, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::persist, worker::Handler};
+use crate::{Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::persist, clock, worker::Handler};
 
 /// How long to wait after a failed call before the next one.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -31,7 +31,8 @@ pub(crate) async fn run(cx: TaskContext, handler: Option<Handler>, pace: Pace, s
     select! {
         () = work(&cx, handler) => {}
         never = keep_lease(&cx, pace.heartbeat) => match never {},
-        () = out_of_time(&cx, pace.grace, shutdown) => abandon(&cx).await,
+        () = out_of_time(&cx, pace.grace, shutdown) => abandon(&cx, Finish::Released).await,
+        failure = overdue(&cx) => abandon(&cx, Finish::Failed { failure, retry: false }).await,
     }
 }
 
@@ -66,9 +67,10 @@ fn judge(outcome: Result<Value, TaskFailure>, stop: Option<StopReason>) -> Finis
         Ok(result) => Finish::Succeeded(result),
         Err(failure) if failure.is_cancelled() => match stop {
             Some(StopReason::Shutdown) => Finish::Released,
+            Some(StopReason::TimeLimit) => Finish::Failed { failure: too_long(), retry: false },
             _ => Finish::Cancelled,
         },
-        Err(failure) => Finish::Failed { failure, retry: false },
+        Err(failure) => Finish::Failed { retry: failure.transient, failure },
     }
 }
 
@@ -105,13 +107,33 @@ async fn out_of_time(cx: &TaskContext, grace: Duration, shutdown: &CancellationT
     sleep(grace).await;
 }
 
-/// Gives the task back although its handler still runs: the fence keeps it from doing harm.
-async fn abandon(cx: &TaskContext) {
+/// Asks the handler to stop at the soft limit; returns at the hard one, with why the task has failed.
+async fn overdue(cx: &TaskContext) -> TaskFailure {
+    let limits = cx.record().schedule.limits;
+    let begun = clock::now();
+    if let Some(soft) = limits.soft.filter(|soft| limits.hard.is_none_or(|hard| *soft < hard)) {
+        sleep(soft).await;
+        cx.stop(StopReason::TimeLimit);
+    }
+    match limits.hard {
+        Some(hard) => sleep_until(begun + hard).await,
+        None => pending().await,
+    }
+    cx.stop(StopReason::TimeLimit);
+    too_long()
+}
+
+/// Ends the attempt although its handler still runs: the fence keeps it from doing harm.
+async fn abandon(cx: &TaskContext, how: Finish) {
     tracing::warn!("the handler did not stop in time");
     cx.emitter.close();
-    if !matches!(timeout(PAUSE, cx.queue.finish(&cx.lease, Finish::Released)).await, Ok(Ok(_))) {
-        tracing::warn!("the task could not be released; its lease will expire");
+    if !matches!(timeout(PAUSE, cx.queue.finish(&cx.lease, how)).await, Ok(Ok(_))) {
+        tracing::warn!("the attempt could not be ended; its lease will expire");
     }
+}
+
+fn too_long() -> TaskFailure {
+    TaskFailure::new(TaskFailure::TIME_LIMIT, "the task took longer than it may")
 }
 
 fn unknown(name: &str) -> TaskFailure {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -23,7 +24,8 @@ pub trait Broker: Send + Sync + 'static {
     /// Records a task as `PENDING` and lets workers have it. When this returns, the event `PENDING` is number 1 of its log.
     ///
     /// # Errors
-    /// [`QueueError::Duplicate`](crate::QueueError::Duplicate) if the given id is taken.
+    /// [`QueueError::Duplicate`](crate::QueueError::Duplicate) if the given id is taken,
+    /// [`QueueError::NotUnique`](crate::QueueError::NotUnique) if the task's unique key is.
     async fn submit(&self, task: NewTask) -> Result<TaskId>;
 
     /// Records again a task that has ended, with what is left of its log: for a storage that does not have it any more, or never had.
@@ -47,7 +49,8 @@ pub trait Broker: Send + Sync + 'static {
     /// [`QueueError::InvalidCursor`](crate::QueueError::InvalidCursor) if the query's cursor is from no earlier page.
     async fn list(&self, query: &ListQuery) -> Result<Page<TaskRecord>>;
 
-    /// Takes the task that was submitted first among those waiting in any of `queues`, for `ttl`; if there is none, waits for up to `wait`.
+    /// Takes, for `ttl`, the task of the lowest priority number that waits in any of `queues`, and among equals the one that was submitted
+    /// first; if there is none, waits for up to `wait`. Tasks that are not due yet and those of paused queues are passed over.
     /// The task becomes `STARTED` under a new attempt. `None` means that nothing came.
     ///
     /// The future may be dropped: a task that it had taken by then is at worst a lease that expires.
@@ -92,11 +95,49 @@ pub trait Broker: Send + Sync + 'static {
     async fn cancel(&self, id: &TaskId) -> Result<State>;
 
     /// Takes back every lease that has run out and returns their number. Their tasks wait again, or have failed if this was lost lease number
-    /// [`MAX_LOST_LEASES`]. Somebody has to call this from time to time; every [`Worker`](crate::Worker) does.
+    /// [`MAX_LOST_LEASES`]. Tasks that waited for too long are revoked. Somebody has to call this from time to time; every
+    /// [`Worker`](crate::Worker) does.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
     async fn reap(&self) -> Result<usize>;
+
+    /// Takes back every lease that `worker` holds, as if it had run out, and returns their number: for a worker that is known to be dead.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn disown(&self, worker: &WorkerId) -> Result<usize>;
+
+    /// Who holds a lease, each once.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn holders(&self) -> Result<Vec<WorkerId>>;
+
+    /// Submits a dead letter once more, as a new task with the labels changed as by [`annotate`](Self::annotate), and returns its id.
+    /// The old one stays `FAILURE`, but is no dead letter any more.
+    ///
+    /// # Errors
+    /// [`QueueError::NotDead`](crate::QueueError::NotDead), and those of [`submit`](Self::submit).
+    async fn requeue(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<TaskId>;
+
+    /// Lets no more tasks of this queue be claimed. What runs is not touched. Pausing again changes nothing.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn pause(&self, queue: &str) -> Result<()>;
+
+    /// Undoes [`pause`](Self::pause).
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn resume(&self, queue: &str) -> Result<()>;
+
+    /// How many tasks stand where, for each queue that is paused or has tasks that have not ended or are dead, by name.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn stats(&self) -> Result<Vec<QueueStats>>;
 
     /// Forgets a task that has ended, and its log.
     ///
@@ -195,11 +236,11 @@ impl Heartbeat {
 pub enum Finish {
     /// With a result: `SUCCESS`.
     Succeeded(Value),
-    /// With an error: `FAILURE`, or `PENDING` if it is to be tried again.
+    /// With an error: `FAILURE`, or `PENDING` if it is to be tried again. A task that is to be tried again and may not is a dead letter.
     Failed {
         /// What went wrong.
         failure: TaskFailure,
-        /// Whether to try again.
+        /// Whether to try again, if the task's [`Retry`](crate::Retry) allows.
         retry: bool,
     },
     /// By a cancel request that the worker obeyed: `REVOKED`.
@@ -219,6 +260,8 @@ pub struct ListQuery {
     pub states: Vec<State>,
     /// Only tasks of this name.
     pub name: Option<String>,
+    /// Only dead letters.
+    pub dead: bool,
     /// The length of a page, at least 1.
     pub limit: usize,
     /// Go on where the page ended that gave this as its [`Page::next`].
@@ -227,7 +270,7 @@ pub struct ListQuery {
 
 impl Default for ListQuery {
     fn default() -> Self {
-        Self { labels: Labels::new(), states: Vec::new(), name: None, limit: 100, cursor: None }
+        Self { labels: Labels::new(), states: Vec::new(), name: None, dead: false, limit: 100, cursor: None }
     }
 }
 
@@ -250,6 +293,12 @@ impl ListQuery {
         self
     }
 
+    /// Asks for dead letters.
+    pub fn dead(mut self) -> Self {
+        self.dead = true;
+        self
+    }
+
     /// Sets the length of a page.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
@@ -265,6 +314,7 @@ impl ListQuery {
     /// Whether a task is among those asked for, page and cursor aside.
     pub fn matches(&self, task: &TaskRecord) -> bool {
         (self.states.is_empty() || self.states.contains(&task.state))
+            && (!self.dead || task.dead)
             && self.name.as_ref().is_none_or(|name| *name == task.name)
             && self.labels.iter().all(|(key, value)| task.labels.get(key) == Some(value))
     }
@@ -284,5 +334,35 @@ impl<T> Page<T> {
     /// A page, and the cursor of the next one.
     pub fn new(items: Vec<T>, next: Option<String>) -> Self {
         Self { items, next }
+    }
+}
+
+/// How many tasks of a queue stand where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct QueueStats {
+    /// The queue's name.
+    pub queue: String,
+    /// Whether nothing of it is claimed.
+    pub paused: bool,
+    /// Tasks that could be claimed.
+    pub waiting: u64,
+    /// Tasks that wait and are not due yet.
+    pub scheduled: u64,
+    /// Tasks that somebody holds a lease of.
+    pub running: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+impl QueueStats {
+    /// Nothing of a queue.
+    pub fn new(queue: impl Into<String>) -> Self {
+        Self { queue: queue.into(), ..Self::default() }
+    }
+
+    /// Whether there is something to tell.
+    pub fn is_idle(&self) -> bool {
+        *self == Self::new(self.queue.as_str())
     }
 }

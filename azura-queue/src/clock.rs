@@ -14,6 +14,16 @@ pub(crate) fn timestamp() -> Timestamp {
     Timestamp::now()
 }
 
+/// The time of day that lies `span` ahead.
+pub(crate) fn timestamp_after(span: Duration) -> Timestamp {
+    timestamp().saturating_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// How far a time of day lies ahead; nothing if it is past.
+pub(crate) fn until(moment: Timestamp) -> Duration {
+    moment.duration_since(timestamp()).try_into().unwrap_or_default()
+}
+
 /// Monotonic time, for leases and pauses.
 pub(crate) fn now() -> Instant {
     Instant::now()

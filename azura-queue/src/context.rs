@@ -24,6 +24,8 @@ pub enum StopReason {
     Shutdown,
     /// The lease was lost: whatever this attempt does is refused.
     LeaseLost,
+    /// The attempt has taken longer than the task's soft limit: the task will be `FAILURE`.
+    TimeLimit,
 }
 
 /// What a handler is given: the task, and the ways to report, to notice that it should stop, and to ask whether it still holds the lease.

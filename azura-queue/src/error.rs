@@ -23,6 +23,17 @@ pub enum QueueError {
     /// A task was submitted with the id of one that exists.
     #[error("there already is a task {0}")]
     Duplicate(TaskId),
+    /// A task was submitted with a unique key that another one has.
+    #[error("the key {key:?} is taken by task {by}")]
+    NotUnique {
+        /// The key.
+        key: String,
+        /// The task that has it.
+        by: TaskId,
+    },
+    /// A task was to be requeued that is no dead letter.
+    #[error("task {0} is no dead letter")]
+    NotDead(TaskId),
     /// A task was to be deleted that has not ended.
     #[error("task {id} is {state}: it has not ended")]
     NotFinished {

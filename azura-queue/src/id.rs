@@ -17,6 +17,11 @@ impl TaskId {
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
+
+    /// The half of it that is random in every version.
+    pub(crate) fn low_bits(self) -> u64 {
+        self.0.as_u64_pair().1
+    }
 }
 
 impl fmt::Display for TaskId {

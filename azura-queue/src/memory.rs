@@ -12,11 +12,14 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{timeout, timeout_at},
+};
 
 use crate::{
-    Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page, Result,
-    Seq, State, TaskId, TaskRecord, WorkerId,
+    Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
+    QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, clock,
 };
 use table::Table;
 
@@ -59,10 +62,15 @@ impl Shared {
         loop {
             // Made before the look at the table, so that nothing can slip in between.
             let ready = self.ready.notified();
-            let claimed = self.table().claim(worker, queues, ttl)?;
+            let (claimed, due) = {
+                let mut table = self.table();
+                (table.claim(worker, queues, ttl)?, table.next_due())
+            };
             match claimed {
                 Some(record) => return Ok(record),
-                None => ready.await,
+                None => {
+                    let _ = timeout_at(due.unwrap_or_else(|| clock::after(Duration::MAX)), ready).await;
+                }
             }
         }
     }
@@ -142,6 +150,37 @@ impl Broker for MemoryQueue {
             self.shared.ready.notify_waiters();
         }
         Ok(reaped)
+    }
+
+    async fn disown(&self, worker: &WorkerId) -> Result<usize> {
+        let disowned = self.shared.table().disown(worker)?;
+        self.shared.ready.notify_waiters();
+        Ok(disowned)
+    }
+
+    async fn holders(&self) -> Result<Vec<WorkerId>> {
+        Ok(self.shared.table().holders())
+    }
+
+    async fn requeue(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<TaskId> {
+        let new = self.shared.table().requeue(id, labels)?;
+        self.shared.ready.notify_waiters();
+        Ok(new)
+    }
+
+    async fn pause(&self, queue: &str) -> Result<()> {
+        self.shared.table().pause(queue);
+        Ok(())
+    }
+
+    async fn resume(&self, queue: &str) -> Result<()> {
+        self.shared.table().resume(queue);
+        self.shared.ready.notify_waiters();
+        Ok(())
+    }
+
+    async fn stats(&self) -> Result<Vec<QueueStats>> {
+        Ok(self.shared.table().stats())
     }
 
     async fn delete(&self, id: &TaskId) -> Result<()> {

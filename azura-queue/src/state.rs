@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 ///    |  '---------------'                                                   |
 ///    |   retry, lost lease, release                                         |
 ///    '----------------------------------------------------------------------'
-///                                  cancel
+///                              cancel, expire
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -49,6 +49,8 @@ pub enum Transition {
     Fail,
     /// It is called off: at once while it waits, by its worker while it runs.
     Cancel,
+    /// It waited for longer than it may.
+    Expire,
 }
 
 /// A change that [`State::apply`] does not know.
@@ -76,6 +78,7 @@ impl State {
             (Self::Started, Transition::Succeed) => Ok(Self::Success),
             (Self::Started, Transition::Fail) => Ok(Self::Failure),
             (Self::Pending | Self::Started, Transition::Cancel) => Ok(Self::Revoked),
+            (Self::Pending, Transition::Expire) => Ok(Self::Revoked),
             (from, transition) => Err(IllegalTransition { from, transition }),
         }
     }
@@ -113,6 +116,7 @@ impl fmt::Display for Transition {
             Self::Succeed => "succeed",
             Self::Fail => "fail",
             Self::Cancel => "be cancelled",
+            Self::Expire => "expire",
         })
     }
 }
@@ -123,7 +127,7 @@ mod tests {
 
     const STATES: [State; 5] =
         [State::Pending, State::Started, State::Success, State::Failure, State::Revoked];
-    const TRANSITIONS: [Transition; 7] = [
+    const TRANSITIONS: [Transition; 8] = [
         Transition::Claim,
         Transition::Retry,
         Transition::LoseLease,
@@ -131,6 +135,7 @@ mod tests {
         Transition::Succeed,
         Transition::Fail,
         Transition::Cancel,
+        Transition::Expire,
     ];
 
     #[test]

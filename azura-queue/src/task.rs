@@ -1,12 +1,12 @@
 //! What is submitted, what is recorded, and how a task fails.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{State, TaskId, WorkerId};
+use crate::{Retry, Schedule, State, TaskId, Unique, WorkerId, clock};
 
 /// The queue of tasks that name no other.
 pub const DEFAULT_QUEUE: &str = "celery";
@@ -31,10 +31,14 @@ pub struct NewTask {
     pub queue: String,
     /// What the handler is given.
     pub args: Vec<Value>,
+    /// What the handler is given by name.
+    pub kwargs: Map<String, Value>,
     /// A given id; `None` asks for a random one.
     pub id: Option<TaskId>,
     /// What it can be found by.
     pub labels: Labels,
+    /// When and how often it runs.
+    pub schedule: Schedule,
 }
 
 impl NewTask {
@@ -44,8 +48,23 @@ impl NewTask {
             name: name.into(),
             queue: DEFAULT_QUEUE.to_owned(),
             args: Vec::new(),
+            kwargs: Map::new(),
             id: None,
             labels: Labels::new(),
+            schedule: Schedule::default(),
+        }
+    }
+
+    /// The same task once more, under a new id: what a dead letter is requeued as.
+    pub fn again(record: &TaskRecord) -> Self {
+        Self {
+            name: record.name.clone(),
+            queue: record.queue.clone(),
+            args: record.args.clone(),
+            kwargs: record.kwargs.clone(),
+            id: None,
+            labels: record.labels.clone(),
+            schedule: Schedule { eta: None, expires: None, ..record.schedule.clone() },
         }
     }
 
@@ -64,6 +83,53 @@ impl NewTask {
     /// Names the queue.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = queue.into();
+        self
+    }
+
+    /// Sets how urgent it is: 0 comes first, [`LEAST_URGENT`](crate::LEAST_URGENT) last. The default is 0.
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.schedule.priority = priority.min(crate::LEAST_URGENT);
+        self
+    }
+
+    /// Not before this moment.
+    pub fn eta(mut self, eta: Timestamp) -> Self {
+        self.schedule.eta = Some(eta);
+        self
+    }
+
+    /// Not before `delay` has passed from now on.
+    pub fn delay(self, delay: Duration) -> Self {
+        self.eta(clock::timestamp_after(delay))
+    }
+
+    /// If it still waits at this moment, it is `REVOKED`.
+    pub fn expires(mut self, expires: Timestamp) -> Self {
+        self.schedule.expires = Some(expires);
+        self
+    }
+
+    /// Tries it again after failures that may pass.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.schedule.retry = retry;
+        self
+    }
+
+    /// Gives it a key that no other task may have meanwhile.
+    pub fn unique(mut self, unique: Unique) -> Self {
+        self.schedule.unique = Some(unique);
+        self
+    }
+
+    /// Asks an attempt to stop after so long; the task then fails with [`TaskFailure::TIME_LIMIT`].
+    pub fn soft_limit(mut self, limit: Duration) -> Self {
+        self.schedule.limits.soft = Some(limit);
+        self
+    }
+
+    /// Fails an attempt after so long, whatever its handler does.
+    pub fn hard_limit(mut self, limit: Duration) -> Self {
+        self.schedule.limits.hard = Some(limit);
         self
     }
 
@@ -86,12 +152,24 @@ pub struct TaskRecord {
     pub queue: String,
     /// What the handler is given.
     pub args: Vec<Value>,
+    /// What the handler is given by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub kwargs: Map<String, Value>,
+    /// When and how often it runs. While it waits for another try, `eta` is when that is due.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Where it stands.
     pub state: State,
     /// How many times it was claimed; 0 before the first time.
     pub attempt: u32,
     /// How many of its attempts ended because nothing was heard of the worker any more.
     pub lost_leases: u32,
+    /// How many of its attempts ended in a failure.
+    #[serde(default)]
+    pub failures: u32,
+    /// Whether it is a dead letter: it failed although it was to be tried again, and nobody has requeued it.
+    #[serde(default)]
+    pub dead: bool,
     /// What it can be found by.
     pub labels: Labels,
     /// When it was submitted.
@@ -118,9 +196,13 @@ impl TaskRecord {
             name: task.name,
             queue: task.queue,
             args: task.args,
+            kwargs: task.kwargs,
+            schedule: task.schedule,
             state: State::Pending,
             attempt: 0,
             lost_leases: 0,
+            failures: 0,
+            dead: false,
             labels: task.labels,
             created_at,
             started_at: None,
@@ -145,6 +227,9 @@ pub struct TaskFailure {
     /// Where it happened, in technical terms. Kept in the record, not told to watchers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceback: Option<String>,
+    /// Whether it may pass, so that another try is worth while.
+    #[serde(skip)]
+    pub transient: bool,
 }
 
 impl TaskFailure {
@@ -154,18 +239,27 @@ impl TaskFailure {
     pub const PANICKED: &'static str = "TASK_PANICKED";
     /// The code of a task that no handler of its worker answers to.
     pub const UNKNOWN_TASK: &'static str = "UNKNOWN_TASK";
+    /// The code of a task that took longer than it may.
+    pub const TIME_LIMIT: &'static str = "TIME_LIMIT_EXCEEDED";
     /// The code of a task that lost [`MAX_LOST_LEASES`](crate::MAX_LOST_LEASES) workers.
     pub const WORKER_LOST: &'static str = "WORKER_LOST";
 
     /// A failure with a code and a message.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), traceback: None }
+        Self { code: code.into(), message: message.into(), traceback: None, transient: false }
     }
 
     /// What a handler returns that [was asked to stop](crate::TaskContext::cancelled) and did.
     /// The worker then revokes or releases the task, whichever was asked for.
     pub fn cancelled() -> Self {
         Self::new(Self::CANCELLED, "the task was cancelled")
+    }
+
+    /// Says that it may pass: the task is tried again if its [`Retry`] allows.
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.transient = true;
+        self
     }
 
     /// Adds where it happened.
@@ -188,3 +282,13 @@ impl fmt::Display for TaskFailure {
 }
 
 impl std::error::Error for TaskFailure {}
+
+/// Sets the labels that have a value here, and removes those that have none.
+pub(crate) fn relabel(labels: &mut Labels, changes: &BTreeMap<String, Option<String>>) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => labels.insert(key.clone(), value.clone()),
+            None => labels.remove(key),
+        };
+    }
+}

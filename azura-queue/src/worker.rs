@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// |---|---|
 /// | returns a value | `SUCCESS` |
 /// | returns a [`TaskFailure`] | `FAILURE` |
+/// | returns a [`transient`](TaskFailure::transient) one | `PENDING` again after a pause, as long as its [`Retry`](crate::Retry) allows |
+/// | takes longer than its limit | `FAILURE`, [`TaskFailure::TIME_LIMIT`] |
 /// | returns [`TaskFailure::cancelled`] after a cancel request | `REVOKED` |
 /// | returns [`TaskFailure::cancelled`] during a shutdown | `PENDING` again |
 /// | panics | `FAILURE`, [`TaskFailure::PANICKED`]; the worker lives on |

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    Entry, EventKind, Finish, Keep, Labels, Lease, ListQuery, MAX_LOST_LEASES, NewEvent, NewTask, Page,
-    QueueError, Result, Seq, State, TaskFailure, TaskId, TaskRecord, Transition, WorkerId, clock,
+    Entry, EventKind, Finish, Hold, Keep, Labels, Lease, ListQuery, MAX_LOST_LEASES, NewEvent, NewTask, Page,
+    QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, Transition, Unique, WorkerId,
+    clock, task::relabel,
 };
 
 #[derive(Default)]
@@ -20,23 +21,39 @@ pub(super) struct Table {
     tasks: HashMap<TaskId, Task>,
     /// All tasks in the order of their age.
     order: BTreeMap<Age, TaskId>,
-    /// The waiting tasks of each queue, in the order of their submission.
-    waiting: HashMap<String, BTreeMap<u64, TaskId>>,
+    /// The tasks of each queue that can be claimed, the first one first.
+    waiting: HashMap<String, BTreeMap<Turn, TaskId>>,
+    /// The tasks that wait and are not due yet, by when they are.
+    scheduled: BTreeMap<Moment, TaskId>,
+    /// The tasks that do not wait for ever, by when they expire.
+    expiring: BTreeMap<Moment, TaskId>,
     /// The tasks that somebody holds a lease of.
     running: BTreeSet<TaskId>,
+    /// Who has a unique key, and until when if not until it lets go.
+    keys: HashMap<String, (TaskId, Option<Instant>)>,
+    /// The queues of which nothing is claimed.
+    paused: BTreeSet<String>,
     /// How many tasks were ever recorded.
     recorded: u64,
 }
 
 /// When a task was created, and its place among those of the same moment.
 type Age = (Timestamp, u64);
+/// Priority, and the place in the order of submission.
+type Turn = (u8, u64);
+/// When something is due, and the task's place.
+type Moment = (Instant, u64);
 
 struct Task {
     record: Arc<TaskRecord>,
     /// Its place in the order of submission: the first one that waits is the first to be claimed.
     place: u64,
     /// When its lease runs out, while it is `STARTED`.
-    expires: Instant,
+    lease_ends: Instant,
+    /// When it may be claimed, while it is `PENDING`.
+    due: Instant,
+    /// When it is revoked if it still waits.
+    expires: Option<Instant>,
     /// Entry `n` is number `n + 1`.
     log: Vec<Arc<Entry>>,
     /// The transient event that is newer than the whole log.
@@ -50,10 +67,22 @@ struct Task {
 impl Table {
     pub(super) fn submit(&mut self, task: NewTask) -> Result<TaskId> {
         let id = task.id.unwrap_or_else(TaskId::random);
+        if let Some(Unique { key, .. }) = &task.schedule.unique
+            && let Some(&(by, _)) =
+                self.keys.get(key).filter(|(_, until)| until.is_none_or(|until| until > clock::now()))
+        {
+            return Err(QueueError::NotUnique { key: key.clone(), by });
+        }
         let task = self.insert(TaskRecord::new(id, task, clock::timestamp()))?;
         task.store(EventKind::Pending, json!({}), task.record.created_at);
-        let (place, record) = (task.place, Arc::clone(&task.record));
-        self.index(place, &record);
+        if let Some(Unique { key, hold }) = task.record.schedule.unique.clone() {
+            let until = match hold {
+                Hold::Period(period) => Some(clock::after(period)),
+                Hold::Queued | Hold::Running => None,
+            };
+            self.keys.insert(key, (id, until));
+        }
+        self.index(&id);
         Ok(id)
     }
 
@@ -108,14 +137,16 @@ impl Table {
         queues: &[String],
         ttl: Duration,
     ) -> Result<Option<Arc<TaskRecord>>> {
+        self.tick()?;
         let first = queues
             .iter()
+            .filter(|queue| !self.paused.contains(*queue))
             .filter_map(|queue| self.waiting.get(queue)?.first_key_value())
             .min()
             .map(|(_, id)| *id);
         let Some(id) = first else { return Ok(None) };
         let task = self.task_mut(&id)?;
-        task.expires = clock::after(ttl);
+        task.lease_ends = clock::after(ttl);
         let record = task.record_mut();
         record.attempt += 1;
         record.worker = Some(worker.clone());
@@ -124,10 +155,31 @@ impl Table {
         self.record(&id).map(Some)
     }
 
+    /// When the next task is due that is not yet.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.scheduled.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Lets come what is due, and go what has expired.
+    fn tick(&mut self) -> Result<()> {
+        let now = clock::now();
+        while let Some(entry) = self.expiring.first_entry().filter(|entry| entry.key().0 <= now) {
+            let id = entry.remove();
+            if self.task(&id)?.record.state == State::Pending {
+                self.change(&id, Transition::Expire, json!({"reason": "expired"}))?;
+            }
+        }
+        while let Some(entry) = self.scheduled.first_entry().filter(|entry| entry.key().0 <= now) {
+            let id = entry.remove();
+            self.index(&id);
+        }
+        Ok(())
+    }
+
     /// Extends the lease and returns whether somebody asked to cancel.
     pub(super) fn heartbeat(&mut self, lease: &Lease, ttl: Duration) -> Result<bool> {
         let task = self.leased(lease)?;
-        task.expires = clock::after(ttl);
+        task.lease_ends = clock::after(ttl);
         Ok(task.record.cancel_requested)
     }
 
@@ -145,10 +197,18 @@ impl Table {
                 task.record_mut().result = Some(result.clone());
                 self.change(&id, Transition::Succeed, result)
             }
-            Finish::Failed { failure, retry: false } => self.fail(&id, failure),
-            Finish::Failed { failure, retry: true } => {
+            Finish::Failed { failure, retry } => {
+                let record = task.record_mut();
+                record.failures += 1;
+                let pause = record.schedule.retry.pause(id, record.failures).filter(|_| retry);
+                record.dead = retry && pause.is_none() && !record.cancel_requested;
+                let Some(pause) = pause else { return self.fail(&id, failure) };
+                let eta = clock::timestamp_after(pause);
+                record.schedule.eta = Some(eta);
+                task.due = clock::after(pause);
                 let mut details = describe(&failure);
                 details["reason"] = "retry".into();
+                details["eta"] = json!(eta);
                 self.give_back(&id, Transition::Retry, details)
             }
             Finish::Cancelled => self.change(&id, Transition::Cancel, json!({})),
@@ -171,24 +231,81 @@ impl Table {
     }
 
     pub(super) fn reap(&mut self) -> Result<usize> {
+        self.tick()?;
         let now = clock::now();
-        let lost: Vec<TaskId> = self
-            .running
-            .iter()
-            .filter(|id| self.tasks.get(id).is_some_and(|task| task.expires <= now))
-            .copied()
-            .collect();
+        self.lose(|task| task.lease_ends <= now)
+    }
+
+    pub(super) fn disown(&mut self, worker: &WorkerId) -> Result<usize> {
+        self.lose(|task| task.record.worker.as_ref() == Some(worker))
+    }
+
+    pub(super) fn holders(&self) -> Vec<WorkerId> {
+        let tasks = self.running.iter().filter_map(|id| self.tasks.get(id));
+        let holders: BTreeSet<_> = tasks.filter_map(|task| task.record.worker.clone()).collect();
+        holders.into_iter().collect()
+    }
+
+    /// Takes back the leases of these tasks.
+    fn lose(&mut self, lost: impl Fn(&Task) -> bool) -> Result<usize> {
+        let lost: Vec<TaskId> =
+            self.running.iter().filter(|id| self.tasks.get(id).is_some_and(&lost)).copied().collect();
         for id in &lost {
             let record = self.task_mut(id)?.record_mut();
             record.lost_leases += 1;
             if record.lost_leases < MAX_LOST_LEASES {
                 self.give_back(id, Transition::LoseLease, json!({"reason": "lease lost"}))?;
             } else {
+                record.dead = !record.cancel_requested;
                 let message = format!("the task lost its worker {MAX_LOST_LEASES} times");
                 self.fail(id, TaskFailure::new(TaskFailure::WORKER_LOST, message))?;
             }
         }
         Ok(lost.len())
+    }
+
+    pub(super) fn requeue(
+        &mut self,
+        id: &TaskId,
+        labels: &BTreeMap<String, Option<String>>,
+    ) -> Result<TaskId> {
+        let record = &self.task(id)?.record;
+        if !record.dead {
+            return Err(QueueError::NotDead(*id));
+        }
+        let mut task = NewTask::again(record);
+        relabel(&mut task.labels, labels);
+        let new = self.submit(task)?;
+        self.task_mut(id)?.record_mut().dead = false;
+        Ok(new)
+    }
+
+    pub(super) fn pause(&mut self, queue: &str) {
+        self.paused.insert(queue.to_owned());
+    }
+
+    pub(super) fn resume(&mut self, queue: &str) {
+        self.paused.remove(queue);
+    }
+
+    pub(super) fn stats(&self) -> Vec<QueueStats> {
+        let now = clock::now();
+        let mut all: BTreeMap<&str, QueueStats> = BTreeMap::new();
+        for queue in &self.paused {
+            all.insert(queue, QueueStats { paused: true, ..QueueStats::new(queue.as_str()) });
+        }
+        for Task { record, due, .. } in self.tasks.values() {
+            let queue = record.queue.as_str();
+            let stats = all.entry(queue).or_insert_with(|| QueueStats::new(queue));
+            match record.state {
+                State::Pending if *due > now => stats.scheduled += 1,
+                State::Pending => stats.waiting += 1,
+                State::Started => stats.running += 1,
+                State::Failure if record.dead => stats.dead += 1,
+                _ => {}
+            }
+        }
+        all.into_values().filter(|stats| !stats.is_idle()).collect()
     }
 
     pub(super) fn delete(&mut self, id: &TaskId) -> Result<()> {
@@ -200,7 +317,11 @@ impl Table {
         let age = task.age();
         task.wake.notify_waiters();
         self.order.remove(&age);
-        self.tasks.remove(id);
+        if let Some(task) = self.tasks.remove(id)
+            && let Some(unique) = &task.record.schedule.unique
+        {
+            self.let_go(id, &unique.key);
+        }
         Ok(())
     }
 
@@ -210,12 +331,7 @@ impl Table {
         labels: &BTreeMap<String, Option<String>>,
     ) -> Result<Labels> {
         let record = self.task_mut(id)?.record_mut();
-        for (key, value) in labels {
-            match value {
-                Some(value) => record.labels.insert(key.clone(), value.clone()),
-                None => record.labels.remove(key),
-            };
-        }
+        relabel(&mut record.labels, labels);
         Ok(record.labels.clone())
     }
 
@@ -302,26 +418,42 @@ impl Table {
         }
         task.store(state.into(), details, now);
         task.wake.notify_waiters();
-        let (place, record) = (task.place, Arc::clone(&task.record));
-        self.index(place, &record);
+        if let Some(unique) = task.record.schedule.unique.clone().filter(|unique| unique.hold.ends(state)) {
+            self.let_go(id, &unique.key);
+        }
+        self.index(id);
         Ok(state)
     }
 
+    /// Frees a unique key, if this task has it.
+    fn let_go(&mut self, id: &TaskId, key: &str) {
+        if self.keys.get(key).is_some_and(|(by, _)| by == id) {
+            self.keys.remove(key);
+        }
+    }
+
     /// Puts a task where its state says that it belongs.
-    fn index(&mut self, place: u64, record: &TaskRecord) {
-        let waiting = self.waiting.entry(record.queue.clone()).or_default();
-        if record.state == State::Pending {
-            waiting.insert(place, record.id);
-        } else {
-            waiting.remove(&place);
-            if waiting.is_empty() {
-                self.waiting.remove(&record.queue);
+    fn index(&mut self, id: &TaskId) {
+        let Some(Task { record, place, due, expires, .. }) = self.tasks.get(id) else { return };
+        let (turn, due, pending) =
+            ((record.schedule.priority, *place), (*due, *place), record.state == State::Pending);
+        let waits = pending && due.0 <= clock::now();
+        keep(&mut self.scheduled, due, *id, pending && !waits);
+        if let Some(expires) = expires {
+            keep(&mut self.expiring, (*expires, *place), *id, pending);
+        }
+        if waits {
+            self.waiting.entry(record.queue.clone()).or_default().insert(turn, *id);
+        } else if let hash_map::Entry::Occupied(mut waiting) = self.waiting.entry(record.queue.clone()) {
+            waiting.get_mut().remove(&turn);
+            if waiting.get().is_empty() {
+                waiting.remove();
             }
         }
         if record.state == State::Started {
-            self.running.insert(record.id);
+            self.running.insert(*id);
         } else {
-            self.running.remove(&record.id);
+            self.running.remove(id);
         }
     }
 }
@@ -329,9 +461,11 @@ impl Table {
 impl Task {
     fn new(record: TaskRecord, place: u64) -> Self {
         Self {
-            record: Arc::new(record),
             place,
-            expires: clock::now(),
+            lease_ends: clock::now(),
+            due: clock::after(record.schedule.eta.map(clock::until).unwrap_or_default()),
+            expires: record.schedule.expires.map(|expires| clock::after(clock::until(expires))),
+            record: Arc::new(record),
             log: Vec::new(),
             newest: None,
             versions: 0,
@@ -370,6 +504,15 @@ impl Task {
         let entry = Entry::new(EventKind::Progress, None, self.record.attempt, details, at);
         self.newest = Some(Arc::new(entry));
         self.versions += 1;
+    }
+}
+
+/// Keeps an entry of an index, or keeps it out.
+fn keep(index: &mut BTreeMap<Moment, TaskId>, moment: Moment, id: TaskId, belongs: bool) {
+    if belongs {
+        index.insert(moment, id);
+    } else {
+        index.remove(&moment);
     }
 }
 
