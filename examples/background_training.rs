@@ -7,7 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
-use azura_learner::{ProgressEvent, Registry, RunCx, Sources};
+use azura_learner::{PipelineError, ProgressEvent, Registry, RunCx, Sources};
 use azura_queue::{
     Broker, EventKind, EventLog, Keep, MemoryQueue, NewTask, TaskContext, TaskFailure, Worker,
 };
@@ -28,7 +28,10 @@ fn train(cx: &TaskContext) -> Result<Value, TaskFailure> {
             _ => emitter.emit(Keep::Newest, event),
         })
         .cancelled(move || token.is_cancelled());
-    let results = Registry::builtin().run(&cx.record().args[0], &mut run).map_err(|error| failed(&error))?;
+    let results = match Registry::builtin().run(&cx.record().args[0], &mut run) {
+        Err(PipelineError::Cancelled) => return Err(TaskFailure::cancelled()),
+        trained => trained.map_err(|error| failed(&error))?,
+    };
     Ok(
         json!({ "rmse": results.figure("rmse"), "persistence": results.baseline_figure("persistence", "rmse") }),
     )

@@ -90,8 +90,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     ));
     tokio::spawn(azura_server::worker(&app).run(app.shutdown().clone()));
 
+    // What is nested here is protected already; the route beside it needs that too.
     let routes =
         Route::new().at("/hello", get(hello)).nest("/", azura_server::routes(&app, Access::loopback()));
+    let routes = azura_server::protect(routes, Access::loopback());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
     azura_server::serve(&app, listener, routes).await?;

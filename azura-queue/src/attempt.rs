@@ -27,12 +27,22 @@ pub(crate) struct Pace {
 /// Works on a task to the end: of the work, or of the patience at shutdown.
 pub(crate) async fn run(cx: TaskContext, handler: Option<Handler>, pace: Pace, shutdown: &CancellationToken) {
     let cx = Arc::new(cx);
-    let _ended = cx.ended.clone().drop_guard();
+    let _end = End(Arc::clone(&cx));
     select! {
         () = work(&cx, handler) => {}
         never = keep_lease(&cx, pace.heartbeat) => match never {},
         () = out_of_time(&cx, pace.grace, shutdown) => abandon(&cx, Finish::Released).await,
         failure = overdue(&cx) => abandon(&cx, Finish::Failed { failure, retry: false }).await,
+    }
+}
+
+/// However the attempt ends, and if only because the worker was dropped: a handler that still runs is asked to stop.
+struct End(Arc<TaskContext>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.stop(StopReason::LeaseLost);
+        self.0.ended.cancel();
     }
 }
 

@@ -204,7 +204,7 @@ impl EventLog for MemoryQueue {
     }
 
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
-        let wake = self.shared.table().wake(id)?;
-        Ok(follow::stream(Arc::clone(&self.shared), *id, after, wake))
+        self.shared.table().record(id)?;
+        Ok(follow::stream(Arc::clone(&self.shared), *id, after))
     }
 }

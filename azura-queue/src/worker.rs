@@ -11,6 +11,7 @@ use crate::{
     DEFAULT_QUEUE, Lease, Queue, Result, TaskContext, TaskFailure, WorkerId,
     attempt::{self, Pace},
     backoff::persist,
+    clock,
 };
 
 pub(crate) type Handler = Arc<dyn Fn(&TaskContext) -> Result<Value, TaskFailure> + Send + Sync>;
@@ -146,7 +147,14 @@ impl Worker {
 
     /// Takes back what other workers lost.
     async fn reap(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut slept = clock::now();
         while shutdown.run_until_cancelled(sleep(self.pace.heartbeat)).await.is_some() {
+            let overslept = slept.elapsed() > self.pace.heartbeat + self.ttl / 2;
+            slept = clock::now();
+            if overslept {
+                // The whole process stood still, and its own heartbeats are as late as everybody else's seem to be.
+                continue;
+            }
             match self.queue.reap().await {
                 Ok(0) => {}
                 Ok(lost) => tracing::warn!(lost, "leases ran out"),

@@ -189,6 +189,23 @@ async fn a_lost_lease_stops_the_handler_and_voids_its_result() {
 }
 
 #[tokio::test]
+async fn a_worker_that_is_dropped_stops_its_handlers() {
+    let queue = queue();
+    let (tell, told) = mpsc::channel();
+    let worker = Worker::new(Arc::clone(&queue)).handle("work", move |task| {
+        let outcome = until_cancelled(task);
+        tell.send(task.stop_reason()).unwrap();
+        outcome
+    });
+    let worker = Running::start(worker);
+    let id = submit(&queue, "work").await;
+    heard_of(&queue, id).await;
+    worker.worker.abort();
+    let told = tokio::task::spawn_blocking(move || told.recv_timeout(LONG));
+    assert_eq!(told.await.unwrap(), Ok(Some(StopReason::LeaseLost)));
+}
+
+#[tokio::test]
 async fn a_worker_takes_over_from_a_dead_one() {
     let queue = queue();
     let id = submit(&queue, "work").await;

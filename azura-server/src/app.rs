@@ -78,11 +78,12 @@ impl App {
     /// [`AppError::Queue`].
     pub async fn restore(&self) -> Result<()> {
         for run in self.runs.oldest_first() {
-            let folder = self.runs.folder(&run.experiment_id());
-            let log = runs::read_log(&folder).await.unwrap_or_else(|error| {
-                tracing::warn!(folder = %folder.display(), %error, "the log cannot be read; only its end is known");
-                Vec::new()
-            });
+            match self.queue.get(&run.record.id).await {
+                Err(QueueError::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => continue,
+            }
+            let log = runs::read_log(&self.runs.folder(&run.experiment_id())).await;
             match self.queue.restore(run.record.clone(), log).await {
                 Ok(()) | Err(QueueError::Duplicate(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -147,6 +148,18 @@ impl App {
         Ok(checked.map_err(io::Error::other)??)
     }
 
+    /// Checks a config for a pipeline, which the config need not name.
+    ///
+    /// # Errors
+    /// [`AppError::NoPipeline`], [`AppError::Config`].
+    pub async fn validate(self: &Arc<Self>, pipeline: &str, mut config: Value) -> Result<Value> {
+        let pipeline = self.pipeline(pipeline)?.name;
+        if let Some(config) = config.as_object_mut() {
+            config.insert(PIPELINE_NAME.to_owned(), pipeline.into());
+        }
+        self.check(config).await
+    }
+
     /// Checks a config and, if there is nothing wrong with it, submits a run.
     ///
     /// # Errors
@@ -194,10 +207,12 @@ impl App {
     pub async fn cancel(self: &Arc<Self>, id: &str) -> Result<Run> {
         let run = self.find(id).await?;
         let task = run.record.id;
-        let state = self.queue.cancel(&task).await?;
-        if state == State::Revoked && run.record.state == State::Pending {
-            // Nobody worked on it, so nobody else writes it down.
-            self.keep(task).await?;
+        if self.queue.cancel(&task).await? == State::Revoked && self.runs.get(&run.experiment_id()).is_none()
+        {
+            // Nobody works on it, so nobody else writes it down. It is cancelled even if that does not succeed.
+            if let Err(error) = self.keep(task).await {
+                tracing::warn!(%task, %error, "a cancelled run could not be written down");
+            }
         }
         self.find(id).await
     }
@@ -234,10 +249,11 @@ impl App {
         bytes.map_err(|error| absent(error, || AppError::NoImage(run)))
     }
 
-    /// A record of the queue with what is on disk.
+    /// A record of the queue with what is on disk. What is there before the task has ended does not count yet.
     fn run(&self, record: TaskRecord) -> Run {
-        match self.runs.get(&runs::experiment_id(&record)).filter(|stored| stored.record.id == record.id) {
-            Some(stored) => Run { record, ..Run::clone(&stored) },
+        let stored = self.runs.get(&runs::experiment_id(&record));
+        match stored.filter(|stored| record.state.is_terminal() && stored.record.id == record.id) {
+            Some(stored) => Run { record, results: stored.results.clone(), has_model: stored.has_model },
             None => Run::new(record),
         }
     }
@@ -273,7 +289,9 @@ impl App {
     async fn keep(self: &Arc<Self>, id: TaskId) -> Result<()> {
         let (record, log) = (self.queue.get(&id).await?, self.queue.read(&id, 0, usize::MAX).await?);
         let app = Arc::clone(self);
-        let kept = spawn_blocking(move || app.runs.publish(app.runs.begin(&record)?, &record, &log)).await;
+        let kept =
+            spawn_blocking(move || app.runs.publish(Runs::prepare(app.runs.begin(&record)?, &record, &log)?))
+                .await;
         Ok(kept.map_err(io::Error::other)??)
     }
 }

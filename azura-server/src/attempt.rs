@@ -44,11 +44,23 @@ impl Attempt {
         Ok(self)
     }
 
-    /// Makes the folder the run `target`, in place of what an earlier attempt at the same run may have left there.
+    /// Makes the folder the run `target`, in place of what an earlier attempt at the same run may have left there: at no moment does a part
+    /// of a run stand at `target`.
     pub(crate) fn publish(self, target: &Path) -> io::Result<()> {
-        remove_folder(target)?;
+        let mut old = OsString::from(&self.folder);
+        old.push(".old");
+        let old = PathBuf::from(old);
+        match fs::rename(target, &old) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            moved => moved?,
+        }
         fs::rename(&self.folder, target)?;
-        target.parent().map_or(Ok(()), sync_folder)
+        // The run is there now, whatever else may fail.
+        let synced = target.parent().map_or(Ok(()), sync_folder).and_then(|()| remove_folder(&old));
+        if let Err(error) = synced {
+            tracing::warn!(folder = %target.display(), %error, "a published run may not survive a power cut");
+        }
+        Ok(())
     }
 
     /// Removes the folders that nobody works on any more, and returns how many there were.
@@ -82,6 +94,8 @@ impl Attempt {
         let lock = PathBuf::from(lock);
         let file = File::options().write(true).create(true).truncate(false).open(&lock)?;
         match file.try_lock() {
+            // Whoever had it may have removed the file after we had opened it; a lock on that keeps nobody out.
+            Ok(()) if !is_at(&file, &lock)? => Self::take(folder),
             Ok(()) => Ok(Some(Self { folder, lock, _locked: file })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => Err(error),
@@ -103,6 +117,24 @@ fn remove_folder(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
+}
+
+/// Whether the open file is the one at `path`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let open = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((open.dev(), open.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Elsewhere a file that is open cannot be removed.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
 }
 
 /// Makes a rename survive a power cut. Only Unix can sync a folder.
@@ -129,6 +161,11 @@ mod tests {
         fs::write(attempt.folder().join("whole"), "written").unwrap();
         attempt.publish(&target).unwrap();
         assert_eq!(fs::read_to_string(target.join("whole")).unwrap(), "written");
+
+        let attempt = Attempt::begin(root.path(), "run-3").unwrap();
+        fs::write(attempt.folder().join("other"), "written").unwrap();
+        attempt.publish(&target).unwrap();
+        assert!(target.join("other").exists() && !target.join("whole").exists());
         assert_eq!(fs::read_dir(root.path().join(ATTEMPTS)).unwrap().count(), 0);
     }
 

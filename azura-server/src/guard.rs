@@ -4,7 +4,7 @@
 //! else looks at a request: its `Host` must be a name of this server, so that no foreign name can be made to point here; and its `Origin`, where
 //! a browser sends one, must be this very server.
 
-use std::str::FromStr;
+use std::{net::SocketAddr, str::FromStr};
 
 use poem::{
     Request,
@@ -69,13 +69,18 @@ impl Access {
 
     /// Refuses a request that is not for this server, or comes from a page of another.
     pub(crate) fn check(&self, request: &Request) -> Result<(), ApiError> {
-        let port = request.local_addr().as_socket_addr().map(std::net::SocketAddr::port);
-        let host = self.check_host(port, request.uri(), request.headers())?;
-        self.check_origin(&host, request.method(), request.headers())
+        let local = request.local_addr().as_socket_addr().copied();
+        let host = self.check_host(local, request.uri(), request.headers())?;
+        self.check_origin(local, &host, request.method(), request.headers())
     }
 
     /// The one name that the request is for.
-    fn check_host(&self, port: Option<u16>, uri: &Uri, headers: &HeaderMap) -> Result<String, ApiError> {
+    fn check_host(
+        &self,
+        local: Option<SocketAddr>,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<String, ApiError> {
         let refuse = |message: String| {
             Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "HOST_NOT_ALLOWED", message))
         };
@@ -91,11 +96,10 @@ impl Access {
         if headers.get_all(HOST).iter().count() > 1 || named.iter().any(|other| *other != host) {
             return refuse("The request names more than one host.".into());
         }
-        let own = port.is_some_and(|port| is_loopback(&host, port));
-        if own || self.origins.iter().any(|origin| origin.host == host) {
+        if is_own(&host, local) || self.origins.iter().any(|origin| origin.host == host) {
             return Ok(host);
         }
-        let at = port.map_or_else(String::new, |port| format!(":{port}"));
+        let at = local.map_or_else(String::new, |local| format!(":{}", local.port()));
         let host = shorten(&host);
         refuse(format!(
             "This server answers for 127.0.0.1{at}, localhost{at} and [::1]{at}, not for {host:?}."
@@ -103,7 +107,13 @@ impl Access {
     }
 
     /// Browsers say where a page comes from that sends something; other programs do not and pass.
-    fn check_origin(&self, host: &str, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    fn check_origin(
+        &self,
+        local: Option<SocketAddr>,
+        host: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
         let refuse =
             |message: String| Err(ApiError::new(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message));
         let mut own_page = true;
@@ -111,10 +121,11 @@ impl Access {
             let origin = String::from_utf8_lossy(origin.as_bytes()).to_ascii_lowercase();
             let allowed = self.origins.iter().any(|allowed| allowed.text == origin);
             own_page &= !allowed;
-            if !allowed && origin.strip_prefix("http://") != Some(host) {
+            let same = is_own(host, local) && origin.strip_prefix("http://") == Some(host);
+            if !allowed && !same {
                 let origin = shorten(&origin);
                 return refuse(format!(
-                    "Pages of {origin:?} may not use this server; `--allow-origin` would let them."
+                    "Pages of {origin:?} may not use this server. If that is a proxy before it, `--allow-origin` lets it."
                 ));
             }
         }
@@ -125,6 +136,11 @@ impl Access {
         }
         Ok(())
     }
+}
+
+/// Whether a name can only mean the server itself.
+fn is_own(host: &str, local: Option<SocketAddr>) -> bool {
+    local.is_some_and(|local| is_loopback(host, local.port()) || host == local.to_string())
 }
 
 fn is_loopback(host: &str, port: u16) -> bool {
@@ -148,6 +164,10 @@ fn shorten(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         pairs
             .iter()
@@ -159,7 +179,7 @@ mod tests {
     fn only_names_of_the_loopback_are_hosts() {
         let access = Access::loopback().allow("https://Lab.example".parse().unwrap());
         let host = |host: &str| {
-            access.check_host(Some(8000), &Uri::from_static("/"), &headers(&[("host", host)])).is_ok()
+            access.check_host(Some(at(8000)), &Uri::from_static("/"), &headers(&[("host", host)])).is_ok()
         };
         for own in ["127.0.0.1:8000", "localhost:8000", "LocalHost:8000", "[::1]:8000", "lab.example"] {
             assert!(host(own), "{own}");
@@ -200,10 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn the_address_that_is_listened_on_is_a_host() {
+        let local = Some("127.0.0.2:8000".parse().unwrap());
+        let host = |host| {
+            Access::loopback().check_host(local, &Uri::from_static("/"), &headers(&[("host", host)])).is_ok()
+        };
+        assert!(host("127.0.0.2:8000") && host("localhost:8000") && !host("127.0.0.3:8000"));
+    }
+
+    #[test]
     fn the_standard_port_may_be_left_out() {
         let host = |host| {
             Access::loopback()
-                .check_host(Some(80), &Uri::from_static("/"), &headers(&[("host", host)]))
+                .check_host(Some(at(80)), &Uri::from_static("/"), &headers(&[("host", host)]))
                 .is_ok()
         };
         assert!(host("localhost") && host("localhost:80") && host("[::1]") && !host("localhost:8000"));
@@ -216,7 +245,7 @@ mod tests {
             for host in hosts {
                 headers.append(HOST, host.parse().unwrap());
             }
-            Access::loopback().check_host(Some(8000), &uri.parse().unwrap(), &headers).is_ok()
+            Access::loopback().check_host(Some(at(8000)), &uri.parse().unwrap(), &headers).is_ok()
         };
         let own = "localhost:8000";
         assert!(check("/", &[own]));
@@ -234,7 +263,7 @@ mod tests {
     fn only_its_own_pages_and_other_programs_may_act() {
         let access = Access::loopback().allow("http://dev.test:5173".parse().unwrap());
         let check = |method: Method, pairs: &[(&str, &str)]| {
-            access.check_origin("localhost:8000", &method, &headers(pairs)).is_ok()
+            access.check_origin(Some(at(8000)), "localhost:8000", &method, &headers(pairs)).is_ok()
         };
         for method in [Method::GET, Method::POST, Method::DELETE] {
             assert!(check(method.clone(), &[]));
@@ -263,6 +292,12 @@ mod tests {
                 assert!(!check(method.clone(), &[("origin", origin)]), "{method} {origin}");
             }
         }
+        let lab = Access::loopback().allow("https://lab.example".parse().unwrap());
+        let from = |origin| {
+            lab.check_origin(Some(at(8000)), "lab.example", &Method::POST, &headers(&[("origin", origin)]))
+                .is_ok()
+        };
+        assert!(from("https://lab.example") && !from("http://lab.example"));
         for site in ["cross-site", "same-site", "", "SAME-ORIGIN"] {
             let site = ("sec-fetch-site", site);
             assert!(!check(Method::POST, &[site]));

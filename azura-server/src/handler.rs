@@ -7,11 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use azura_learner::{ProgressEvent, RunCx, results::Results};
+use azura_learner::{PipelineError, ProgressEvent, RunCx, results::Results};
 use azura_queue::{Entry, Keep, State, StopReason, TaskContext, TaskFailure, TaskRecord, Worker};
 use serde_json::{Value, json};
 
-use crate::{App, clock, environment, runs};
+use crate::{App, Runs, clock, environment, runs};
 
 /// The name of the tasks that train.
 pub const TASK: &str = "start_training_pipeline";
@@ -55,8 +55,10 @@ fn train(
     let mut log = task.events().map_err(not_kept)?;
     let (record, end) = ended(task.record(), &outcome, log.len());
     log.push(end);
+    let prepared = Runs::prepare(attempt, &record, &log).map_err(not_kept)?;
+    // As late as can be: whoever has lost the lease publishes nothing.
     task.confirm().map_err(not_kept)?;
-    app.runs().publish(attempt, &record, &log).map_err(not_kept)?;
+    app.runs().publish(prepared).map_err(not_kept)?;
     outcome
 }
 
@@ -77,6 +79,7 @@ fn run(
         });
     let config = task.record().args.first().unwrap_or(&Value::Null);
     match catch_unwind(AssertUnwindSafe(|| app.registry().run(config, &mut dress(cx)))) {
+        Ok(Err(PipelineError::Cancelled)) => Err(TaskFailure::cancelled()),
         Ok(trained) => trained.map_err(|error| TaskFailure::new(error.code(), error.to_string())),
         Err(panic) => Err(TaskFailure::new(TaskFailure::PANICKED, panic_message(&*panic))),
     }

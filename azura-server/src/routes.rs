@@ -34,19 +34,23 @@ Everything below `/api/v1/experiments` and `/api/v1/pipelines` also answers with
 Live progress is a WebSocket at `/ws/task_status/{task_id}`: JSON frames `{\"state\", \"seq\", \"attempt\", \"details\"}`, first all that \
 happened so far, then live, with `?after=SEQ` only what came after that number. The last frame is `SUCCESS`, `FAILURE` or `REVOKED`; the \
 server then closes with 1000. It closes with 4404 if there is no such task, with 1013 (after a frame `{\"state\": \"RESYNC\", \"after\": SEQ}`) if \
-the watcher is too slow, and with 1001 when it shuts down. With `?level=batch`, frames without `seq` tell of single batches.
+the watcher is too slow, with 1001 when it shuts down, with 1008 if nothing is heard of the watcher for 40 s, and with 1011 if the log \
+cannot be read. With `?level=batch`, frames without `seq` tell of single batches.
 
 Every error is `{\"detail\": {\"error_code\", \"message\"}}`.";
 
 /// Everything that the server answers, behind [`protect`]: to be served as it is, or nested into the routes of another program.
 ///
+/// Routes of one's own beside it need that protection too:
+///
 /// ```
 /// # use std::sync::Arc;
 /// # use azura_server::{Access, App, Runs};
-/// # fn routes(app: &Arc<App>) -> poem::Route {
-/// poem::Route::new()
+/// # fn routes(app: &Arc<App>) -> impl poem::Endpoint {
+/// let routes = poem::Route::new()
 ///     .at("/hello", poem::get(poem::endpoint::make_sync(|_| "hello")))
-///     .nest("/", azura_server::routes(app, Access::loopback()))
+///     .nest("/", azura_server::routes(app, Access::loopback()));
+/// azura_server::protect(routes, Access::loopback())
 /// # }
 /// ```
 pub fn routes(app: &Arc<App>, access: Access) -> impl Endpoint + 'static {
@@ -153,12 +157,7 @@ impl Api {
     /// The config need not say which pipeline it is for. With anything wrong, 422 as for `POST /experiments`.
     #[oai(path = "/pipelines/:id/validate", method = "post")]
     async fn validate(&self, id: Path<String>, config: Json<Value>) -> ApiResult<Json<ValidView>> {
-        let pipeline = self.0.pipeline(&id)?.name;
-        let Json(mut config) = config;
-        if let Some(config) = config.as_object_mut() {
-            config.insert("pipeline_name".into(), pipeline.into());
-        }
-        self.0.check(config).await?;
+        self.0.validate(&id, config.0).await?;
         Ok(Json(ValidView::ONE))
     }
 

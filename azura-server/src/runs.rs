@@ -101,6 +101,14 @@ pub struct Runs {
     index: RwLock<HashMap<String, Arc<Run>>>,
 }
 
+/// A run that is complete but does not stand among the others.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    attempt: Attempt,
+    name: String,
+    run: Run,
+}
+
 impl Runs {
     /// Opens the folder of all runs, which is made if there is none. What interrupted runs left behind is removed.
     ///
@@ -149,16 +157,32 @@ impl Runs {
         Attempt::begin(&self.root, &format!("{}-{}", experiment_id(record), record.attempt))
     }
 
-    /// Adds an attempt to the runs: the record and the log of a task that has ended, and whatever else the attempt wrote.
-    pub(crate) fn publish(&self, attempt: Attempt, record: &TaskRecord, log: &[Entry]) -> io::Result<()> {
+    /// Completes an attempt with the record and the log of a task that has ended. What is left to do is [`publish`](Self::publish).
+    pub(crate) fn prepare(attempt: Attempt, record: &TaskRecord, log: &[Entry]) -> io::Result<Prepared> {
         let name = experiment_id(record);
         let folder = attempt.folder();
         write_json(&folder.join("config.json"), record.args.first().unwrap_or(&Value::Null))?;
         write_json(&folder.join("run.json"), record)?;
-        let lines: Vec<_> = log.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-        write(&folder.join("events.jsonl"), (lines.join("\n") + "\n").as_bytes())?;
+        let mut lines = Vec::new();
+        for entry in log {
+            serde_json::to_writer(&mut lines, entry)?;
+            lines.push(b'\n');
+        }
+        write(&folder.join("events.jsonl"), &lines)?;
         let run = read(folder, &name)?;
-        attempt.publish(&self.folder(&name))?;
+        Ok(Prepared { attempt, name, run })
+    }
+
+    /// Adds a prepared run to the others, by one rename.
+    pub(crate) fn publish(&self, Prepared { attempt, name, run }: Prepared) -> io::Result<()> {
+        let target = self.folder(&name);
+        if read(&target, &name).is_ok_and(|there| there.record.id != run.record.id) {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("{name} is the run of another task"),
+            ));
+        }
+        attempt.publish(&target)?;
         self.index.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(run));
         Ok(())
     }
@@ -193,8 +217,12 @@ fn read(folder: &Path, name: &str) -> io::Result<Run> {
     Ok(Run { record, results, has_model: folder.join("model.safetensors").is_file() })
 }
 
-/// The log of a run as it was when it ended.
-pub(crate) async fn read_log(folder: &Path) -> io::Result<Vec<Entry>> {
-    let text = tokio::fs::read_to_string(folder.join("events.jsonl")).await?;
-    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+/// The log of a run as it was when it ended, as far as it can be read.
+pub(crate) async fn read_log(folder: &Path) -> Vec<Entry> {
+    let warn = |error: &dyn std::fmt::Display| {
+        tracing::warn!(folder = %folder.display(), %error, "the log is damaged; what can be read of it is kept");
+    };
+    let text = tokio::fs::read_to_string(folder.join("events.jsonl")).await.inspect_err(|error| warn(error));
+    let lines = text.iter().flat_map(|text| text.lines());
+    lines.filter_map(|line| serde_json::from_str(line).inspect_err(|error| warn(error)).ok()).collect()
 }

@@ -8,12 +8,17 @@ use poem::{
     listener::{Acceptor, TcpAcceptor},
     web::{LocalAddr, RemoteAddr},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
 
 use crate::App;
 
 /// How long requests under way may take to end.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long to wait when connections cannot be accepted, as when there are too many.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves an endpoint until [`App::shutdown`] is cancelled, the requests under way have ended, and all watchers were told.
 ///
@@ -44,8 +49,18 @@ impl Acceptor for Prompt {
     }
 
     async fn accept(&mut self) -> io::Result<(TcpStream, LocalAddr, RemoteAddr, Scheme)> {
-        let accepted = self.0.accept().await?;
-        accepted.0.set_nodelay(true)?;
-        Ok(accepted)
+        loop {
+            match self.0.accept().await {
+                Ok(accepted) => {
+                    // Without it the connection is slower, and works.
+                    let _ = accepted.0.set_nodelay(true);
+                    return Ok(accepted);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
     }
 }

@@ -31,8 +31,12 @@ const WRITE: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The longest message that a watcher may send. None is of interest.
 const INBOUND: usize = 64 << 10;
+/// What may wait to be written to one watcher: more than the longest frame, so that one always fits, and not without end, since whoever
+/// sends pings and does not read makes answers pile up.
+const OUTBOUND: usize = 16 << 20;
 
 const UNKNOWN_TASK: CloseCode = CloseCode::Reserved(4404);
+const AWAY: (CloseCode, &str) = (CloseCode::Away, "the server shuts down");
 
 /// How a watcher wants to be told.
 #[derive(Debug, Deserialize)]
@@ -76,13 +80,13 @@ pub(crate) fn task_status(
         .max_message_size(Some(INBOUND))
         .max_frame_size(Some(INBOUND))
         .read_buffer_size(4 << 10)
-        .write_buffer_size(0);
+        .write_buffer_size(0)
+        .max_write_buffer_size(OUTBOUND);
+    let tracked = app.watchers().token();
     socket.config(config).on_upgrade(move |socket| async move {
-        let telling = async {
-            let entries = app.follow(&id, watch.after).await;
-            tell(socket, entries, &watch, app.shutdown()).await;
-        };
-        app.watchers().track_future(telling).await;
+        let _tracked = tracked;
+        let entries = app.follow(&id, watch.after).await;
+        tell(socket, entries, &watch, app.shutdown()).await;
     })
 }
 
@@ -126,9 +130,14 @@ where
     let mut sent = watch.after;
     loop {
         let message = select! {
-            () = shutdown.cancelled() => return Some((CloseCode::Away, "the server shuts down")),
+            () = shutdown.cancelled() => return Some(AWAY),
             message = socket.next() => match message {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(Message::Close(_))) => {
+                    // The answer to it is written with the next frame, and there is none.
+                    let _ = timeout(FAREWELL, socket.flush()).await;
+                    return None;
+                }
+                Some(Err(_)) | None => return None,
                 Some(Ok(_)) => {
                     heard = Instant::now();
                     continue;
@@ -150,10 +159,12 @@ where
                 None => return Some((CloseCode::Normal, "the task has ended")),
             },
         };
-        match timeout(WRITE, socket.send(message)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return None,
-            Err(_) => {
+        let sending = shutdown.run_until_cancelled(timeout(WRITE, socket.send(message)));
+        match sending.await {
+            None => return Some(AWAY),
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(_))) => return None,
+            Some(Err(_)) => {
                 let resync = json!({"state": "RESYNC", "after": sent}).to_string();
                 // It goes out if the watcher reads again while it is waited for.
                 let _ = timeout(FAREWELL, socket.send(Message::text(resync))).await;
@@ -177,13 +188,12 @@ fn failed(error: &dyn std::error::Error) -> (CloseCode, &'static str) {
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::VecDeque,
         pin::Pin,
-        task::{Context, Poll},
+        task::{Context, Poll, ready},
     };
 
-    use azura_queue::NewTask;
-    use azura_queue::{Broker as _, EventLog as _, MemoryQueue};
-    use futures_util::stream;
+    use azura_queue::{Broker as _, EventLog as _, Keep, MemoryQueue, NewEvent, NewTask};
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
@@ -193,6 +203,7 @@ mod tests {
         inbound: UnboundedReceiver<Message>,
         outbound: UnboundedSender<Message>,
         permits: UnboundedReceiver<()>,
+        taken: VecDeque<Message>,
     }
 
     struct FarEnd {
@@ -206,7 +217,7 @@ mod tests {
         let (outbound, hear) = unbounded_channel();
         let (permit, receiver) = unbounded_channel();
         (0..permits).for_each(|_| permit.send(()).unwrap());
-        (Line { inbound, outbound, permits: receiver }, FarEnd { say, hear, permit })
+        (Line { inbound, outbound, permits: receiver, taken: VecDeque::new() }, FarEnd { say, hear, permit })
     }
 
     impl Stream for Line {
@@ -217,18 +228,25 @@ mod tests {
         }
     }
 
+    /// As a socket does, it takes what it is given, and has sent it when it is flushed.
     impl Sink<Message> for Line {
         type Error = io::Error;
 
-        fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.permits.poll_recv(cx).map(|permit| permit.ok_or_else(|| io::ErrorKind::BrokenPipe.into()))
+        fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
         }
 
-        fn start_send(self: Pin<&mut Self>, message: Message) -> io::Result<()> {
-            self.outbound.send(message).map_err(io::Error::other)
+        fn start_send(mut self: Pin<&mut Self>, message: Message) -> io::Result<()> {
+            self.taken.push_back(message);
+            Ok(())
         }
 
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            while !self.taken.is_empty() {
+                ready!(self.permits.poll_recv(cx)).ok_or(io::ErrorKind::BrokenPipe)?;
+                let message = self.taken.pop_front().unwrap();
+                self.outbound.send(message).map_err(io::Error::other)?;
+            }
             Poll::Ready(Ok(()))
         }
 
@@ -246,6 +264,15 @@ mod tests {
     async fn waiting_task() -> BoxStream<'static, QueueResult<Entry>> {
         let queue = MemoryQueue::new();
         let id = queue.submit(NewTask::new("x")).await.unwrap();
+        queue.follow(&id, 0).await.unwrap()
+    }
+
+    async fn three_entries() -> BoxStream<'static, QueueResult<Entry>> {
+        let queue = MemoryQueue::new();
+        let id = queue.submit(NewTask::new("x")).await.unwrap();
+        let (worker, second) = ("x".into(), Duration::from_secs(1));
+        let lease = queue.claim(&worker, &["celery".into()], second, second).await.unwrap().unwrap();
+        queue.append(&lease, &[NewEvent::new(Keep::All, json!({}))]).await.unwrap();
         queue.follow(&id, 0).await.unwrap()
     }
 
@@ -269,24 +296,27 @@ mod tests {
     async fn a_watcher_that_does_not_read_is_sent_away() {
         let (line, far) = line(1);
         let begun = Instant::now();
-        let entries = waiting_task().await.chain(waiting_task().await);
-        let entries = stream::select(entries, waiting_task().await).boxed();
-        tell(line, Ok(entries), &WATCH, &CancellationToken::new()).await;
+        tell(line, Ok(three_entries().await), &WATCH, &CancellationToken::new()).await;
         assert_eq!(begun.elapsed(), WRITE + 2 * FAREWELL);
         drop(far);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_watcher_is_told_where_to_go_on() {
-        let (line, mut far) = line(1);
-        let entries = stream::select(waiting_task().await, waiting_task().await).boxed();
+        let (line, mut far) = line(2);
+        let entries = three_entries().await;
         let telling =
             tokio::spawn(async move { tell(line, Ok(entries), &WATCH, &CancellationToken::new()).await });
-        assert!(matches!(far.hear.recv().await, Some(Message::Text(_))));
+        for _ in 0..2 {
+            assert!(matches!(far.hear.recv().await, Some(Message::Text(_))));
+        }
         tokio::time::sleep(WRITE + FAREWELL / 2).await;
-        far.permit.send(()).unwrap();
-        far.permit.send(()).unwrap();
-        assert_eq!(far.hear.recv().await, Some(Message::text(r#"{"after":1,"state":"RESYNC"}"#)));
+        for _ in 0..3 {
+            far.permit.send(()).unwrap();
+        }
+        // The third was on its way already.
+        assert!(matches!(far.hear.recv().await, Some(Message::Text(_))));
+        assert_eq!(far.hear.recv().await, Some(Message::text(r#"{"after":3,"state":"RESYNC"}"#)));
         let last = far.hear.recv().await.unwrap();
         assert!(close(CloseCode::Again)(&last), "{last:?}");
         drop(far.say);

@@ -236,9 +236,7 @@ fn a_signal_ends_the_server_in_good_order() {
     for signal in ["-INT", "-TERM"] {
         let data = tempfile::tempdir().unwrap();
         let mut server = Server::start(data.path());
-        let endless = SMALL
-            .replacen('}', ", \"batch_size\": 1}", 0)
-            .replace("}}", "}, \"training_params\": {\"epochs\": 100000}}");
+        let endless = SMALL.replace("}}", "}, \"training_params\": {\"epochs\": 100000}}");
         let answer = server.ask("POST /experiments", &endless);
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
         while !server.ask("GET /experiments", "").contains("\"STARTED\"") {}

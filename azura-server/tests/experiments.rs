@@ -10,8 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use azura_queue::State;
 use common::{Server, endless, small};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder)
@@ -169,7 +171,7 @@ async fn pipelines_tell_what_they_take() {
     let list = server.get("/pipelines").await.json();
     let ids: Vec<_> =
         list.as_array().unwrap().iter().map(|pipeline| pipeline["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["csv_forecaster", "echo", "fails", "panics", "trips", "waits"]);
+    assert_eq!(ids, ["csv_forecaster", "echo", "fails", "panics", "stays", "trips", "waits"]);
     let config = server.get("/api/v1/pipelines/csv_forecaster/config").await.json();
     assert_eq!(config["id"], "csv_forecaster");
     assert_eq!(config["default_config"]["pipeline_name"], "csv_forecaster");
@@ -246,6 +248,41 @@ async fn waiting_and_running_experiments_can_be_cancelled() {
     assert_eq!(cancel(&server, &done).await, "SUCCESS");
     let answer = server.post("/experiments/nothing/cancel", &json!({})).await;
     assert_eq!((answer.status, answer.code().as_str()), (404, "EXPERIMENT_NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn many_may_cancel_the_same_run() {
+    let server = Server::idle().await;
+    for _ in 0..20 {
+        let task = server.submit(endless()).await;
+        let path = format!("/experiments/{task}/cancel");
+        let cancel = || server.send("POST", &path, &[], b"");
+        let (a, b, c) = tokio::join!(cancel(), cancel(), cancel());
+        assert_eq!([a.status, b.status, c.status], [202; 3]);
+        let id = server.details(&task).await["experiment_id"].as_str().unwrap().to_owned();
+        assert!(server.folder().join(id).join("run.json").exists());
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_lost_its_lease_publishes_nothing() {
+    let server = Server::idle().await;
+    let shutdown = CancellationToken::new();
+    // The lease has run out from the start, and no heartbeat revives it.
+    let worker = azura_server::worker(&server.app).lease(Duration::ZERO, Duration::from_hours(1));
+    let worker = tokio::spawn(worker.run(shutdown.clone()));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let sign = elsewhere.path().join("sign");
+    let task = server.submit(json!({"pipeline_name": "stays", "text": sign})).await;
+    server.watch(&task, "").await.until("STARTED").await;
+    let queue = server.app.queue();
+    assert_eq!(queue.reap().await, Ok(1));
+    assert_eq!(queue.cancel(&task.parse().unwrap()).await, Ok(State::Revoked));
+    fs::write(sign, "").unwrap();
+    shutdown.cancel();
+    worker.await.unwrap();
+    assert_eq!(server.details(&task).await["status"], "REVOKED");
+    assert_eq!(server.left_behind(), Vec::<std::path::PathBuf>::new());
 }
 
 #[tokio::test]

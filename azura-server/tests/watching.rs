@@ -4,13 +4,23 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use common::{Server, endless, small};
+use azura_queue::{Finish, Keep, NewEvent};
+use common::{Server, Watcher, endless, small};
 use futures_util::SinkExt as _;
-use serde_json::json;
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use serde_json::{Value, json};
+use tokio::{net::TcpSocket, time::sleep};
+use tokio_tungstenite::{
+    MaybeTlsStream, client_async,
+    tungstenite::{
+        Message,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
 
 #[tokio::test]
 async fn live_and_late_watchers_receive_the_same_frames() {
@@ -55,6 +65,45 @@ async fn a_watcher_that_comes_back_misses_nothing_and_sees_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_watcher_that_drops_out_while_it_trains_misses_nothing() {
+    let server = Server::start().await;
+    let task = server.submit(small(60)).await;
+    let mut pieces = Vec::new();
+    let close = loop {
+        let after = pieces.last().map_or(0, |frame: &Value| frame["seq"].as_u64().unwrap());
+        let mut watcher = server.watch(&task, &format!("?after={after}")).await;
+        let mut piece = Vec::new();
+        // Each time it stays for seven frames, and leaves without a word.
+        let left = loop {
+            match watcher.next().await {
+                Ok(frame) => piece.push(frame),
+                Err(code) => break Some(code),
+            }
+            if piece.len() == 7 {
+                break None;
+            }
+        };
+        pieces.extend(piece);
+        if let Some(code) = left {
+            break code;
+        }
+    };
+    assert_eq!(close, Some(1000));
+    assert_eq!(pieces, server.watch(&task, "").await.rest().await.0);
+}
+
+#[tokio::test]
+async fn a_goodbye_is_answered() {
+    let server = Server::idle().await;
+    let task = server.submit(json!({"pipeline_name": "echo"})).await;
+    let mut watcher = server.watch(&task, "").await;
+    watcher.next().await.unwrap();
+    let frame = CloseFrame { code: CloseCode::Away, reason: "".into() };
+    watcher.0.close(Some(frame)).await.unwrap();
+    assert_eq!(watcher.next().await, Err(Some(1001)));
+}
+
+#[tokio::test]
 async fn batches_are_told_to_those_who_ask() {
     let server = Server::start().await;
     let task = server.submit(endless()).await;
@@ -85,7 +134,7 @@ async fn nobody_waits_for_an_unknown_task() {
 async fn the_same_socket_is_also_below_the_prefix() {
     let server = Server::start().await;
     let url = format!("ws://{}/api/v1/ws/task_status/nonsense", server.address);
-    let mut socket = common::Watcher(tokio_tungstenite::connect_async(url).await.unwrap().0);
+    let mut socket = Watcher(tokio_tungstenite::connect_async(url).await.unwrap().0);
     assert_eq!(socket.next().await, Err(Some(4404)));
 }
 
@@ -120,16 +169,41 @@ async fn what_watchers_say_is_ignored_unless_it_is_too_much() {
 
 #[tokio::test]
 async fn stuck_watchers_hold_up_nobody() {
-    let mut server = Server::idle().await;
-    let task = server.submit(small(40)).await;
+    const EVENTS: usize = 100;
+    let server = Server::idle().await;
+    let task = server.submit(json!({"pipeline_name": "echo"})).await;
     let mut stuck = Vec::new();
-    for _ in 0..100 {
-        stuck.push(server.watch(&task, "").await);
+    for _ in 0..40 {
+        // Little room to receive, so that the log does not fit into what the system holds for it.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = socket.connect(server.address).await.unwrap();
+        let url = format!("ws://{}/ws/task_status/{task}", server.address);
+        stuck.push(client_async(url, MaybeTlsStream::Plain(stream)).await.unwrap().0);
     }
     let watcher = server.watch(&task, "").await;
-    server.work();
     let begun = Instant::now();
-    let (frames, close) = timeout(Duration::from_mins(1), watcher.rest()).await.unwrap();
-    println!("40 epochs past 100 watchers that do not read: {:?}", begun.elapsed());
-    assert_eq!((frames.len(), close), (43, Some(1000)));
+    let queue = Arc::clone(server.app.queue());
+    let working = tokio::spawn(async move {
+        let hour = Duration::from_hours(1);
+        let lease = queue.claim(&"tester".into(), &["celery".into()], hour, hour).await.unwrap().unwrap();
+        for n in 0..EVENTS {
+            let event = NewEvent::new(Keep::All, json!({"n": n, "long": "x".repeat(100_000)}));
+            queue.append(&lease, &[event]).await.unwrap();
+        }
+        queue.finish(&lease, Finish::Succeeded(json!({}))).await.unwrap();
+    });
+    let (frames, close) = watcher.rest().await;
+    working.await.unwrap();
+    let took = begun.elapsed();
+    println!("{EVENTS} events of 100 kB past 40 watchers that do not read: {took:?}");
+    assert_eq!((frames.len(), close), (EVENTS + 3, Some(1000)));
+    assert!(took < Duration::from_secs(8), "nobody waited until the server gave up on the others");
+
+    // They were stuck indeed: the server waits for as long as it does, and sends them away.
+    sleep(Duration::from_secs(13)).await;
+    for watcher in stuck {
+        let (told, close) = Watcher(watcher).rest().await;
+        assert!(told.len() < EVENTS && close != Some(1000), "{} frames, closed with {close:?}", told.len());
+    }
 }

@@ -2,11 +2,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use futures_util::stream::{self, BoxStream, StreamExt as _};
-use tokio::sync::Notify;
-
 use super::Shared;
 use crate::{Entry, Result, Seq, TaskId};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 /// How many entries are taken from the table at a time.
 const BATCH: usize = 256;
@@ -14,7 +12,6 @@ const BATCH: usize = 256;
 struct Follower {
     shared: Arc<Shared>,
     id: TaskId,
-    wake: Arc<Notify>,
     /// The last stored event that was read.
     after: Seq,
     /// The version of the transient event that was read last.
@@ -23,13 +20,8 @@ struct Follower {
     read: VecDeque<Arc<Entry>>,
 }
 
-pub(super) fn stream(
-    shared: Arc<Shared>,
-    id: TaskId,
-    after: Seq,
-    wake: Arc<Notify>,
-) -> BoxStream<'static, Result<Entry>> {
-    let follower = Follower { shared, id, wake, after, version: 0, read: VecDeque::new() };
+pub(super) fn stream(shared: Arc<Shared>, id: TaskId, after: Seq) -> BoxStream<'static, Result<Entry>> {
+    let follower = Follower { shared, id, after, version: 0, read: VecDeque::new() };
     stream::try_unfold(follower, |mut follower| async move {
         Ok(follower.next().await?.map(|entry| (entry, follower)))
     })
@@ -42,7 +34,8 @@ impl Follower {
             if let Some(entry) = self.read.pop_front() {
                 return Ok(Some(Arc::unwrap_or_clone(entry)));
             }
-            let wake = Arc::clone(&self.wake);
+            // Asked for each time: the task may have been deleted, and another one recorded under its id.
+            let wake = self.shared.table().wake(&self.id)?;
             let woken = wake.notified();
             if self.read_on()? {
                 return Ok(None);

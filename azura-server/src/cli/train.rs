@@ -29,22 +29,22 @@ pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
         Some(out) => (beside(&out)?, Some(out)),
         None => (args.data.experiments()?, None),
     };
-    let trained = train(config, &root, &stop).await.and_then(|run| {
+    let trained = train(config, &root, &stop).await;
+    let Some(out) = out else {
+        let run = trained?;
+        return Ok(tell(&run, &root.join(run.experiment_id()))?);
+    };
+    if let Ok(run) = &trained
+        && run.record.state == State::Success
+    {
         let kept = root.join(run.experiment_id());
-        match &out {
-            Some(out) if run.record.state == State::Success => {
-                fs::rename(kept, out).map(|()| (run, out.clone()))
-            }
-            _ => Ok((run, kept)),
-        }
-        .map_err(Failure::from)
-    });
-    if out.is_some() {
-        // What is left is of no use, and an error of the training is the one to tell of.
-        let _ = fs::remove_dir_all(&root);
+        fs::rename(&kept, &out).map_err(|error| {
+            format!("{} cannot be made: {error}; the run is kept in {}", out.display(), kept.display())
+        })?;
     }
-    let (run, folder) = trained?;
-    Ok(tell(&run, &folder)?)
+    // What is left is of no use, and an error of the training is the one to tell of.
+    let _ = fs::remove_dir_all(&root);
+    Ok(tell(&trained?, &out)?)
 }
 
 /// Runs a config as the server would, with runs kept below `root`.

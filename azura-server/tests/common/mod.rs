@@ -29,8 +29,12 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+/// What is bound to happen is waited for, but not for ever.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -62,7 +66,8 @@ impl Server {
     }
 
     async fn over(folder: TempDir, address: SocketAddr, access: Access) -> Self {
-        let registry = Registry::builtin().with(Echo).with(Waits).with(Panics).with(Fails).with(Trips);
+        let registry =
+            Registry::builtin().with(Echo).with(Waits).with(Panics).with(Fails).with(Trips).with(Stays);
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new());
         let runs = Runs::open(folder.path()).unwrap();
         let app = Arc::new(App::new(registry, Sources::default(), queue, runs));
@@ -179,7 +184,8 @@ pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
     let (mut reader, mut writer) = stream.split();
     let mut answer = Vec::new();
     // A server that refuses may hang up before it has read everything.
-    let (_, _) = tokio::join!(writer.write_all(bytes), reader.read_to_end(&mut answer));
+    let exchanged = async { tokio::join!(writer.write_all(bytes), reader.read_to_end(&mut answer)) };
+    let (_, _) = timeout(PATIENCE, exchanged).await.expect("the server answers");
     Answer::read(&answer)
 }
 
@@ -239,7 +245,8 @@ impl Watcher {
     /// The next frame, or the code with which the server closed.
     pub(crate) async fn next(&mut self) -> Result<Value, Option<u16>> {
         loop {
-            match self.0.next().await {
+            let message = timeout(PATIENCE, self.0.next()).await.expect("the server says something");
+            match message {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(text.as_str()).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code.into())),
                 Some(Ok(_)) => {}
@@ -321,6 +328,22 @@ impl Pipeline for Waits {
             thread::park_timeout(Duration::from_millis(1));
         }
         Err(PipelineError::Cancelled)
+    }
+}
+
+/// Works until there is a file of this name, whoever says otherwise.
+struct Stays;
+
+impl Pipeline for Stays {
+    type Config = Text;
+    const NAME: &'static str = "stays";
+    const DESCRIPTION: &'static str = "Stays.";
+
+    fn run(&self, config: Text, _: &mut RunCx<'_>) -> Result<Results, PipelineError> {
+        while !Path::new(&config.text).exists() {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        Ok(Results::new(History::default()))
     }
 }
 
