@@ -10,7 +10,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::persist, clock, worker::Handler};
+use crate::{
+    Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::persist, clock, worker::Handler,
+};
 
 /// How long to wait after a failed call before the next one.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -158,9 +158,13 @@ pub trait Broker: Send + Sync + 'static {
 pub trait EventLog: Send + Sync + 'static {
     /// Appends what a worker has to tell, all or nothing, in the given order, and returns the number of the log's last stored event.
     ///
+    /// `after` is the number of the last stored event that the worker knows of: its own `STARTED` ([`Lease::seq`]) at first, then what the last
+    /// call returned. While it holds the lease nobody else stores events, so if the log is further than that, an earlier call with the same
+    /// events was carried out although its answer was lost: the stored events among them are there already and are not appended again.
+    ///
     /// # Errors
     /// [`QueueError::StaleLease`](crate::QueueError::StaleLease) if the lease no longer stands.
-    async fn append(&self, lease: &Lease, events: &[NewEvent]) -> Result<Seq>;
+    async fn append(&self, lease: &Lease, after: Seq, events: &[NewEvent]) -> Result<Seq>;
 
     /// The stored events after number `after`, at most `limit`, in order. `after` 0 reads from the start.
     ///
@@ -196,12 +200,14 @@ pub struct Lease {
     pub task: TaskRecord,
     /// Who claimed it.
     pub worker: WorkerId,
+    /// The number of the event that tells of the claim.
+    pub seq: Seq,
 }
 
 impl Lease {
-    /// The lease on the attempt that `task` names.
-    pub fn new(task: TaskRecord, worker: WorkerId) -> Self {
-        Self { task, worker }
+    /// The lease on the attempt that `task` names, which began with event `seq`.
+    pub fn new(task: TaskRecord, worker: WorkerId, seq: Seq) -> Self {
+        Self { task, worker, seq }
     }
 
     /// The task's id.

@@ -115,6 +115,7 @@ impl Emitter {
     /// Moves the buffer into the log until it is closed and empty, or until the log refuses.
     pub(crate) async fn pump(&self, log: &(impl EventLog + ?Sized), lease: &Lease) {
         let mut due = clock::now();
+        let mut after = lease.seq;
         loop {
             let events = match self.next(clock::now() >= due) {
                 Next::Append(events) => events,
@@ -131,10 +132,13 @@ impl Emitter {
             if stored < events.len() {
                 due = clock::after(TRANSIENT_PAUSE);
             }
-            let appended = persist(|| log.append(lease, &events)).await;
-            if let Err(error) = &appended {
-                tracing::warn!(%error, "the log takes no more events of this attempt");
-                *self.buffer() = Buffer { closed: true, ..Buffer::default() };
+            let appended = persist(|| log.append(lease, after, &events)).await;
+            match &appended {
+                Ok(last) => after = *last,
+                Err(error) => {
+                    tracing::warn!(%error, "the log takes no more events of this attempt");
+                    *self.buffer() = Buffer { closed: true, ..Buffer::default() };
+                }
             }
             self.shared.arrived.send_modify(|so_far| match (so_far, appended) {
                 (Ok(count), Ok(_)) => *count += stored as u64,

@@ -97,6 +97,16 @@ impl NewEvent {
     }
 }
 
+/// What is left to append of a batch whose stored events begin after number `after`, in a log that ends with number `last`.
+pub(crate) fn not_yet_stored(events: &[NewEvent], after: Seq, last: Seq) -> impl Iterator<Item = &NewEvent> {
+    let mut there = last.saturating_sub(after);
+    events.iter().filter(move |event| {
+        let known = event.keep == Keep::All && there > 0;
+        there -= u64::from(known);
+        !known
+    })
+}
+
 /// An event as followers see it.
 ///
 /// As JSON it is `{"state": "PROGRESS", "seq": 7, "attempt": 1, "details": {..}, "at": ".."}`, without `seq` where there is none.

@@ -5,6 +5,8 @@ mod attempt;
 mod backoff;
 mod broker;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod emitter;
 mod error;
@@ -16,7 +18,9 @@ mod state;
 mod task;
 mod worker;
 
-pub use broker::{Broker, EventLog, Finish, Heartbeat, Lease, ListQuery, MAX_LOST_LEASES, Page, Queue, QueueStats};
+pub use broker::{
+    Broker, EventLog, Finish, Heartbeat, Lease, ListQuery, MAX_LOST_LEASES, Page, Queue, QueueStats,
+};
 pub use context::{StopReason, TaskContext};
 pub use emitter::Emitter;
 pub use error::{QueueError, Result};

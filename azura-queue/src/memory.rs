@@ -58,7 +58,7 @@ impl Shared {
     }
 
     /// Waits for a task to claim.
-    async fn claim(&self, worker: &WorkerId, queues: &[String], ttl: Duration) -> Result<Arc<TaskRecord>> {
+    async fn claim(&self, worker: &WorkerId, queues: &[String], ttl: Duration) -> Result<Lease> {
         loop {
             // Made before the look at the table, so that nothing can slip in between.
             let ready = self.ready.notified();
@@ -67,7 +67,7 @@ impl Shared {
                 (table.claim(worker, queues, ttl)?, table.next_due())
             };
             match claimed {
-                Some(record) => return Ok(record),
+                Some(lease) => return Ok(lease),
                 None => {
                     let _ = timeout_at(due.unwrap_or_else(|| clock::after(Duration::MAX)), ready).await;
                 }
@@ -119,7 +119,7 @@ impl Broker for MemoryQueue {
         wait: Duration,
     ) -> Result<Option<Lease>> {
         match timeout(wait, self.shared.claim(worker, queues, ttl)).await {
-            Ok(claimed) => Ok(Some(Lease::new(Arc::unwrap_or_clone(claimed?), worker.clone()))),
+            Ok(claimed) => claimed.map(Some),
             Err(_) => Ok(None),
         }
     }
@@ -194,8 +194,8 @@ impl Broker for MemoryQueue {
 
 #[async_trait]
 impl EventLog for MemoryQueue {
-    async fn append(&self, lease: &Lease, events: &[NewEvent]) -> Result<Seq> {
-        self.shared.table().append(lease, events)
+    async fn append(&self, lease: &Lease, after: Seq, events: &[NewEvent]) -> Result<Seq> {
+        self.shared.table().append(lease, after, events)
     }
 
     async fn read(&self, id: &TaskId, after: Seq, limit: usize) -> Result<Vec<Entry>> {

@@ -77,8 +77,9 @@ impl State {
             }
             (Self::Started, Transition::Succeed) => Ok(Self::Success),
             (Self::Started, Transition::Fail) => Ok(Self::Failure),
-            (Self::Pending | Self::Started, Transition::Cancel) => Ok(Self::Revoked),
-            (Self::Pending, Transition::Expire) => Ok(Self::Revoked),
+            (Self::Pending | Self::Started, Transition::Cancel) | (Self::Pending, Transition::Expire) => {
+                Ok(Self::Revoked)
+            }
             (from, transition) => Err(IllegalTransition { from, transition }),
         }
     }

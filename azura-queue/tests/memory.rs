@@ -1,9 +1,11 @@
 //! The queue in memory does what every queue must do.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+use std::sync::Arc;
 
-mod suite;
+use azura_queue::{MemoryQueue, Queue, conformance_suite};
 
-use azura_queue::MemoryQueue;
+async fn make() -> ((), Arc<dyn Queue>) {
+    ((), Arc::new(MemoryQueue::new()))
+}
 
-suite!(memory, MemoryQueue::new());
+conformance_suite!(memory, make);

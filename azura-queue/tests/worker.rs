@@ -11,7 +11,7 @@ use std::{
 };
 
 use azura_queue::{
-    DEFAULT_QUEUE, Entry, EventKind, Finish, Keep, MemoryQueue, NewTask, Queue, QueueError, State,
+    DEFAULT_QUEUE, Entry, EventKind, Finish, Keep, MemoryQueue, NewTask, Queue, QueueError, Retry, State,
     StopReason, TaskContext, TaskFailure, TaskId, TaskRecord, Worker, WorkerId,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -372,5 +372,60 @@ async fn the_work_goes_on_while_the_queue_is_away() {
     for (n, entry) in log[2..EVENTS + 2].iter().enumerate() {
         assert_eq!(entry.details, n);
     }
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_that_may_pass_is_tried_again() {
+    let queue = queue();
+    let worker = Worker::new(Arc::clone(&queue)).handle("work", |task| match task.attempt() {
+        3 => Ok(json!("at last")),
+        n => Err(TaskFailure::new("BUSY", format!("attempt {n}")).transient()),
+    });
+    let worker = Running::start(worker);
+    let retry = |attempts| Retry::attempts(attempts).pauses(Duration::from_millis(1), LONG);
+    let patient = queue.submit(NewTask::new("work").retry(retry(3))).await.unwrap();
+    let (record, _) = end_of(&queue, patient).await;
+    assert_eq!((record.state, record.attempt, record.failures), (State::Success, 3, 2));
+    let hasty = queue.submit(NewTask::new("work").retry(retry(2))).await.unwrap();
+    let (record, log) = end_of(&queue, hasty).await;
+    assert_eq!((record.state, record.attempt, record.dead), (State::Failure, 2, true));
+    assert_eq!(log.last().unwrap().details["message"], "attempt 2");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_takes_too_long_fails() {
+    let queue = queue();
+    let worker =
+        Worker::new(Arc::clone(&queue)).handle("listens", until_cancelled).handle("does not", |task| {
+            while !matches!(task.confirm(), Err(QueueError::StaleLease { .. })) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            task.emitter().emit(Keep::All, "too late");
+            Ok(json!("too late"))
+        });
+    let worker = Running::start(worker);
+    let limit = Duration::from_millis(50);
+    for task in [
+        NewTask::new("listens").soft_limit(limit),
+        NewTask::new("listens").soft_limit(limit).hard_limit(LONG),
+        NewTask::new("listens").hard_limit(limit),
+        NewTask::new("does not").soft_limit(limit / 2).hard_limit(limit),
+    ] {
+        let id = queue.submit(task.clone()).await.unwrap();
+        let (record, log) = end_of(&queue, id).await;
+        let code = record.error.map(|error| error.code);
+        assert_eq!(
+            (record.state, code.as_deref()),
+            (State::Failure, Some("TIME_LIMIT_EXCEEDED")),
+            "{task:?}"
+        );
+        assert!(log.iter().all(|entry| entry.details != "too late"));
+    }
+    let id = queue.submit(NewTask::new("listens").soft_limit(LONG).hard_limit(LONG)).await.unwrap();
+    heard_of(&queue, id).await;
+    queue.cancel(&id).await.unwrap();
+    assert_eq!(end_of(&queue, id).await.0.state, State::Revoked);
     worker.stop().await;
 }

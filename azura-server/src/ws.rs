@@ -272,7 +272,7 @@ mod tests {
         let id = queue.submit(NewTask::new("x")).await.unwrap();
         let (worker, second) = ("x".into(), Duration::from_secs(1));
         let lease = queue.claim(&worker, &["celery".into()], second, second).await.unwrap().unwrap();
-        queue.append(&lease, &[NewEvent::new(Keep::All, json!({}))]).await.unwrap();
+        queue.append(&lease, lease.seq, &[NewEvent::new(Keep::All, json!({}))]).await.unwrap();
         queue.follow(&id, 0).await.unwrap()
     }
 

@@ -187,9 +187,10 @@ async fn stuck_watchers_hold_up_nobody() {
     let working = tokio::spawn(async move {
         let hour = Duration::from_hours(1);
         let lease = queue.claim(&"tester".into(), &["celery".into()], hour, hour).await.unwrap().unwrap();
+        let mut last = lease.seq;
         for n in 0..EVENTS {
             let event = NewEvent::new(Keep::All, json!({"n": n, "long": "x".repeat(100_000)}));
-            queue.append(&lease, &[event]).await.unwrap();
+            last = queue.append(&lease, last, &[event]).await.unwrap();
         }
         queue.finish(&lease, Finish::Succeeded(json!({}))).await.unwrap();
     });

@@ -12,8 +12,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     Entry, EventKind, Finish, Hold, Keep, Labels, Lease, ListQuery, MAX_LOST_LEASES, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, Transition, Unique, WorkerId,
-    clock, task::relabel,
+    QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, Transition, Unique,
+    WorkerId, clock, event::not_yet_stored, task::relabel,
 };
 
 #[derive(Default)]
@@ -136,7 +136,7 @@ impl Table {
         worker: &WorkerId,
         queues: &[String],
         ttl: Duration,
-    ) -> Result<Option<Arc<TaskRecord>>> {
+    ) -> Result<Option<Lease>> {
         self.tick()?;
         let first = queues
             .iter()
@@ -152,7 +152,8 @@ impl Table {
         record.worker = Some(worker.clone());
         let details = json!({"attempt": record.attempt, "from_epoch": 0});
         self.change(&id, Transition::Claim, details)?;
-        self.record(&id).map(Some)
+        let task = self.task(&id)?;
+        Ok(Some(Lease::new(TaskRecord::clone(&task.record), worker.clone(), task.log.len() as Seq)))
     }
 
     /// When the next task is due that is not yet.
@@ -200,9 +201,16 @@ impl Table {
             Finish::Failed { failure, retry } => {
                 let record = task.record_mut();
                 record.failures += 1;
-                let pause = record.schedule.retry.pause(id, record.failures).filter(|_| retry);
-                record.dead = retry && pause.is_none() && !record.cancel_requested;
-                let Some(pause) = pause else { return self.fail(&id, failure) };
+                let pause = match retry {
+                    // It comes back only to be revoked.
+                    true if record.cancel_requested => Some(Duration::ZERO),
+                    true => record.schedule.retry.pause(id, record.failures),
+                    false => None,
+                };
+                let Some(pause) = pause else {
+                    record.dead = retry;
+                    return self.fail(&id, failure);
+                };
                 let eta = clock::timestamp_after(pause);
                 record.schedule.eta = Some(eta);
                 task.due = clock::after(pause);
@@ -335,9 +343,9 @@ impl Table {
         Ok(record.labels.clone())
     }
 
-    pub(super) fn append(&mut self, lease: &Lease, events: &[NewEvent]) -> Result<Seq> {
+    pub(super) fn append(&mut self, lease: &Lease, after: Seq, events: &[NewEvent]) -> Result<Seq> {
         let task = self.leased(lease)?;
-        for event in events {
+        for event in not_yet_stored(events, after, task.log.len() as Seq) {
             match event.keep {
                 Keep::All => task.store(EventKind::Progress, event.details.clone(), event.at),
                 Keep::Newest => task.overwrite(event.details.clone(), event.at),

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use azura_queue::{
     Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page, Queue,
-    QueueError, Result, Seq, State, TaskId, TaskRecord, WorkerId,
+    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId,
 };
 use futures_util::stream::BoxStream;
 
@@ -85,6 +85,30 @@ impl Broker for Outage {
         self.reach()?.reap().await
     }
 
+    async fn disown(&self, worker: &WorkerId) -> Result<usize> {
+        self.reach()?.disown(worker).await
+    }
+
+    async fn holders(&self) -> Result<Vec<WorkerId>> {
+        self.reach()?.holders().await
+    }
+
+    async fn requeue(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<TaskId> {
+        self.reach()?.requeue(id, labels).await
+    }
+
+    async fn pause(&self, queue: &str) -> Result<()> {
+        self.reach()?.pause(queue).await
+    }
+
+    async fn resume(&self, queue: &str) -> Result<()> {
+        self.reach()?.resume(queue).await
+    }
+
+    async fn stats(&self) -> Result<Vec<QueueStats>> {
+        self.reach()?.stats().await
+    }
+
     async fn delete(&self, id: &TaskId) -> Result<()> {
         self.reach()?.delete(id).await
     }
@@ -96,8 +120,8 @@ impl Broker for Outage {
 
 #[async_trait]
 impl EventLog for Outage {
-    async fn append(&self, lease: &Lease, events: &[NewEvent]) -> Result<Seq> {
-        self.reach()?.append(lease, events).await
+    async fn append(&self, lease: &Lease, after: Seq, events: &[NewEvent]) -> Result<Seq> {
+        self.reach()?.append(lease, after, events).await
     }
 
     async fn read(&self, id: &TaskId, after: Seq, limit: usize) -> Result<Vec<Entry>> {

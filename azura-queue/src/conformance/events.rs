@@ -1,6 +1,6 @@
 //! The log and those who follow it.
 
-use azura_queue::{EventKind, Finish};
+use crate::{EventKind, Finish};
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -16,21 +16,21 @@ async fn finished(queue: &Subject, events: usize) -> TaskId {
     let id = submit(queue).await;
     let lease = claim(queue).await;
     let events: Vec<_> = (0..events).map(progress).collect();
-    queue.append(&lease, &events).await.unwrap();
+    append(queue, &lease, &events).await.unwrap();
     queue.finish(&lease, Finish::Succeeded(json!("done"))).await.unwrap();
     id
 }
 
-pub(crate) async fn they_are_told_in_order(queue: Subject) {
+pub async fn they_are_told_in_order(queue: Subject) {
     let id = submit(&queue).await;
     let mut follower = queue.follow(&id, 0).await.unwrap();
     assert_eq!(next(&mut follower).await.kind, EventKind::Pending);
     assert!(follower.next().now_or_never().is_none(), "there is nothing more yet");
     let lease = claim(&queue).await;
     assert_eq!(next(&mut follower).await.kind, EventKind::Started);
-    assert_eq!(queue.append(&lease, &[]).await, Ok(2));
-    assert_eq!(queue.append(&lease, &[progress(1), progress(2)]).await, Ok(4));
-    assert_eq!(queue.append(&lease, &[progress(3)]).await, Ok(5));
+    assert_eq!(append(&queue, &lease, &[]).await, Ok(2));
+    assert_eq!(append(&queue, &lease, &[progress(1), progress(2)]).await, Ok(4));
+    assert_eq!(append(&queue, &lease, &[progress(3)]).await, Ok(5));
     for n in 1..=3 {
         let entry = next(&mut follower).await;
         assert_eq!((entry.kind, entry.seq, entry.attempt), (EventKind::Progress, Some(n + 2), 1));
@@ -42,7 +42,7 @@ pub(crate) async fn they_are_told_in_order(queue: Subject) {
     assert!(soon(follower.next()).await.is_none());
 }
 
-pub(crate) async fn a_late_follower_misses_nothing(queue: Subject) {
+pub async fn a_late_follower_misses_nothing(queue: Subject) {
     let id = finished(&queue, 700).await;
     let told = follow(&queue, &id, 0).await;
     assert_eq!(told, log(&queue, &id).await);
@@ -50,7 +50,7 @@ pub(crate) async fn a_late_follower_misses_nothing(queue: Subject) {
     assert_eq!(told.last().unwrap().kind, EventKind::Success);
 }
 
-pub(crate) async fn a_follower_resumes_anywhere(queue: Subject) {
+pub async fn a_follower_resumes_anywhere(queue: Subject) {
     let id = finished(&queue, 20).await;
     let whole = log(&queue, &id).await;
     for after in 0..=whole.len() {
@@ -64,24 +64,25 @@ pub(crate) async fn a_follower_resumes_anywhere(queue: Subject) {
     let mut follower = queue.follow(&running, 3).await.unwrap();
     assert!(follower.next().now_or_never().is_none());
     let lease = claim(&queue).await;
-    queue.append(&lease, &[progress(1), progress(2)]).await.unwrap();
+    append(&queue, &lease, &[progress(1), progress(2)]).await.unwrap();
     assert_eq!(next(&mut follower).await.seq, Some(4));
     queue.finish(&lease, Finish::Cancelled).await.unwrap();
     assert_eq!(next(&mut follower).await.kind, EventKind::Revoked);
 }
 
-pub(crate) async fn followers_of_a_busy_task_agree(queue: Subject) {
+pub async fn followers_of_a_busy_task_agree(queue: Subject) {
     const EVENTS: usize = 500;
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     let mut followers = JoinSet::new();
+    let mut last = lease.seq;
     for n in 0..EVENTS {
         if n % 50 == 0 {
             let queue = Arc::clone(&queue);
             let after = n as Seq / 2;
             followers.spawn(async move { (after, follow(&queue, &id, after).await) });
         }
-        queue.append(&lease, &[progress(n)]).await.unwrap();
+        last = queue.append(&lease, last, &[progress(n)]).await.unwrap();
         if n % 7 == 0 {
             tokio::task::yield_now().await;
         }
@@ -94,13 +95,14 @@ pub(crate) async fn followers_of_a_busy_task_agree(queue: Subject) {
     }
 }
 
-pub(crate) async fn a_sleeping_follower_misses_nothing(queue: Subject) {
+pub async fn a_sleeping_follower_misses_nothing(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     let mut sleeper = queue.follow(&id, 0).await.unwrap();
     next(&mut sleeper).await;
+    let mut last = lease.seq;
     for n in 0..1000 {
-        queue.append(&lease, &[progress(n)]).await.unwrap();
+        last = queue.append(&lease, last, &[progress(n)]).await.unwrap();
     }
     queue.finish(&lease, Finish::Released).await.unwrap();
     let lease = claim(&queue).await;
@@ -109,7 +111,7 @@ pub(crate) async fn a_sleeping_follower_misses_nothing(queue: Subject) {
     assert_eq!(seqs(&rest), (2..=1005).collect::<Vec<_>>());
 }
 
-pub(crate) async fn ten_thousand_are_no_problem(queue: Subject) {
+pub async fn ten_thousand_are_no_problem(queue: Subject) {
     const EVENTS: usize = 10_000;
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
@@ -117,9 +119,10 @@ pub(crate) async fn ten_thousand_are_no_problem(queue: Subject) {
         let queue = Arc::clone(&queue);
         tokio::spawn(async move { follow(&queue, &id, 0).await })
     };
+    let mut last = lease.seq;
     for batch in 0..EVENTS / 10 {
         let events: Vec<_> = (0..10).map(|n| progress(batch * 10 + n)).collect();
-        queue.append(&lease, &events).await.unwrap();
+        last = queue.append(&lease, last, &events).await.unwrap();
     }
     queue.finish(&lease, Finish::Succeeded(json!(null))).await.unwrap();
     let told = soon(follower).await.unwrap();
@@ -129,19 +132,19 @@ pub(crate) async fn ten_thousand_are_no_problem(queue: Subject) {
     }
 }
 
-pub(crate) async fn transient_ones_are_seen_and_not_stored(queue: Subject) {
+pub async fn transient_ones_are_seen_and_not_stored(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     let mut follower = queue.follow(&id, 2).await.unwrap();
     for n in 1..=3 {
-        assert_eq!(queue.append(&lease, &[transient(n)]).await, Ok(2));
+        assert_eq!(append(&queue, &lease, &[transient(n)]).await, Ok(2));
         let entry = next(&mut follower).await;
         assert_eq!((entry.kind, entry.seq, entry.attempt), (EventKind::Progress, None, 1));
         assert_eq!(entry.details, json!({"n": n}));
     }
     // Of those that came while nobody looked, the newest is left, and it is seen once.
-    queue.append(&lease, &[transient(4), transient(5)]).await.unwrap();
-    queue.append(&lease, &[transient(6)]).await.unwrap();
+    append(&queue, &lease, &[transient(4), transient(5)]).await.unwrap();
+    append(&queue, &lease, &[transient(6)]).await.unwrap();
     assert_eq!(next(&mut follower).await.details, json!({"n": 6}));
     assert!(follower.next().now_or_never().is_none());
     queue.finish(&lease, Finish::Succeeded(json!(1))).await.unwrap();
@@ -150,23 +153,23 @@ pub(crate) async fn transient_ones_are_seen_and_not_stored(queue: Subject) {
     assert_eq!(follow(&queue, &id, 0).await, log(&queue, &id).await);
 }
 
-pub(crate) async fn a_stored_event_replaces_the_transient_one(queue: Subject) {
+pub async fn a_stored_event_replaces_the_transient_one(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     let mut follower = queue.follow(&id, 2).await.unwrap();
-    queue.append(&lease, &[transient(1), progress(2), transient(3)]).await.unwrap();
+    append(&queue, &lease, &[transient(1), progress(2), transient(3)]).await.unwrap();
     let seen = [next(&mut follower).await, next(&mut follower).await];
     assert_eq!(
         seen.map(|entry| (entry.seq, entry.details)),
         [(Some(3), json!({"n": 2})), (None, json!({"n": 3}))]
     );
-    queue.append(&lease, &[transient(4)]).await.unwrap();
+    append(&queue, &lease, &[transient(4)]).await.unwrap();
     queue.finish(&lease, Finish::Released).await.unwrap();
     assert_eq!(next(&mut follower).await.kind, EventKind::Pending);
     assert!(follower.next().now_or_never().is_none());
 }
 
-pub(crate) async fn the_state_is_never_behind_its_event(queue: Subject) {
+pub async fn the_state_is_never_behind_its_event(queue: Subject) {
     let mut watchers = JoinSet::new();
     let mut ids = Vec::new();
     for _ in 0..50 {
@@ -192,7 +195,7 @@ pub(crate) async fn the_state_is_never_behind_its_event(queue: Subject) {
     soon(watchers.join_all()).await;
 }
 
-pub(crate) async fn the_log_is_read_in_pieces(queue: Subject) {
+pub async fn the_log_is_read_in_pieces(queue: Subject) {
     let id = finished(&queue, 7).await;
     let read = async |after, limit| seqs(&queue.read(&id, after, limit).await.unwrap());
     assert_eq!(read(0, 3).await, [1, 2, 3]);
@@ -200,4 +203,19 @@ pub(crate) async fn the_log_is_read_in_pieces(queue: Subject) {
     assert_eq!(read(10, 3).await, [0; 0]);
     assert_eq!(read(Seq::MAX, usize::MAX).await, [0; 0]);
     assert_eq!(read(0, 0).await, [0; 0]);
+}
+
+pub async fn a_repeated_append_stores_nothing_twice(queue: Subject) {
+    let id = submit(&queue).await;
+    let lease = claim(&queue).await;
+    assert_eq!(lease.seq, 2);
+    let first = [progress(1), transient(2), progress(3)];
+    assert_eq!(queue.append(&lease, 2, &first).await, Ok(4));
+    // Its answer was lost.
+    assert_eq!(queue.append(&lease, 2, &first).await, Ok(4));
+    assert_eq!(queue.append(&lease, 4, &[progress(4)]).await, Ok(5));
+    // More has come since, but what was there already stays there once.
+    assert_eq!(queue.append(&lease, 4, &[progress(4), progress(5)]).await, Ok(6));
+    let told: Vec<_> = log(&queue, &id).await.into_iter().skip(2).map(|entry| entry.details).collect();
+    assert_eq!(told, [1, 3, 4, 5].map(|n| json!({"n": n})));
 }

@@ -1,6 +1,6 @@
 //! Finding tasks again.
 
-use azura_queue::{Finish, Labels, ListQuery, NewTask, QueueError, State};
+use crate::{Finish, Labels, ListQuery, NewTask, QueueError, State};
 use serde_json::json;
 
 use super::*;
@@ -9,7 +9,7 @@ async fn found(queue: &Subject, query: &ListQuery) -> Vec<TaskId> {
     queue.list(query).await.unwrap().items.into_iter().map(|record| record.id).collect()
 }
 
-pub(crate) async fn the_newest_come_first(queue: Subject) {
+pub async fn the_newest_come_first(queue: Subject) {
     assert!(found(&queue, &ListQuery::default()).await.is_empty());
     let mut ids = Vec::new();
     for _ in 0..5 {
@@ -24,7 +24,7 @@ pub(crate) async fn the_newest_come_first(queue: Subject) {
     assert_eq!((page.items[0].clone(), page.next), (queue.get(&ids[0]).await.unwrap(), None));
 }
 
-pub(crate) async fn filters_narrow_it_down(queue: Subject) {
+pub async fn filters_narrow_it_down(queue: Subject) {
     let mut ids = Vec::new();
     for n in 0..12 {
         let task = NewTask::new(if n % 2 == 0 { "even" } else { "odd" })
@@ -48,7 +48,7 @@ pub(crate) async fn filters_narrow_it_down(queue: Subject) {
     assert_eq!(found(&queue, &all().state(State::Pending).limit(100)).await.len(), 9);
 }
 
-pub(crate) async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
+pub async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
     let mut ids = Vec::new();
     for n in 0..10 {
         let task = NewTask::new("work").label("parity", (n % 2).to_string());
@@ -77,7 +77,7 @@ pub(crate) async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
     assert_eq!(error, Err(QueueError::InvalidCursor("nonsense".into())));
 }
 
-pub(crate) async fn labels_are_set_and_removed(queue: Subject) {
+pub async fn labels_are_set_and_removed(queue: Subject) {
     let id = queue.submit(NewTask::new("work").label("a", "1").label("b", "2")).await.unwrap();
     let change = [("b".into(), None), ("c".into(), Some("3".into())), ("d".into(), None)];
     let expected = Labels::from([("a".into(), "1".into()), ("c".into(), "3".into())]);
@@ -92,10 +92,10 @@ pub(crate) async fn labels_are_set_and_removed(queue: Subject) {
     assert_eq!(log(&queue, &id).await.len(), 2, "labels are no events");
 }
 
-pub(crate) async fn what_has_ended_can_be_restored(queue: Subject) {
+pub async fn what_has_ended_can_be_restored(queue: Subject) {
     let id = queue.submit(NewTask::new("work").arg(7).label("kind", "old")).await.unwrap();
     let lease = claim(&queue).await;
-    queue.append(&lease, &[progress(1), progress(2)]).await.unwrap();
+    append(&queue, &lease, &[progress(1), progress(2)]).await.unwrap();
     let copy = log(&queue, &id).await;
     let waiting = queue.get(&id).await.unwrap();
     queue.finish(&lease, Finish::Succeeded(json!({"fine": true}))).await.unwrap();

@@ -1,23 +1,32 @@
 //! Random histories against the table: whatever is asked of a queue, its tasks change as `State::apply` says and in no other way.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use std::{sync::Arc, time::Duration};
-
-use azura_queue::{
-    DEFAULT_QUEUE, Entry, EventKind, Finish, Heartbeat, Keep, Lease, MAX_LOST_LEASES, MemoryQueue, NewEvent,
-    NewTask, Queue, QueueError, State, TaskFailure, TaskId, Transition, WorkerId,
+use crate::{
+    DEFAULT_QUEUE, Entry, EventKind, Finish, Heartbeat, Hold, Keep, Lease, MAX_LOST_LEASES, NewEvent,
+    NewTask, Queue, QueueError, Retry, State, TaskFailure, TaskId, Transition, Unique, WorkerId,
 };
-use proptest::{collection::vec, prelude::*};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 use serde_json::json;
 
 const LONG: Duration = Duration::from_hours(1);
+/// How often a task may fail.
+const ATTEMPTS: u32 = 3;
+const WORKERS: [&str; 2] = ["one", "two"];
+const KEY: &str = "key";
 
 /// What can be asked. Numbers choose among the tasks or the leases there are.
 #[derive(Debug, Clone)]
 enum Op {
-    Submit,
-    Claim { expired: bool },
+    Submit { priority: u8, keyed: bool },
+    Pause { paused: bool },
+    Requeue { task: usize },
+    Disown { worker: usize },
+    Claim { worker: usize, expired: bool },
     Heartbeat { lease: usize, expired: bool },
     Append { lease: usize, events: usize },
     Finish { lease: usize, how: usize },
@@ -30,8 +39,11 @@ fn op() -> impl Strategy<Value = Op> {
     // Small numbers count back from the newest lease, so that most histories get somewhere.
     let lease = prop_oneof![3 => Just(0), 1 => 0..20_usize];
     prop_oneof![
-        2 => Just(Op::Submit),
-        5 => any::<bool>().prop_map(|expired| Op::Claim { expired }),
+        2 => (0..3_u8, any::<bool>()).prop_map(|(priority, keyed)| Op::Submit { priority, keyed }),
+        1 => (0..4).prop_map(|n| Op::Pause { paused: n == 0 }),
+        1 => (0..20_usize).prop_map(|task| Op::Requeue { task }),
+        1 => (0..2_usize).prop_map(|worker| Op::Disown { worker }),
+        5 => (0..2_usize, any::<bool>()).prop_map(|(worker, expired)| Op::Claim { worker, expired }),
         1 => (lease.clone(), any::<bool>()).prop_map(|(lease, expired)| Op::Heartbeat { lease, expired }),
         2 => (lease.clone(), 0..4_usize).prop_map(|(lease, events)| Op::Append { lease, events }),
         3 => (lease, 0..5_usize).prop_map(|(lease, how)| Op::Finish { lease, how }),
@@ -42,12 +54,19 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// What a task should be.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug)]
 struct Expected {
     id: TaskId,
     state: State,
     attempt: u32,
     lost: u32,
+    failures: u32,
+    dead: bool,
+    priority: u8,
+    /// Whether it has the unique key.
+    keyed: bool,
+    worker: usize,
     cancelled: bool,
     expired: bool,
     deleted: bool,
@@ -55,9 +74,14 @@ struct Expected {
 }
 
 impl Expected {
-    fn new(id: TaskId) -> Self {
+    fn new(id: TaskId, priority: u8, keyed: bool) -> Self {
         Self {
             id,
+            failures: 0,
+            dead: false,
+            priority,
+            keyed,
+            worker: 0,
             state: State::Pending,
             attempt: 0,
             lost: 0,
@@ -73,6 +97,7 @@ impl Expected {
         let transition = if back && self.cancelled { Transition::Cancel } else { transition };
         self.state = self.state.apply(transition).unwrap();
         self.story.push(self.state.into());
+        self.keyed &= !self.state.is_terminal();
         self.state
     }
 
@@ -89,6 +114,7 @@ struct Model {
     queue: Arc<dyn Queue>,
     tasks: Vec<Expected>,
     leases: Vec<Lease>,
+    paused: bool,
 }
 
 impl Model {
@@ -100,24 +126,71 @@ impl Model {
         Some((lease, task))
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
     async fn step(&mut self, op: Op) {
         let queue = Arc::clone(&self.queue);
         match op {
-            Op::Submit => {
-                let id = queue.submit(NewTask::new("work")).await.unwrap();
-                self.tasks.push(Expected::new(id));
+            Op::Submit { priority, keyed } => {
+                let retry = Retry::attempts(ATTEMPTS).pauses(Duration::ZERO, Duration::ZERO);
+                let mut task = NewTask::new("work").priority(priority).retry(retry);
+                if keyed {
+                    task = task.unique(Unique::new(KEY, Hold::Running));
+                }
+                let submitted = queue.submit(task).await;
+                match self.tasks.iter().find(|task| keyed && task.keyed) {
+                    Some(task) => {
+                        assert_eq!(submitted, Err(QueueError::NotUnique { key: KEY.into(), by: task.id }));
+                    }
+                    None => self.tasks.push(Expected::new(submitted.unwrap(), priority, keyed)),
+                }
             }
-            Op::Claim { expired } => {
+            Op::Pause { paused } => {
+                if paused {
+                    queue.pause(DEFAULT_QUEUE).await.unwrap();
+                } else {
+                    queue.resume(DEFAULT_QUEUE).await.unwrap();
+                }
+                self.paused = paused;
+            }
+            Op::Requeue { task } => {
+                let free = !self.tasks.iter().any(|task| task.keyed);
+                if let Some(task) = choose(&mut self.tasks, task).filter(|task| !task.deleted) {
+                    let record = queue.get(&task.id).await.unwrap();
+                    let keyed = record.schedule.unique.is_some();
+                    let requeued = queue.requeue(&task.id, &BTreeMap::new()).await;
+                    if !task.dead {
+                        assert_eq!(requeued, Err(QueueError::NotDead(task.id)));
+                    } else if keyed && !free {
+                        assert!(matches!(requeued, Err(QueueError::NotUnique { .. })), "{requeued:?}");
+                    } else {
+                        task.dead = false;
+                        let again = Expected::new(requeued.unwrap(), task.priority, keyed);
+                        self.tasks.push(again);
+                    }
+                }
+            }
+            Op::Disown { worker } => {
+                let lost = self.lose(|task| task.worker == worker);
+                assert_eq!(queue.disown(&WorkerId::new(WORKERS[worker])).await, Ok(lost));
+            }
+            Op::Claim { worker, expired } => {
                 let ttl = if expired { Duration::ZERO } else { LONG };
                 let names = [DEFAULT_QUEUE.to_owned()];
-                let claimed = queue.claim(&WorkerId::new("one"), &names, ttl, Duration::ZERO).await.unwrap();
-                let waiting = self.tasks.iter_mut().find(|task| task.state == State::Pending);
+                let claimed = queue.claim(&WorkerId::new(WORKERS[worker]), &names, ttl, Duration::ZERO).await;
+                let claimed = claimed.unwrap();
+                let paused = self.paused;
+                // Of several that are equally urgent, the first.
+                let waiting = self
+                    .tasks
+                    .iter_mut()
+                    .filter(|task| !paused && task.state == State::Pending)
+                    .min_by_key(|task| task.priority);
                 assert_eq!(claimed.as_ref().map(Lease::id), waiting.as_ref().map(|task| task.id));
                 if let (Some(lease), Some(task)) = (claimed, waiting) {
                     task.change(Transition::Claim);
                     task.attempt += 1;
-                    task.expired = expired;
-                    assert_eq!(lease.attempt(), task.attempt);
+                    (task.expired, task.worker) = (expired, worker);
+                    assert_eq!((lease.attempt(), lease.seq), (task.attempt, task.story.len() as u64));
                     self.leases.push(lease);
                 }
             }
@@ -138,7 +211,8 @@ impl Model {
                         task.story.extend(events.iter().map(|_| EventKind::Progress));
                         task.story.len() as u64
                     });
-                    assert_eq!(queue.append(lease, &events).await, appended);
+                    let after = appended.as_ref().map_or(0, |last| last - events.len() as u64);
+                    assert_eq!(queue.append(lease, after, &events).await, appended);
                 }
             }
             Op::Finish { lease, how } => {
@@ -151,7 +225,14 @@ impl Model {
                         3 => (Finish::Cancelled, Transition::Cancel),
                         _ => (Finish::Released, Transition::Release),
                     };
-                    let ended = task.fence(lease).map(|()| task.change(transition));
+                    let ended = task.fence(lease).map(|()| {
+                        let failed = matches!(transition, Transition::Fail | Transition::Retry);
+                        task.failures += u32::from(failed);
+                        let spent =
+                            transition == Transition::Retry && task.failures == ATTEMPTS && !task.cancelled;
+                        task.dead = spent;
+                        task.change(if spent { Transition::Fail } else { transition })
+                    });
                     assert_eq!(queue.finish(lease, how).await, ended);
                 }
             }
@@ -181,17 +262,23 @@ impl Model {
                 }
             }
             Op::Reap => {
-                let mut reaped = 0;
-                for task in self.tasks.iter_mut().filter(|task| task.state == State::Started && task.expired)
-                {
-                    task.lost += 1;
-                    let given_up = task.lost == MAX_LOST_LEASES;
-                    task.change(if given_up { Transition::Fail } else { Transition::LoseLease });
-                    reaped += 1;
-                }
-                assert_eq!(queue.reap().await, Ok(reaped));
+                let lost = self.lose(|task| task.expired);
+                assert_eq!(queue.reap().await, Ok(lost));
             }
         }
+    }
+
+    /// What becomes of running tasks that lose their leases, and how many they are.
+    fn lose(&mut self, which: impl Fn(&Expected) -> bool) -> usize {
+        let tasks = self.tasks.iter_mut().filter(|task| task.state == State::Started && which(task));
+        tasks
+            .map(|task| {
+                task.lost += 1;
+                let given_up = task.lost == MAX_LOST_LEASES;
+                task.dead = given_up && !task.cancelled;
+                task.change(if given_up { Transition::Fail } else { Transition::LoseLease });
+            })
+            .count()
     }
 
     /// The queue is what it should be.
@@ -204,6 +291,7 @@ impl Model {
             let record = self.queue.get(&task.id).await.unwrap();
             let found = (record.state, record.attempt, record.lost_leases, record.cancel_requested);
             assert_eq!(found, (task.state, task.attempt, task.lost, task.cancelled));
+            assert_eq!((record.failures, record.dead), (task.failures, task.dead));
             assert_eq!(record.finished_at.is_some(), task.state.is_terminal());
             assert_eq!(record.result.is_some(), task.state == State::Success);
             assert_eq!(record.error.is_some(), task.state == State::Failure);
@@ -234,18 +322,28 @@ fn choose(tasks: &mut [Expected], n: usize) -> Option<&mut Expected> {
     tasks.get_mut(n)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
-
-    #[test]
-    fn histories_are_lawful(ops in vec(op(), 1..120)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// Makes many queues and holds a random history of each against the model. The environment variable `PROPTEST_CASES` says how many.
+pub fn histories<Kept, Made>(make: impl Fn() -> Made)
+where
+    Made: Future<Output = (Kept, Arc<dyn Queue>)>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config).run(&vec(op(), 1..120), |ops| {
         runtime.block_on(async {
-            let mut model = Model { queue: Arc::new(MemoryQueue::new()), tasks: Vec::new(), leases: Vec::new() };
-            for op in ops {
+            let (_kept, queue) = make().await;
+            let mut model = Model { queue, tasks: Vec::new(), leases: Vec::new(), paused: false };
+            for (n, op) in ops.into_iter().enumerate() {
                 model.step(op).await;
-                model.check().await;
+                if n % 8 == 0 {
+                    model.check().await;
+                }
             }
+            model.check().await;
         });
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use azura_queue::{EventKind, Finish, Heartbeat, State, TaskFailure};
+use crate::{EventKind, Finish, Heartbeat, State, TaskFailure};
 use serde_json::json;
 
 use super::*;
 
-pub(crate) async fn a_waiting_task_is_revoked_at_once(queue: Subject) {
+pub async fn a_waiting_task_is_revoked_at_once(queue: Subject) {
     let id = submit(&queue).await;
     assert_eq!(queue.cancel(&id).await, Ok(State::Revoked));
     assert_eq!(queue.cancel(&id).await, Ok(State::Revoked));
@@ -20,7 +20,7 @@ pub(crate) async fn a_waiting_task_is_revoked_at_once(queue: Subject) {
     assert_eq!((told[1].kind, &told[1].details), (EventKind::Revoked, &json!({})));
 }
 
-pub(crate) async fn a_running_task_hears_of_it(queue: Subject) {
+pub async fn a_running_task_hears_of_it(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     assert_eq!(queue.await_cancel(&lease, Duration::ZERO).await, Ok(false));
@@ -32,7 +32,7 @@ pub(crate) async fn a_running_task_hears_of_it(queue: Subject) {
     assert_eq!(queue.heartbeat(&lease, LONG).await, Ok(Heartbeat::new(true)));
     assert_eq!(queue.await_cancel(&lease, LONG).await, Ok(true));
     // Its last words are still heard.
-    queue.append(&lease, &[progress(1)]).await.unwrap();
+    append(&queue, &lease, &[progress(1)]).await.unwrap();
     assert_eq!(queue.finish(&lease, Finish::Cancelled).await, Ok(State::Revoked));
     assert_eq!(
         kinds(&queue, &id).await,
@@ -40,7 +40,7 @@ pub(crate) async fn a_running_task_hears_of_it(queue: Subject) {
     );
 }
 
-pub(crate) async fn a_waiting_heartbeat_is_woken(queue: Subject) {
+pub async fn a_waiting_heartbeat_is_woken(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     let started = Instant::now();
@@ -54,7 +54,7 @@ pub(crate) async fn a_waiting_heartbeat_is_woken(queue: Subject) {
     assert!(started.elapsed() < LONG / 2, "it was woken");
 }
 
-pub(crate) async fn what_has_ended_stays_as_it_is(queue: Subject) {
+pub async fn what_has_ended_stays_as_it_is(queue: Subject) {
     let failure = TaskFailure::new("BROKEN", "it broke");
     for (how, state) in [
         (Finish::Succeeded(json!(1)), State::Success),
@@ -70,7 +70,7 @@ pub(crate) async fn what_has_ended_stays_as_it_is(queue: Subject) {
     }
 }
 
-pub(crate) async fn a_cancelled_task_never_returns_to_the_queue(queue: Subject) {
+pub async fn a_cancelled_task_never_returns_to_the_queue(queue: Subject) {
     let failure = TaskFailure::new("BROKEN", "it broke");
     for how in [Some(Finish::Released), Some(Finish::Failed { failure, retry: true }), None] {
         let id = submit(&queue).await;
@@ -86,7 +86,7 @@ pub(crate) async fn a_cancelled_task_never_returns_to_the_queue(queue: Subject) 
     }
 }
 
-pub(crate) async fn a_result_may_still_come_first(queue: Subject) {
+pub async fn a_result_may_still_come_first(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     queue.cancel(&id).await.unwrap();

@@ -1,28 +1,62 @@
-//! What every queue must do, whatever is behind it: each case is a function of an empty queue.
+//! What every queue must do, whatever is behind it.
+//!
+//! A type that implements [`Broker`](crate::Broker) and [`EventLog`](crate::EventLog) is a queue if this passes in a test of its crate:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use azura_queue::{MemoryQueue, Queue, conformance_suite};
+//!
+//! /// Makes an empty queue, and something to keep while it is used: a folder, a server, or nothing.
+//! async fn make() -> ((), Arc<dyn Queue>) {
+//!     ((), Arc::new(MemoryQueue::new()))
+//! }
+//!
+//! conformance_suite!(memory, make);
+//! # fn main() {}
+//! ```
+//!
+//! The crate needs tokio with the features `macros` and `rt-multi-thread` for that.
 
-pub(crate) mod cancel;
-pub(crate) mod claims;
-pub(crate) mod events;
-pub(crate) mod fencing;
-pub(crate) mod life;
-pub(crate) mod listing;
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
+#![allow(clippy::wildcard_imports, reason = "the cases share the small vocabulary of this module")]
+#![allow(missing_docs, reason = "the name of a case says what must hold")]
+
+#[doc(hidden)]
+pub mod cancel;
+#[doc(hidden)]
+pub mod claims;
+#[doc(hidden)]
+pub mod events;
+#[doc(hidden)]
+pub mod fencing;
+#[doc(hidden)]
+pub mod life;
+#[doc(hidden)]
+pub mod listing;
+#[doc(hidden)]
+pub mod model;
+#[doc(hidden)]
+pub mod schedule;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use azura_queue::{Entry, EventKind, Keep, Lease, NewEvent, NewTask, Queue, Seq, TaskId, WorkerId};
+use crate::{
+    Entry, EventKind, Keep, Lease, NewEvent, NewTask, Queue, Result as QueueResult, Seq, TaskId, WorkerId,
+};
 use futures_util::{Stream, StreamExt as _};
 use serde_json::{Value, json};
 
 /// Longer than any test runs.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 
-/// Runs every case against a queue: `suite!(name, an expression that makes an empty queue)`.
+/// Makes a module of tests, one for each thing that a queue must do: `conformance_suite!(name, make)`, where `make` is an asynchronous
+/// function that returns something to keep and an empty `Arc<dyn Queue>`. See the module [`conformance`](crate::conformance).
 #[macro_export]
-macro_rules! suite {
+macro_rules! conformance_suite {
     ($backend:ident, $make:expr) => {
         mod $backend {
             use super::*;
-            $crate::suite! { @ $make;
+            $crate::conformance_suite! { @ $make;
                 life::a_task_lives_and_succeeds,
                 life::a_failure_is_recorded_and_told,
                 life::a_retry_starts_anew,
@@ -59,18 +93,41 @@ macro_rules! suite {
                 events::a_stored_event_replaces_the_transient_one,
                 events::the_state_is_never_behind_its_event,
                 events::the_log_is_read_in_pieces,
+                events::a_repeated_append_stores_nothing_twice,
                 listing::the_newest_come_first,
                 listing::filters_narrow_it_down,
                 listing::pages_hold_while_tasks_come_and_go,
                 listing::labels_are_set_and_removed,
                 listing::what_has_ended_can_be_restored,
+                schedule::the_urgent_come_first,
+                schedule::priorities_count_across_queues,
+                schedule::what_is_not_due_is_not_claimed,
+                schedule::a_waiting_claim_takes_what_comes_due,
+                schedule::what_has_expired_is_revoked,
+                schedule::a_passing_failure_is_tried_again_until_it_is_dead,
+                schedule::a_failure_that_does_not_pass_is_no_dead_letter,
+                schedule::a_dead_letter_can_be_requeued,
+                schedule::a_lost_task_is_a_dead_letter,
+                schedule::a_key_is_unique_while_queued,
+                schedule::a_key_is_unique_while_running,
+                schedule::a_key_is_unique_for_a_period,
+                schedule::a_paused_queue_gives_nothing,
+                schedule::queues_are_counted,
+                schedule::a_dead_worker_is_disowned,
+            }
+
+            /// Random histories of operations.
+            #[test]
+            fn histories_are_lawful() {
+                $crate::conformance::model::histories($make);
             }
         }
     };
     (@ $make:expr; $($file:ident::$case:ident),* $(,)?) => {
-        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $case() {
-            suite::$file::$case(std::sync::Arc::new($make)).await;
+            let (_kept, queue) = $make().await;
+            $crate::conformance::$file::$case(queue).await;
         })*
     };
 }
@@ -79,57 +136,63 @@ macro_rules! suite {
 pub(crate) type Subject = Arc<dyn Queue>;
 
 pub(crate) fn queues() -> Vec<String> {
-    vec![azura_queue::DEFAULT_QUEUE.to_owned()]
+    vec![crate::DEFAULT_QUEUE.to_owned()]
 }
 
-pub(crate) async fn submit(queue: &Subject) -> TaskId {
+pub async fn submit(queue: &Subject) -> TaskId {
     queue.submit(NewTask::new("work")).await.unwrap()
 }
 
 /// Claims what waits, with a lease that holds.
-pub(crate) async fn claim(queue: &Subject) -> Lease {
+pub async fn claim(queue: &Subject) -> Lease {
     try_claim(queue, LONG).await.expect("a task waits")
 }
 
 /// Claims what waits, with a lease that has run out already.
-pub(crate) async fn claim_in_vain(queue: &Subject) -> Lease {
+pub async fn claim_in_vain(queue: &Subject) -> Lease {
     try_claim(queue, Duration::ZERO).await.expect("a task waits")
 }
 
-pub(crate) async fn try_claim(queue: &Subject, ttl: Duration) -> Option<Lease> {
+pub async fn try_claim(queue: &Subject, ttl: Duration) -> Option<Lease> {
     queue.claim(&WorkerId::new("tester"), &queues(), ttl, Duration::ZERO).await.unwrap()
+}
+
+/// Appends after whatever the log ends with.
+pub(crate) async fn append(queue: &Subject, lease: &Lease, events: &[NewEvent]) -> QueueResult<Seq> {
+    let after = log(queue, &lease.id()).await.len() as Seq;
+    queue.append(lease, after, events).await
 }
 
 pub(crate) fn progress(n: usize) -> NewEvent {
     NewEvent::new(Keep::All, json!({"n": n}))
 }
 
-pub(crate) async fn log(queue: &Subject, id: &TaskId) -> Vec<Entry> {
+pub async fn log(queue: &Subject, id: &TaskId) -> Vec<Entry> {
     queue.read(id, 0, usize::MAX).await.unwrap()
 }
 
-pub(crate) async fn kinds(queue: &Subject, id: &TaskId) -> Vec<EventKind> {
+pub async fn kinds(queue: &Subject, id: &TaskId) -> Vec<EventKind> {
     log(queue, id).await.iter().map(|entry| entry.kind).collect()
 }
 
 /// The details of the log's last event.
-pub(crate) async fn last_details(queue: &Subject, id: &TaskId) -> Value {
+pub async fn last_details(queue: &Subject, id: &TaskId) -> Value {
     log(queue, id).await.pop().unwrap().details
 }
 
 /// Everything that a follower sees until the stream ends.
-pub(crate) async fn follow(queue: &Subject, id: &TaskId, after: Seq) -> Vec<Entry> {
+pub async fn follow(queue: &Subject, id: &TaskId, after: Seq) -> Vec<Entry> {
     let stream = queue.follow(id, after).await.unwrap();
     soon(stream.map(Result::unwrap).collect()).await
 }
 
 /// The next thing that a follower sees.
-pub(crate) async fn next<E: Debug>(stream: &mut (impl Stream<Item = Result<Entry, E>> + Unpin)) -> Entry {
+pub async fn next<E: Debug>(stream: &mut (impl Stream<Item = Result<Entry, E>> + Unpin)) -> Entry {
     soon(stream.next()).await.expect("the stream goes on").unwrap()
 }
 
 /// What is bound to happen is waited for, but not for ever.
-pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LONG, future).await.expect("this happens soon")
 }
 

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use azura_queue::{Finish, NewTask, QueueError, State, TaskId};
+use crate::{Finish, NewTask, QueueError, State, TaskId};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::*;
 
-pub(crate) async fn the_oldest_comes_first(queue: Subject) {
+pub async fn the_oldest_comes_first(queue: Subject) {
     let mut ids = Vec::new();
     for _ in 0..5 {
         ids.push(submit(&queue).await);
@@ -23,7 +23,7 @@ pub(crate) async fn the_oldest_comes_first(queue: Subject) {
     assert_eq!(try_claim(&queue, LONG).await, None);
 }
 
-pub(crate) async fn queues_are_separate(queue: Subject) {
+pub async fn queues_are_separate(queue: Subject) {
     let worker = WorkerId::new("tester");
     let slow = queue.submit(NewTask::new("work").queue("slow")).await.unwrap();
     let quick = queue.submit(NewTask::new("work").queue("quick")).await.unwrap();
@@ -47,7 +47,7 @@ fn claim_later(queue: &Subject) -> tokio::task::JoinHandle<TaskId> {
     })
 }
 
-pub(crate) async fn a_claim_waits_for_a_task(queue: Subject) {
+pub async fn a_claim_waits_for_a_task(queue: Subject) {
     let started = Instant::now();
     let claims = [claim_later(&queue), claim_later(&queue)];
     tokio::task::yield_now().await;
@@ -62,7 +62,7 @@ pub(crate) async fn a_claim_waits_for_a_task(queue: Subject) {
     assert!(started.elapsed() < LONG / 2, "the claims were woken");
 }
 
-pub(crate) async fn a_claim_gives_up_after_its_wait(queue: Subject) {
+pub async fn a_claim_gives_up_after_its_wait(queue: Subject) {
     let wait = Duration::from_millis(50);
     let started = Instant::now();
     let claimed = queue.claim(&WorkerId::new("tester"), &queues(), LONG, wait).await.unwrap();
@@ -70,7 +70,7 @@ pub(crate) async fn a_claim_gives_up_after_its_wait(queue: Subject) {
     assert!(started.elapsed() >= wait);
 }
 
-pub(crate) async fn a_waiting_claim_takes_what_comes_back(queue: Subject) {
+pub async fn a_waiting_claim_takes_what_comes_back(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     let waiting = claim_later(&queue);
@@ -84,7 +84,7 @@ pub(crate) async fn a_waiting_claim_takes_what_comes_back(queue: Subject) {
     assert_eq!(soon(waiting).await.unwrap(), other);
 }
 
-pub(crate) async fn each_task_is_claimed_once(queue: Subject) {
+pub async fn each_task_is_claimed_once(queue: Subject) {
     const WORKERS: usize = 8;
     const TASKS: usize = 200;
     let mut workers = JoinSet::new();
@@ -98,7 +98,7 @@ pub(crate) async fn each_task_is_claimed_once(queue: Subject) {
                 if lease.task.name == "stop" {
                     break done;
                 }
-                queue.append(&lease, &[progress(n)]).await.unwrap();
+                append(&queue, &lease, &[progress(n)]).await.unwrap();
                 queue.finish(&lease, Finish::Succeeded(json!(n))).await.unwrap();
                 done.push((lease.id(), n));
             }
@@ -122,7 +122,7 @@ pub(crate) async fn each_task_is_claimed_once(queue: Subject) {
     }
 }
 
-pub(crate) async fn one_of_many_finishes_wins(queue: Subject) {
+pub async fn one_of_many_finishes_wins(queue: Subject) {
     let id = submit(&queue).await;
     let lease = Arc::new(claim(&queue).await);
     let mut finishes = JoinSet::new();

@@ -1,7 +1,8 @@
 //! From submission to the end.
 
-use azura_queue::{
-    EventKind, Finish, Labels, ListQuery, MAX_LOST_LEASES, NewTask, QueueError, State, TaskFailure, TaskId,
+use crate::{
+    EventKind, Finish, Labels, ListQuery, MAX_LOST_LEASES, NewTask, QueueError, Retry, State, TaskFailure,
+    TaskId,
 };
 use serde_json::json;
 
@@ -15,12 +16,12 @@ fn failed(retry: bool) -> Finish {
     Finish::Failed { failure, retry }
 }
 
-pub(crate) async fn a_task_lives_and_succeeds(queue: Subject) {
+pub async fn a_task_lives_and_succeeds(queue: Subject) {
     let task = NewTask::new("work").arg(json!({"size": 3})).arg("x").label("kind", "small");
     let id = queue.submit(task).await.unwrap();
     let record = queue.get(&id).await.unwrap();
     assert_eq!((record.id, record.state, record.attempt), (id, State::Pending, 0));
-    assert_eq!((record.name.as_str(), record.queue.as_str()), ("work", azura_queue::DEFAULT_QUEUE));
+    assert_eq!((record.name.as_str(), record.queue.as_str()), ("work", crate::DEFAULT_QUEUE));
     assert_eq!(record.args, [json!({"size": 3}), json!("x")]);
     assert_eq!(record.labels, Labels::from([("kind".into(), "small".into())]));
     assert_eq!((record.started_at, record.finished_at, &record.worker), (None, None, &None));
@@ -48,7 +49,7 @@ pub(crate) async fn a_task_lives_and_succeeds(queue: Subject) {
     assert_eq!((log[2].kind, &log[2].details), (EventKind::Success, &result));
 }
 
-pub(crate) async fn a_failure_is_recorded_and_told(queue: Subject) {
+pub async fn a_failure_is_recorded_and_told(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim(&queue).await;
     assert_eq!(queue.finish(&lease, failed(false)).await, Ok(State::Failure));
@@ -59,15 +60,18 @@ pub(crate) async fn a_failure_is_recorded_and_told(queue: Subject) {
     assert_eq!(last_details(&queue, &id).await, json!({"error_code": "BROKEN", "message": "it broke"}));
 }
 
-pub(crate) async fn a_retry_starts_anew(queue: Subject) {
-    let id = submit(&queue).await;
+pub async fn a_retry_starts_anew(queue: Subject) {
+    let retry = Retry::attempts(2).pauses(Duration::ZERO, Duration::ZERO);
+    let id = queue.submit(NewTask::new("work").retry(retry)).await.unwrap();
     let lease = claim(&queue).await;
     assert_eq!(queue.finish(&lease, failed(true)).await, Ok(State::Pending));
     let record = queue.get(&id).await.unwrap();
     assert_eq!((record.state, record.attempt, record.error), (State::Pending, 1, None));
     assert_eq!((record.started_at, record.finished_at, record.worker), (None, None, None));
+    assert_eq!((record.failures, record.dead), (1, false));
     let told = last_details(&queue, &id).await;
-    assert_eq!(told, json!({"reason": "retry", "error_code": "BROKEN", "message": "it broke"}));
+    let due = record.schedule.eta.unwrap();
+    assert_eq!(told, json!({"reason": "retry", "error_code": "BROKEN", "message": "it broke", "eta": due}));
 
     let lease = claim(&queue).await;
     assert_eq!(lease.attempt(), 2);
@@ -76,7 +80,7 @@ pub(crate) async fn a_retry_starts_anew(queue: Subject) {
     assert_eq!(kinds(&queue, &id).await, [PENDING, STARTED, PENDING, STARTED, EventKind::Success]);
 }
 
-pub(crate) async fn a_release_does_not_count(queue: Subject) {
+pub async fn a_release_does_not_count(queue: Subject) {
     let id = submit(&queue).await;
     for attempt in 1..=MAX_LOST_LEASES + 5 {
         let lease = claim(&queue).await;
@@ -87,7 +91,7 @@ pub(crate) async fn a_release_does_not_count(queue: Subject) {
     assert_eq!(queue.get(&id).await.unwrap().lost_leases, 0);
 }
 
-pub(crate) async fn ten_lost_leases_are_the_end(queue: Subject) {
+pub async fn ten_lost_leases_are_the_end(queue: Subject) {
     let id = submit(&queue).await;
     for lost in 1..MAX_LOST_LEASES {
         let _lost = claim_in_vain(&queue).await;
@@ -109,7 +113,7 @@ pub(crate) async fn ten_lost_leases_are_the_end(queue: Subject) {
     assert_eq!(try_claim(&queue, LONG).await, None);
 }
 
-pub(crate) async fn a_given_id_is_kept_and_taken_once(queue: Subject) {
+pub async fn a_given_id_is_kept_and_taken_once(queue: Subject) {
     let id: TaskId = "f1e46e69-9e7c-31b1-a4ff-11648f66b69e".parse().unwrap();
     assert_eq!(queue.submit(NewTask::new("work").id(id)).await, Ok(id));
     assert_eq!(queue.submit(NewTask::new("other").id(id)).await, Err(QueueError::Duplicate(id)));
@@ -118,7 +122,7 @@ pub(crate) async fn a_given_id_is_kept_and_taken_once(queue: Subject) {
     assert_eq!(try_claim(&queue, LONG).await, None);
 }
 
-pub(crate) async fn what_is_not_there_is_not_found(queue: Subject) {
+pub async fn what_is_not_there_is_not_found(queue: Subject) {
     let id = TaskId::random();
     let missing = QueueError::NotFound(id);
     assert_eq!(queue.get(&id).await, Err(missing.clone()));
@@ -129,7 +133,7 @@ pub(crate) async fn what_is_not_there_is_not_found(queue: Subject) {
     assert_eq!(queue.follow(&id, 0).await.err(), Some(missing));
 }
 
-pub(crate) async fn only_what_has_ended_is_deleted(queue: Subject) {
+pub async fn only_what_has_ended_is_deleted(queue: Subject) {
     let id = submit(&queue).await;
     assert_eq!(queue.delete(&id).await, Err(QueueError::NotFinished { id, state: State::Pending }));
     let lease = claim(&queue).await;
@@ -148,7 +152,7 @@ pub(crate) async fn only_what_has_ended_is_deleted(queue: Subject) {
     assert!(rest.iter().all(Result::is_ok) || rest.last() == Some(&Err(QueueError::NotFound(id))));
 }
 
-pub(crate) async fn texts_and_sizes_of_all_kinds_survive(queue: Subject) {
+pub async fn texts_and_sizes_of_all_kinds_survive(queue: Subject) {
     let text = "Ağaç 🌳 \u{0} \" \\ \r\n \u{2028} ﷽ e\u{301}";
     let big = "x".repeat(5_000_000);
     let value = json!({"text": text, "big": big, "n": 1.5e-300, "i": u64::MAX, "deep": [[[[]]]]});
@@ -156,7 +160,7 @@ pub(crate) async fn texts_and_sizes_of_all_kinds_survive(queue: Subject) {
     let id = queue.submit(task).await.unwrap();
     let lease = queue.claim(&WorkerId::new(text), &[text.to_owned()], LONG, LONG).await.unwrap().unwrap();
     assert_eq!(lease.task.args[0], value);
-    queue.append(&lease, &[NewEvent::new(Keep::All, value.clone())]).await.unwrap();
+    append(&queue, &lease, &[NewEvent::new(Keep::All, value.clone())]).await.unwrap();
     queue.finish(&lease, Finish::Succeeded(value.clone())).await.unwrap();
 
     let record = queue.get(&id).await.unwrap();
