@@ -49,8 +49,9 @@ pub trait Broker: Send + Sync + 'static {
     /// [`QueueError::InvalidCursor`](crate::QueueError::InvalidCursor) if the query's cursor is from no earlier page.
     async fn list(&self, query: &ListQuery) -> Result<Page<TaskRecord>>;
 
-    /// Takes, for `ttl`, the task of the lowest priority number that waits in any of `queues`, and among equals the one that was submitted
-    /// first; if there is none, waits for up to `wait`. Tasks that are not due yet and those of paused queues are passed over.
+    /// Takes, for `ttl`, the most urgent task that waits in any of `queues`; if there is none, waits for up to `wait`. Of those of one queue
+    /// that are equally urgent, what has come back comes first, and then what was submitted first. A backend tells apart at least the priorities
+    /// 0, 3, 6 and 9, and may take those between for the next lower one. Tasks that are not due yet and those of paused queues are passed over.
     /// The task becomes `STARTED` under a new attempt. `None` means that nothing came.
     ///
     /// The future may be dropped: a task that it had taken by then is at worst a lease that expires.

@@ -13,6 +13,8 @@ mod error;
 mod event;
 mod id;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod schedule;
 mod state;
 mod task;
@@ -27,6 +29,8 @@ pub use error::{QueueError, Result};
 pub use event::{Entry, EventKind, Keep, NewEvent, Seq};
 pub use id::{ParseTaskIdError, TaskId, WorkerId};
 pub use memory::MemoryQueue;
+#[cfg(feature = "redis")]
+pub use redis::{RedisOptions, RedisQueue};
 pub use schedule::{Hold, LEAST_URGENT, Retry, Schedule, TimeLimits, Unique};
 pub use state::{IllegalTransition, State, Transition};
 pub use task::{DEFAULT_QUEUE, Labels, NewTask, TaskFailure, TaskRecord};

@@ -39,7 +39,7 @@ fn op() -> impl Strategy<Value = Op> {
     // Small numbers count back from the newest lease, so that most histories get somewhere.
     let lease = prop_oneof![3 => Just(0), 1 => 0..20_usize];
     prop_oneof![
-        2 => (0..3_u8, any::<bool>()).prop_map(|(priority, keyed)| Op::Submit { priority, keyed }),
+        2 => (0..3_u8, any::<bool>()).prop_map(|(step, keyed)| Op::Submit { priority: 3 * step, keyed }),
         1 => (0..4).prop_map(|n| Op::Pause { paused: n == 0 }),
         1 => (0..20_usize).prop_map(|task| Op::Requeue { task }),
         1 => (0..2_usize).prop_map(|worker| Op::Disown { worker }),
@@ -178,14 +178,20 @@ impl Model {
                 let names = [DEFAULT_QUEUE.to_owned()];
                 let claimed = queue.claim(&WorkerId::new(WORKERS[worker]), &names, ttl, Duration::ZERO).await;
                 let claimed = claimed.unwrap();
-                let paused = self.paused;
-                // Of several that are equally urgent, the first.
-                let waiting = self
-                    .tasks
-                    .iter_mut()
-                    .filter(|task| !paused && task.state == State::Pending)
-                    .min_by_key(|task| task.priority);
-                assert_eq!(claimed.as_ref().map(Lease::id), waiting.as_ref().map(|task| task.id));
+                let waiting = || self.tasks.iter().filter(|task| task.state == State::Pending);
+                let urgency = waiting().map(|task| task.priority).min().filter(|_| !self.paused);
+                let equals: Vec<_> = waiting().filter(|task| Some(task.priority) == urgency).collect();
+                // What has come back, in any order, and then the first that was submitted.
+                let back = equals.iter().filter(|task| task.attempt > 0).map(|task| task.id);
+                let first = equals.first().map(|task| task.id);
+                let mut expected: Vec<_> = back.collect();
+                if expected.is_empty() {
+                    expected.extend(first);
+                }
+                assert_eq!(claimed.is_some(), !expected.is_empty());
+                assert!(claimed.as_ref().is_none_or(|lease| expected.contains(&lease.id())));
+                let id = claimed.as_ref().map(Lease::id);
+                let waiting = self.tasks.iter_mut().find(|task| Some(task.id) == id);
                 if let (Some(lease), Some(task)) = (claimed, waiting) {
                     task.change(Transition::Claim);
                     task.attempt += 1;

@@ -35,7 +35,7 @@ fn taken(by: TaskId) -> QueueResult<TaskId> {
 
 pub async fn the_urgent_come_first(queue: Subject) {
     let mut ids = Vec::new();
-    for priority in [5, 0, 9, 5, 0, 3] {
+    for priority in [6, 0, 9, 6, 0, 3] {
         ids.push(queue.submit(NewTask::new("work").priority(priority)).await.unwrap());
     }
     for n in [1, 4, 5, 0, 3, 2] {
@@ -46,10 +46,10 @@ pub async fn the_urgent_come_first(queue: Subject) {
 }
 
 pub async fn priorities_count_across_queues(queue: Subject) {
-    let slow = queue.submit(NewTask::new("work").queue("a").priority(6)).await.unwrap();
-    let first = queue.submit(NewTask::new("work").queue("b").priority(3)).await.unwrap();
-    let second = queue.submit(NewTask::new("work").queue("a").priority(3)).await.unwrap();
-    for id in [first, second, slow] {
+    let last = queue.submit(NewTask::new("work").queue("a").priority(6)).await.unwrap();
+    let second = queue.submit(NewTask::new("work").queue("b").priority(3)).await.unwrap();
+    let first = queue.submit(NewTask::new("work").queue("a")).await.unwrap();
+    for id in [first, second, last] {
         let both = ["a".to_owned(), "b".to_owned()];
         let lease = queue.claim(&WorkerId::new("x"), &both, LONG, Duration::ZERO).await.unwrap();
         assert_eq!(lease.unwrap().id(), id);

@@ -1,0 +1,4 @@
+-- Completes the record of a task that somebody else has sent with what its message says.
+local _, _, id, sub = unpack(ARGV, 1, 16)
+redis.call('HSETNX', task(id), 'sub', sub)
+return { 'ok' }

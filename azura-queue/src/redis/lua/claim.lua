@@ -1,0 +1,110 @@
+-- Takes a message out of its list and reserves it, in one step. Returns the task, or when the next one is due.
+local _, _, worker, ttl, fields = unpack(ARGV, 1, 16)
+local queues = {}
+for i = 6, #ARGV do
+  if redis.call('SISMEMBER', PAUSED, ARGV[i]) == 0 then table.insert(queues, ARGV[i]) end
+end
+expire()
+for _, queue in ipairs(queues) do
+  local ids = redis.call('ZRANGEBYSCORE', scheduled(queue), 0, NOW, 'LIMIT', 0, 1000)
+  for i = #ids, 1, -1 do
+    redis.call('ZREM', scheduled(queue), ids[i])
+    offer(ids[i], queue, nil, true)
+  end
+end
+
+-- Nobody can be told of what says not whose it is; it is kept for people to look at.
+local function unreadable(message)
+  redis.call('LPUSH', P .. 'unreadable', message)
+  redis.call('LTRIM', P .. 'unreadable', 0, 999)
+end
+
+local function is_uuid(id)
+  return type(id) == 'string' and string.match(id, '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$')
+end
+
+-- Records a task that somebody else has sent.
+local function adopt(id, queue, message, headers, properties)
+  local created = math.max(NOW, (tonumber(redis.call('GET', P .. 'clock')) or 0) + 1)
+  redis.call('SET', P .. 'clock', int(created))
+  local name = type(headers.task) == 'string' and headers.task or ''
+  redis.call('HSET', task(id), 'state', 'PENDING', 'attempt', 0, 'lost', 0, 'failures', 0, 'seq', 0, 'name', name,
+    'queue', queue, 'priority', tonumber(properties.priority) or 0, 'created', int(created), 'labels', '{}', 'msg', message)
+  if headers.ignore_result == true then redis.call('HSET', task(id), 'quiet', 1) end
+  local more = ''
+  for header, member in pairs({ parent_id = 'parent_id', group = 'group_id' }) do
+    if type(headers[header]) == 'string' then more = more .. ', "' .. member .. '": ' .. cjson.encode(headers[header]) end
+  end
+  if more ~= '' then redis.call('HSET', task(id), 'meta', more) end
+  local due, expires = moment(headers.eta), moment(headers.expires)
+  if due then redis.call('HSET', task(id), 'due', int(due)) end
+  if expires then redis.call('ZADD', EXPIRING, int(expires), id) end
+  redis.call('ZADD', P .. 'order', int(created), id)
+  redis.call('ZADD', P .. 'name:' .. name, int(created), id)
+  redis.call('ZADD', in_state('PENDING'), int(created), id)
+  redis.call('SADD', QUEUES, queue)
+  record(id, 'PENDING', 0, '{}', int(created))
+  if redis.call('GET', P .. 'revoked:' .. id) then redis.call('HSET', task(id), 'cancel', 1) end
+end
+
+local function take(queue, message)
+  local readable, envelope = pcall(cjson.decode, message)
+  local headers, properties = nil, nil
+  if readable and type(envelope) == 'table' then headers, properties = envelope.headers, envelope.properties end
+  if type(headers) ~= 'table' or type(properties) ~= 'table' or type(properties.delivery_tag) ~= 'string' then
+    return unreadable(message)
+  end
+  local id, tag = headers.id, properties.delivery_tag
+  if not is_uuid(id) then
+    if type(id) ~= 'string' or #id > 512 then return unreadable(message) end
+    return meta(id, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
+  end
+  id = string.lower(id)
+  local state = redis.call('HGET', task(id), 'state')
+  if not state then
+    adopt(id, queue, message, headers, properties)
+    if redis.call('HGET', task(id), 'cancel') then
+      revoke(id, 'PENDING', '{}', 'revoked')
+      return
+    end
+    expire()
+    state = redis.call('HGET', task(id), 'state')
+    local due = tonumber(redis.call('HGET', task(id), 'due') or 0)
+    if state == 'PENDING' and due > NOW then
+      redis.call('ZADD', scheduled(queue), int(due), id)
+      return
+    end
+  end
+  -- A message that was delivered twice.
+  if state ~= 'PENDING' then return end
+  local attempt = redis.call('HINCRBY', task(id), 'attempt', 1)
+  redis.call('HSET', task(id), 'started', int(NOW), 'worker', worker, 'tag', tag)
+  redis.call('ZADD', running(queue), int(NOW + ttl), id)
+  redis.call('ZADD', 'unacked_index', int(math.floor(NOW / 1000000)), tag)
+  redis.call('HSET', 'unacked', tag, '[' .. message .. ', "", ' .. cjson.encode(queue) .. ']')
+  local seq = change(id, 'PENDING', 'STARTED', '{"attempt":' .. attempt .. ',"from_epoch":0}')
+  meta(id, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
+  local sub = redis.call('HEXISTS', task(id), 'sub') == 1
+  local wanted = cjson.decode(fields)
+  return { 'task', id, seq, sub and '' or message, redis.call('HMGET', task(id), unpack(wanted)) }
+end
+
+for _, step in ipairs(STEPS) do
+  for _, queue in ipairs(queues) do
+    local message = redis.call('RPOP', queue .. step)
+    while message do
+      local taken = take(queue, message)
+      if taken then return taken end
+      message = redis.call('RPOP', queue .. step)
+    end
+  end
+end
+local next_due = nil
+for _, queue in ipairs(queues) do
+  local first = redis.call('ZRANGE', scheduled(queue), 0, 0, 'WITHSCORES')
+  if first[2] then
+    local due = type(first[2]) == 'string' and tonumber(first[2]) or first[2]
+    next_due = math.min(next_due or due, due)
+  end
+end
+return { 'none', next_due and int(math.max(next_due - NOW, 0)) or '' }

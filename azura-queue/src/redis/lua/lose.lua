@@ -1,0 +1,19 @@
+-- Takes back leases: those that have run out, or those of `worker`.
+local _, _, worker, most, error, result = unpack(ARGV, 1, 16)
+expire()
+local count = 0
+for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
+  local upto = worker == '' and int(NOW) or '+inf'
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', running(queue), '-inf', upto)) do
+    if worker == '' or redis.call('HGET', task(id), 'worker') == worker then
+      count = count + 1
+      local lost = redis.call('HINCRBY', task(id), 'lost', 1)
+      if lost < tonumber(most) then
+        give_back(id, queue, '{"reason":"lease lost"}', 'lease lost')
+      else
+        fail(id, queue, error, error, result, nil, not redis.call('HGET', task(id), 'cancel'))
+      end
+    end
+  end
+end
+return { 'ok', count }

@@ -1,0 +1,161 @@
+//! The queue in Redis, in the tongue of Celery.
+
+mod broker;
+mod follow;
+mod news;
+mod record;
+mod scripts;
+mod wire;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ::redis::{
+    Client, ErrorKind, RedisError,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use tokio::task::AbortHandle;
+
+use crate::{QueueError, Result, TaskId};
+use news::News;
+use scripts::Scripts;
+use wire::Signature;
+
+/// How long one command may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// A queue in Redis 6.2 or later: for many processes on many machines, Celery's clients and workers among them.
+///
+/// Waiting tasks are Celery's messages in Celery's lists, results are where Celery's clients look for them. Beside that, in keys of its own, it
+/// holds what makes it a queue: records, attempts, leases, logs. Each verb is one script and so one atomic step, by the clock of the server.
+///
+/// Priorities are Celery's over Redis: tasks of 0–2, 3–5, 6–8 and 9 are equally urgent.
+///
+/// A connection that is lost is made again. Calls that fail meanwhile say [`QueueError::Unavailable`]; followers and waiting claims go on where
+/// they were. Clones are handles to the same connection.
+///
+/// ```no_run
+/// # async fn f() -> azura_queue::Result<()> {
+/// use azura_queue::{Broker, NewTask, RedisQueue};
+///
+/// let queue = RedisQueue::connect("redis://127.0.0.1:6379/0").await?;
+/// queue.submit(NewTask::new("work")).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisQueue {
+    shared: Arc<Shared>,
+}
+
+/// How a [`RedisQueue`] is used.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RedisOptions {
+    /// What the keys that are not Celery's begin with.
+    pub prefix: String,
+    /// How long a log outlives its task; `None`: until the task is deleted.
+    pub log_ttl: Option<Duration>,
+}
+
+impl Default for RedisOptions {
+    /// The prefix `azura:`, and logs that last.
+    fn default() -> Self {
+        Self { prefix: "azura:".to_owned(), log_ttl: None }
+    }
+}
+
+struct Shared {
+    manager: ConnectionManager,
+    scripts: Scripts,
+    options: RedisOptions,
+    news: Arc<News>,
+    /// What is to follow tasks that somebody else has sent, by their attempt here.
+    chains: Mutex<HashMap<(TaskId, u32), Signature>>,
+    background: Vec<AbortHandle>,
+}
+
+impl RedisQueue {
+    /// Connects to `redis://[[user]:password@]host[:port][/db]`, or to a socket by `unix:///path[?db=..]`.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`] if there is no answer, [`QueueError::Storage`] if the address is none or the server refuses.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::connect_with(url, RedisOptions::default()).await
+    }
+
+    /// Connects with these options.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, options: RedisOptions) -> Result<Self> {
+        let client = Client::open(url).map_err(error)?;
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(ANSWER))
+            .set_connection_timeout(Some(CONNECT))
+            .set_number_of_retries(1);
+        let manager = ConnectionManager::new_with_config(client.clone(), config).await.map_err(error)?;
+        let news = Arc::new(News::default());
+        let listener =
+            tokio::spawn(news::listen(client.clone(), format!("{}news", options.prefix), Arc::clone(&news)));
+        news.rings_with(client);
+        let background = vec![listener.abort_handle()];
+        let shared = Shared {
+            manager,
+            scripts: Scripts::default(),
+            options,
+            news,
+            chains: Mutex::default(),
+            background,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+impl Shared {
+    fn chains(&self) -> std::sync::MutexGuard<'_, HashMap<(TaskId, u32), Signature>> {
+        self.chains.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.background.iter().for_each(AbortHandle::abort);
+        self.news.end();
+    }
+}
+
+impl fmt::Debug for RedisQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisQueue").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+/// Whether the same call may succeed later is all that callers need to know of an error.
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
+fn error(error: RedisError) -> QueueError {
+    let passes = error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.is_connection_refusal()
+        || matches!(
+            error.code(),
+            Some("LOADING" | "BUSY" | "OOM" | "READONLY" | "MISCONF" | "MASTERDOWN" | "TRYAGAIN")
+        );
+    if passes && error.kind() != ErrorKind::InvalidClientConfig {
+        QueueError::Unavailable(error.to_string())
+    } else {
+        QueueError::Storage(error.to_string())
+    }
+}
+
+/// An answer that is not what its script gives.
+fn strange(what: impl fmt::Debug) -> QueueError {
+    QueueError::Storage(format!("Redis gave a strange answer: {what:?}"))
+}

@@ -1,0 +1,172 @@
+//! Waking those who wait. What they then see, they read: a wake-up says no more than that there is something.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Duration,
+};
+
+use ::redis::{AsyncConnectionConfig, Client, RedisResult};
+use futures_util::StreamExt as _;
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+    time::sleep,
+};
+
+use super::wire;
+use crate::TaskId;
+
+/// The pauses between two tries to connect.
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(2);
+/// How long one look at a list waits for something to come.
+const LOOK: Duration = Duration::from_secs(2);
+/// The pause after something was seen in a list, until it is looked at again: what is there may not be due, or the queue may be paused.
+const PAUSE: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Wakes claims that wait.
+    pub(super) ready: Notify,
+    tasks: Mutex<HashMap<TaskId, Weak<Notify>>>,
+    bells: Mutex<Bells>,
+    client: OnceLock<Client>,
+    /// How many claims wait.
+    waiting: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Bells {
+    queues: HashSet<String>,
+    tasks: Vec<AbortHandle>,
+    ended: bool,
+}
+
+/// A claim that waits, for as long as this lives.
+pub(super) struct Waiting<'a>(&'a News);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|count| *count -= 1);
+    }
+}
+
+impl News {
+    pub(super) fn rings_with(&self, client: Client) {
+        let _ = self.client.set(client);
+    }
+
+    /// What is notified whenever something happens to a task.
+    pub(super) fn of(&self, id: TaskId) -> Arc<Notify> {
+        let mut tasks = lock(&self.tasks);
+        if let Some(notify) = tasks.get(&id).and_then(Weak::upgrade) {
+            return notify;
+        }
+        if tasks.len() >= 64 {
+            tasks.retain(|_, notify| notify.strong_count() > 0);
+        }
+        let notify = Arc::new(Notify::new());
+        tasks.insert(id, Arc::downgrade(&notify));
+        notify
+    }
+
+    fn tell(&self, what: &str) {
+        if what == "+" {
+            self.ready.notify_waiters();
+        } else if let Some(notify) =
+            what.parse().ok().and_then(|id: TaskId| lock(&self.tasks).get(&id).and_then(Weak::upgrade))
+        {
+            notify.notify_waiters();
+        }
+    }
+
+    fn tell_all(&self) {
+        self.ready.notify_waiters();
+        for notify in lock(&self.tasks).values().filter_map(Weak::upgrade) {
+            notify.notify_waiters();
+        }
+    }
+
+    /// Also hears of messages that others put into the lists of these queues, for as long as what this returns lives.
+    pub(super) fn wait_for(self: &Arc<Self>, queues: &[String]) -> Waiting<'_> {
+        self.waiting.send_modify(|count| *count += 1);
+        let mut bells = lock(&self.bells);
+        if let Some(client) = self.client.get().filter(|_| !bells.ended) {
+            for queue in queues {
+                if bells.queues.insert(queue.clone()) {
+                    for step in [0, 3, 6, 9] {
+                        let bell = ring(client.clone(), wire::list(queue, step), Arc::clone(self));
+                        bells.tasks.push(tokio::spawn(bell).abort_handle());
+                    }
+                }
+            }
+        }
+        drop(bells);
+        Waiting(self)
+    }
+
+    pub(super) fn end(&self) {
+        let mut bells = lock(&self.bells);
+        bells.ended = true;
+        bells.tasks.drain(..).for_each(|task| task.abort());
+    }
+}
+
+/// Listens to what our own scripts tell, on a connection of its own that is made again when it breaks.
+pub(super) async fn listen(client: Client, channel: String, news: Arc<News>) {
+    let mut pause = FIRST;
+    loop {
+        let listening = async {
+            let mut connection = client.get_async_pubsub().await?;
+            connection.subscribe(&channel).await?;
+            // What happened while nobody listened is not told again.
+            news.tell_all();
+            pause = FIRST;
+            let mut messages = connection.into_on_message();
+            while let Some(message) = messages.next().await {
+                news.tell(&message.get_payload::<String>()?);
+            }
+            RedisResult::Ok(())
+        };
+        if let Err(error) = listening.await {
+            tracing::warn!(%error, "the connection to Redis is lost; trying again");
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+/// Rings when there is something in a list: moving its last message to its own end waits for one, and changes nothing.
+async fn ring(client: Client, list: String, news: Arc<News>) {
+    let mut waiting = news.waiting.subscribe();
+    let mut pause = FIRST;
+    loop {
+        let looking = async {
+            let config = AsyncConnectionConfig::new().set_response_timeout(None);
+            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+            loop {
+                if waiting.wait_for(|count| *count > 0).await.is_err() {
+                    return RedisResult::Ok(());
+                }
+                let mut look = ::redis::cmd("BLMOVE");
+                look.arg(&list).arg(&list).arg("RIGHT").arg("RIGHT").arg(LOOK.as_secs());
+                let seen: ::redis::Value = look.query_async(&mut connection).await?;
+                pause = FIRST;
+                if seen != ::redis::Value::Nil {
+                    news.ready.notify_waiters();
+                    sleep(PAUSE).await;
+                }
+            }
+        };
+        if looking.await.is_ok() {
+            return;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,87 @@
+//! A task's record, as a hash.
+
+use std::str::FromStr;
+
+use ::redis::Value as Answer;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::strange;
+use crate::{Result, Schedule, TaskId, TaskRecord};
+
+/// The fields of the hash that are the record's.
+pub(super) const FIELDS: [&str; 17] = [
+    "name", "queue", "sub", "labels", "state", "attempt", "lost", "failures", "dead", "cancel", "created",
+    "started", "finished", "due", "result", "error", "worker",
+];
+
+/// What was submitted and never changes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Submitted {
+    pub(super) args: Vec<Value>,
+    #[serde(default)]
+    pub(super) kwargs: Map<String, Value>,
+    pub(super) schedule: Schedule,
+}
+
+/// Microseconds since 1970.
+pub(super) fn micros(moment: Timestamp) -> i64 {
+    moment.as_microsecond()
+}
+
+pub(super) fn timestamp(micros: i64) -> Result<Timestamp> {
+    Timestamp::from_microsecond(micros).map_err(|_| strange(micros))
+}
+
+/// The record, of the values of [`FIELDS`]; `None` if there is no such task.
+pub(super) fn read(id: TaskId, values: &[Answer]) -> Result<Option<TaskRecord>> {
+    let text = |field: &str| -> Result<Option<&str>> {
+        let place = FIELDS.iter().position(|name| *name == field);
+        match place.and_then(|place| values.get(place)) {
+            Some(Answer::BulkString(bytes)) => {
+                std::str::from_utf8(bytes).map(Some).map_err(|_| strange(field))
+            }
+            Some(Answer::Nil) => Ok(None),
+            other => Err(strange((field, other))),
+        }
+    };
+    let moment = |field| parsed(text(field)?)?.map(timestamp).transpose();
+    let (Some(name), Some(queue), Some(state)) = (text("name")?, text("queue")?, text("state")?) else {
+        return Ok(None);
+    };
+    let mut submitted: Submitted = decoded(text("sub")?)?.unwrap_or_default();
+    if let Some(due) = moment("due")? {
+        submitted.schedule.eta = Some(due);
+    }
+    let record = json!({
+        "id": id,
+        "name": name,
+        "queue": queue,
+        "args": submitted.args,
+        "kwargs": submitted.kwargs,
+        "schedule": submitted.schedule,
+        "state": state,
+        "attempt": parsed::<u32>(text("attempt")?)?.unwrap_or(0),
+        "lost_leases": parsed::<u32>(text("lost")?)?.unwrap_or(0),
+        "failures": parsed::<u32>(text("failures")?)?.unwrap_or(0),
+        "dead": text("dead")?.is_some(),
+        "labels": decoded::<Value>(text("labels")?)?.unwrap_or_else(|| json!({})),
+        "created_at": moment("created")?.unwrap_or_default(),
+        "started_at": moment("started")?,
+        "finished_at": moment("finished")?,
+        "result": decoded::<Value>(text("result")?)?,
+        "error": decoded::<Value>(text("error")?)?,
+        "cancel_requested": text("cancel")?.is_some(),
+        "worker": text("worker")?,
+    });
+    serde_json::from_value(record).map(Some).map_err(|error| strange(error.to_string()))
+}
+
+fn parsed<T: FromStr>(text: Option<&str>) -> Result<Option<T>> {
+    text.map(|text| text.parse().map_err(|_| strange(text))).transpose()
+}
+
+fn decoded<T: for<'a> Deserialize<'a>>(text: Option<&str>) -> Result<Option<T>> {
+    text.map(|text| serde_json::from_str(text).map_err(|error| strange(error.to_string()))).transpose()
+}

@@ -1,0 +1,222 @@
+//! Celery's messages: an envelope in JSON around a body in JSON in base64.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{Schedule, TaskFailure, TaskId, TimeLimits};
+
+/// The separator of a queue's name and a step of priority.
+const SEPARATOR: &str = "\u{6}\u{16}";
+
+/// The list that messages of a queue and a priority wait in.
+pub(super) fn list(queue: &str, priority: u8) -> String {
+    match priority.min(9) / 3 * 3 {
+        0 => queue.to_owned(),
+        step => format!("{queue}{SEPARATOR}{step}"),
+    }
+}
+
+/// What is to be done, as a message tells it.
+pub(super) struct Outgoing<'a> {
+    pub(super) id: TaskId,
+    pub(super) name: &'a str,
+    pub(super) queue: &'a str,
+    pub(super) args: &'a [Value],
+    pub(super) kwargs: &'a Map<String, Value>,
+    pub(super) schedule: &'a Schedule,
+    pub(super) root: Option<&'a str>,
+    pub(super) parent: Option<TaskId>,
+    pub(super) reply_to: Option<&'a str>,
+    pub(super) chain: &'a [Value],
+}
+
+/// A message as Celery's own clients write it.
+pub(super) fn message(task: &Outgoing<'_>) -> String {
+    let chain = if task.chain.is_empty() { Value::Null } else { task.chain.into() };
+    let body = json!([
+        task.args,
+        task.kwargs,
+        {"callbacks": null, "errbacks": null, "chain": chain, "chord": null}
+    ]);
+    let id = task.id.to_string();
+    let seconds = |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_secs_f64());
+    let TimeLimits { soft, hard } = task.schedule.limits;
+    json!({
+        "body": BASE64.encode(body.to_string()),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {
+            "lang": "rs",
+            "task": task.name,
+            "id": id,
+            "shadow": null,
+            "eta": task.schedule.eta,
+            "expires": task.schedule.expires,
+            "group": null,
+            "group_index": null,
+            "retries": 0,
+            "timelimit": [seconds(hard), seconds(soft)],
+            "root_id": task.root.unwrap_or(&id),
+            "parent_id": task.parent,
+            "argsrepr": repr(&Value::from(task.args)),
+            "kwargsrepr": repr(&Value::from(task.kwargs.clone())),
+            "origin": format!("azura-queue@{}", std::process::id()),
+            "ignore_result": false,
+        },
+        "properties": {
+            "correlation_id": id,
+            "reply_to": task.reply_to,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": task.queue},
+            "priority": task.schedule.priority,
+            "body_encoding": "base64",
+            "delivery_tag": Uuid::new_v4(),
+        },
+    })
+    .to_string()
+}
+
+/// What people see of arguments; long ones are cut.
+fn repr(value: &Value) -> String {
+    let text = value.to_string();
+    if text.len() <= 1024 { text } else { text.chars().take(1024).chain("...".chars()).collect() }
+}
+
+/// A task to be sent on, as Celery writes it down.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Signature {
+    pub(super) task: String,
+    #[serde(default)]
+    pub(super) args: Vec<Value>,
+    #[serde(default)]
+    pub(super) kwargs: Map<String, Value>,
+    #[serde(default)]
+    pub(super) options: Options,
+    #[serde(default)]
+    pub(super) immutable: bool,
+    /// What comes after it, the next one last.
+    #[serde(skip)]
+    pub(super) rest: Vec<Value>,
+    #[serde(skip)]
+    pub(super) root: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Options {
+    pub(super) task_id: Option<TaskId>,
+    pub(super) queue: Option<String>,
+    pub(super) priority: Option<u8>,
+    pub(super) reply_to: Option<String>,
+}
+
+impl Signature {
+    /// The list and the message of this task, after one of this id that came to `result`.
+    pub(super) fn send(mut self, parent: TaskId, result: &Value) -> (String, String) {
+        if !self.immutable {
+            self.args.insert(0, result.clone());
+        }
+        let Options { task_id, queue, priority, reply_to } = self.options;
+        let queue = queue.unwrap_or_else(|| crate::DEFAULT_QUEUE.to_owned());
+        let schedule = Schedule { priority: priority.unwrap_or(0).min(9), ..Schedule::default() };
+        let text = message(&Outgoing {
+            id: task_id.unwrap_or_else(TaskId::random),
+            name: &self.task,
+            queue: &queue,
+            args: &self.args,
+            kwargs: &self.kwargs,
+            schedule: &schedule,
+            root: self.root.as_deref(),
+            parent: Some(parent),
+            reply_to: reply_to.as_deref(),
+            chain: &self.rest,
+        });
+        (list(&queue, schedule.priority), text)
+    }
+}
+
+/// What somebody else has sent.
+pub(super) struct Incoming {
+    pub(super) args: Vec<Value>,
+    pub(super) kwargs: Map<String, Value>,
+    pub(super) schedule: Schedule,
+    pub(super) next: Option<Signature>,
+}
+
+/// Reads a message; the failure is what its sender is to be told.
+pub(super) fn read(text: &str) -> Result<Incoming, TaskFailure> {
+    let wrong = |message: String| TaskFailure::new("MESSAGE_INVALID", message);
+    let envelope: Value =
+        serde_json::from_str(text).map_err(|error| wrong(format!("the message is not JSON: {error}")))?;
+    let kind = envelope["content-type"].as_str().unwrap_or_default();
+    if kind != "application/json" {
+        return Err(wrong(format!("the content type {kind:?} is not taken; only application/json is")));
+    }
+    let body = envelope["body"].as_str().ok_or_else(|| wrong("the message has no body".into()))?;
+    let body = match envelope["properties"]["body_encoding"].as_str() {
+        Some("base64") => {
+            BASE64.decode(body).map_err(|error| wrong(format!("the body is not base64: {error}")))?
+        }
+        None => body.into(),
+        Some(other) => {
+            return Err(wrong(format!("the body encoding {other:?} is not taken; only base64 is")));
+        }
+    };
+    let body: Value =
+        serde_json::from_slice(&body).map_err(|error| wrong(format!("the body is not JSON: {error}")))?;
+    let Value::Array(parts) = body else { return Err(wrong("the body is not [args, kwargs, embed]".into())) };
+    let [Value::Array(args), Value::Object(kwargs), embed] = &parts[..] else {
+        return Err(wrong("the body is not [args, kwargs, embed]".into()));
+    };
+    for unknown in ["callbacks", "errbacks", "chord"] {
+        let absent = match &embed[unknown] {
+            Value::Null => true,
+            Value::Array(list) => list.is_empty(),
+            _ => false,
+        };
+        if !absent {
+            return Err(TaskFailure::new(
+                "UNSUPPORTED_FEATURE",
+                format!("`{unknown}` is not supported here; a chain is"),
+            ));
+        }
+    }
+    let headers = &envelope["headers"];
+    let mut next = None;
+    if let Value::Array(chain) = &embed["chain"]
+        && let Some((first, rest)) = chain.split_last()
+    {
+        let mut signature: Signature = serde_json::from_value(first.clone())
+            .map_err(|error| wrong(format!("the next task of the chain cannot be read: {error}")))?;
+        signature.rest = rest.to_vec();
+        signature.root = headers["root_id"].as_str().map(str::to_owned);
+        next = Some(signature);
+    }
+    let limit = |n: usize| headers["timelimit"][n].as_f64().filter(|limit| (0.0..1e9).contains(limit));
+    let mut schedule = Schedule {
+        priority: envelope["properties"]["priority"].as_u64().unwrap_or(0).min(9) as u8,
+        eta: headers["eta"].as_str().and_then(|eta| eta.parse().ok()),
+        expires: headers["expires"].as_str().and_then(|expires| expires.parse().ok()),
+        ..Schedule::default()
+    };
+    schedule.limits.hard = limit(0).map(std::time::Duration::from_secs_f64);
+    schedule.limits.soft = limit(1).map(std::time::Duration::from_secs_f64);
+    Ok(Incoming { args: args.clone(), kwargs: kwargs.clone(), schedule, next })
+}
+
+/// How Celery's clients are told of a failure: they make an exception of it.
+pub(super) fn exception(failure: &TaskFailure, name: &str) -> Value {
+    if failure.code == TaskFailure::UNKNOWN_TASK {
+        return json!({"exc_type": "NotRegistered", "exc_message": [name], "exc_module": "celery.exceptions"});
+    }
+    let words = failure.code.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let kind: String = words
+        .map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
+        })
+        .collect();
+    let kind = if kind.starts_with(|c: char| c.is_ascii_alphabetic()) { kind } else { "TaskError".into() };
+    json!({"exc_type": kind, "exc_message": [failure.message], "exc_module": "azura"})
+}
