@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::{
     Entry, Labels, NewEvent, NewTask, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId,
+    WorkerInfo,
 };
 
 /// A task that loses this many leases is given up: `FAILURE` with the code [`TaskFailure::WORKER_LOST`].
@@ -114,6 +115,24 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
     async fn holders(&self) -> Result<Vec<WorkerId>>;
+
+    /// A worker says that it is there, and will be for `ttl` if it says no more. Every [`Worker`](crate::Worker) does so with its heartbeats.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn attend(&self, worker: &WorkerInfo, ttl: Duration) -> Result<()>;
+
+    /// A worker says that it is there no more.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn leave(&self, worker: &WorkerId) -> Result<()>;
+
+    /// Who is there, by name.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn workers(&self) -> Result<Vec<WorkerInfo>>;
 
     /// Submits a dead letter once more, as a new task with the labels changed as by [`annotate`](Self::annotate), and returns its id.
     /// The old one stays `FAILURE`, but is no dead letter any more.

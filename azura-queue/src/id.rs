@@ -57,10 +57,12 @@ impl WorkerId {
         Self(name.into())
     }
 
-    /// A name that holds this process' id and a random part.
+    /// A name that holds this process' id, a random part, and this machine's name where that is known.
     pub fn random() -> Self {
         let random = Uuid::new_v4().simple().to_string();
-        Self(format!("worker-{}-{}", std::process::id(), &random[..8]))
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+        let host = host.as_deref().map_or("localhost", str::trim);
+        Self(format!("azura-{}-{}@{host}", std::process::id(), &random[..8]))
     }
 
     /// The name.

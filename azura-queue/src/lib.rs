@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod id;
 mod memory;
+mod presence;
 #[cfg(feature = "redis")]
 mod redis;
 mod schedule;
@@ -29,6 +30,7 @@ pub use error::{QueueError, Result};
 pub use event::{Entry, EventKind, Keep, NewEvent, Seq};
 pub use id::{ParseTaskIdError, TaskId, WorkerId};
 pub use memory::MemoryQueue;
+pub use presence::WorkerInfo;
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisQueue};
 pub use schedule::{Hold, LEAST_URGENT, Retry, Schedule, TimeLimits, Unique};

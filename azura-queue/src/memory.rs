@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, clock,
+    QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
 };
 use table::Table;
 
@@ -160,6 +160,20 @@ impl Broker for MemoryQueue {
 
     async fn holders(&self) -> Result<Vec<WorkerId>> {
         Ok(self.shared.table().holders())
+    }
+
+    async fn attend(&self, worker: &WorkerInfo, ttl: Duration) -> Result<()> {
+        self.shared.table().attend(worker, ttl);
+        Ok(())
+    }
+
+    async fn leave(&self, worker: &WorkerId) -> Result<()> {
+        self.shared.table().leave(worker);
+        Ok(())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>> {
+        Ok(self.shared.table().workers())
     }
 
     async fn requeue(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<TaskId> {

@@ -1,14 +1,22 @@
 //! Workers: they take tasks and have them done.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use serde_json::Value;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    DEFAULT_QUEUE, Lease, Queue, Result, TaskContext, TaskFailure, WorkerId,
+    DEFAULT_QUEUE, Lease, Queue, Result, TaskContext, TaskFailure, WorkerId, WorkerInfo,
     attempt::{self, Pace},
     backoff::persist,
     clock,
@@ -46,15 +54,19 @@ pub struct Worker {
     slots: usize,
     ttl: Duration,
     pace: Pace,
+    /// What it does and has done.
+    status: Mutex<WorkerInfo>,
 }
 
 impl Worker {
     /// A worker without handlers, for the [`DEFAULT_QUEUE`]: one task at a time, leases of 15 s, heartbeats every 5 s,
     /// 30 s of grace at shutdown.
     pub fn new(queue: Arc<dyn Queue>) -> Self {
+        let id = WorkerId::random();
         Self {
             queue,
-            id: WorkerId::random(),
+            status: Mutex::new(WorkerInfo::new(id.clone())),
+            id,
             queues: vec![DEFAULT_QUEUE.to_owned()],
             handlers: HashMap::new(),
             slots: 1,
@@ -107,8 +119,17 @@ impl Worker {
     ///
     /// Errors of the queue are logged and waited out.
     pub async fn run(self, shutdown: CancellationToken) {
+        {
+            let mut status = self.status();
+            status.id = self.id.clone();
+            status.queues.clone_from(&self.queues);
+            status.handlers = self.handlers.keys().cloned().collect();
+            status.handlers.sort();
+            status.slots = self.slots;
+        }
         let worker = Arc::new(self);
         let mut tasks = JoinSet::new();
+        worker.attend().await;
         for _ in 0..worker.slots {
             tasks.spawn(Arc::clone(&worker).serve(shutdown.clone()));
         }
@@ -117,6 +138,21 @@ impl Worker {
             if let Err(error) = ended {
                 tracing::error!(%error, "a part of the worker failed");
             }
+        }
+        if let Ok(Err(error)) = timeout(PAUSE, worker.queue.leave(&worker.id)).await {
+            tracing::warn!(%error, "the worker could not say that it leaves");
+        }
+    }
+
+    fn status(&self) -> MutexGuard<'_, WorkerInfo> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that it is there.
+    async fn attend(&self) {
+        let status = self.status().clone();
+        if let Err(error) = self.queue.attend(&status, self.ttl).await {
+            tracing::warn!(%error, "the worker could not say that it is there");
         }
     }
 
@@ -141,8 +177,13 @@ impl Worker {
     async fn attempt(&self, lease: Lease, shutdown: &CancellationToken) {
         let span = tracing::info_span!("task", id = %lease.id(), attempt = lease.attempt());
         let handler = self.handlers.get(&lease.task.name).cloned();
+        let (id, name) = (lease.id(), lease.task.name.clone());
+        self.status().running.push(id);
         let cx = TaskContext::new(Arc::clone(&self.queue), lease, self.ttl);
         attempt::run(cx, handler, self.pace, shutdown).instrument(span).await;
+        let mut status = self.status();
+        status.running.retain(|running| *running != id);
+        *status.done.entry(name).or_default() += 1;
     }
 
     /// Takes back what other workers lost.
@@ -155,6 +196,7 @@ impl Worker {
                 // The whole process stood still, and its own heartbeats are as late as everybody else's seem to be.
                 continue;
             }
+            self.attend().await;
             match self.queue.reap().await {
                 Ok(0) => {}
                 Ok(lost) => tracing::warn!(lost, "leases ran out"),

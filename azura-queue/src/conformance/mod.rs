@@ -114,6 +114,7 @@ macro_rules! conformance_suite {
                 schedule::a_paused_queue_gives_nothing,
                 schedule::queues_are_counted,
                 schedule::a_dead_worker_is_disowned,
+                schedule::workers_are_there_until_they_leave_or_are_silent,
             }
 
             /// Random histories of operations.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::{
     Finish, Hold, ListQuery, MAX_LOST_LEASES, QueueError, QueueStats, Retry, State, TaskFailure, Unique,
-    clock,
+    WorkerInfo, clock,
 };
 
 /// Long enough to look at what is not due yet, short enough to wait for it.
@@ -266,4 +266,22 @@ pub async fn a_dead_worker_is_disowned(queue: Subject) {
     let stale = QueueError::StaleLease { id: ids[0], attempt: 1 };
     assert_eq!(queue.heartbeat(&leases[0], LONG).await, Err(stale));
     assert!(queue.heartbeat(&leases[1], LONG).await.is_ok());
+}
+
+pub async fn workers_are_there_until_they_leave_or_are_silent(queue: Subject) {
+    assert_eq!(queue.workers().await, Ok(vec![]));
+    let mut first = WorkerInfo::new("first".into());
+    first.queues = queues();
+    first.done.insert("work".into(), 3);
+    let (second, silent) = (WorkerInfo::new("second".into()), WorkerInfo::new("silent".into()));
+    for worker in [&second, &first, &silent] {
+        let ttl = if *worker == silent { Duration::ZERO } else { LONG };
+        queue.attend(worker, ttl).await.unwrap();
+    }
+    assert_eq!(queue.workers().await, Ok(vec![first.clone(), second.clone()]));
+    first.running.push(TaskId::random());
+    queue.attend(&first, LONG).await.unwrap();
+    queue.leave(&second.id).await.unwrap();
+    queue.leave(&second.id).await.unwrap();
+    assert_eq!(queue.workers().await, Ok(vec![first]));
 }

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     Entry, EventKind, Finish, Hold, Keep, Labels, Lease, ListQuery, MAX_LOST_LEASES, NewEvent, NewTask, Page,
     QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, Transition, Unique,
-    WorkerId, clock, event::not_yet_stored, task::relabel,
+    WorkerId, WorkerInfo, clock, event::not_yet_stored, task::relabel,
 };
 
 #[derive(Default)]
@@ -33,6 +33,8 @@ pub(super) struct Table {
     keys: HashMap<String, (TaskId, Option<Instant>)>,
     /// The queues of which nothing is claimed.
     paused: BTreeSet<String>,
+    /// Who is there, and until when.
+    workers: BTreeMap<WorkerId, (WorkerInfo, Instant)>,
     /// How many tasks were ever recorded.
     recorded: u64,
 }
@@ -270,6 +272,20 @@ impl Table {
             }
         }
         Ok(lost.len())
+    }
+
+    pub(super) fn attend(&mut self, worker: &WorkerInfo, ttl: Duration) {
+        self.workers.insert(worker.id.clone(), (worker.clone(), clock::after(ttl)));
+    }
+
+    pub(super) fn leave(&mut self, worker: &WorkerId) {
+        self.workers.remove(worker);
+    }
+
+    pub(super) fn workers(&mut self) -> Vec<WorkerInfo> {
+        let now = clock::now();
+        self.workers.retain(|_, (_, until)| *until > now);
+        self.workers.values().map(|(worker, _)| worker.clone()).collect()
     }
 
     pub(super) fn requeue(

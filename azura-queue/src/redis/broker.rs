@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
-    RedisQueue, Shared, error, follow,
+    RedisQueue, Shared, control, error, follow,
     record::{self, FIELDS, Submitted, micros},
     strange,
     wire::{self, Outgoing},
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Broker, Entry, EventLog, Finish, Heartbeat, Hold, Keep, Labels, Lease, ListQuery, MAX_LOST_LEASES,
     NewEvent, NewTask, Page, QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord,
-    WorkerId, clock, task::relabel,
+    WorkerId, WorkerInfo, clock, task::relabel,
 };
 
 /// How many records are looked at in one go when a listing is narrowed down.
@@ -56,7 +56,10 @@ impl Shared {
         }
     }
 
-    async fn records(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>> {
+    pub(super) async fn records(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipe = pipe();
         for id in ids {
             pipe.cmd("HMGET").arg(self.key("task", id)).arg(&FIELDS);
@@ -153,9 +156,11 @@ impl Shared {
         if !message.is_empty()
             && let Err(failure) = self.adopt(&mut lease, &message).await?
         {
+            self.claimed(&lease.task, worker).await;
             self.finish(&lease, Finish::Failed { failure, retry: false }).await?;
             return Ok(Err(Some(Duration::ZERO)));
         }
+        self.claimed(&lease.task, worker).await;
         Ok(Ok(lease))
     }
 
@@ -189,6 +194,7 @@ impl Shared {
     }
 
     async fn finish(&self, lease: &Lease, how: Finish) -> Result<State> {
+        let told = finished_event(lease, &how);
         let next = self.chains().remove(&(lease.id(), lease.attempt()));
         let mut call = self.call(&self.scripts.finish);
         call.arg(lease.id().to_string()).arg(lease.attempt());
@@ -213,8 +219,30 @@ impl Shared {
             Finish::Cancelled => drop(call.arg("REVOKED").arg(&["", "", "", "", "", "", ""])),
             Finish::Released => drop(call.arg("RELEASED").arg(&["", "", "", "", "", "", ""])),
         }
-        let rest = self.run_leased(lease, &call).await?;
-        state(&text(rest.into_iter().next())?)
+        let rest = self.run_leased(lease, &call).await;
+        self.control.running().remove(&lease.id());
+        let rest = rest?;
+        let state = state(&text(rest.into_iter().next())?)?;
+        let (kind, fields) = match state {
+            // A cancel request came first.
+            State::Revoked => (
+                "task-revoked",
+                json!({"terminated": true, "signum": 15, "expired": false, "state": "REVOKED"}),
+            ),
+            State::Pending => ("task-retried", json!({"exception": "Retry()", "traceback": null})),
+            _ => told,
+        };
+        self.task_event(kind, &lease.worker, lease.id(), fields).await;
+        Ok(state)
+    }
+
+    pub(super) async fn cancel(&self, id: &TaskId) -> Result<State> {
+        let mut call = self.call(&self.scripts.cancel);
+        call.arg(id.to_string());
+        match self.run(&call).await? {
+            (ok, rest) if ok == "ok" => state(&text(rest.into_iter().next())?),
+            _ => Err(QueueError::NotFound(*id)),
+        }
     }
 
     /// Takes back leases: those of a worker, or those that have run out.
@@ -403,12 +431,7 @@ impl Broker for RedisQueue {
     }
 
     async fn cancel(&self, id: &TaskId) -> Result<State> {
-        let mut call = self.shared.call(&self.shared.scripts.cancel);
-        call.arg(id.to_string());
-        match self.shared.run(&call).await? {
-            (ok, rest) if ok == "ok" => state(&text(rest.into_iter().next())?),
-            _ => Err(QueueError::NotFound(*id)),
-        }
+        self.shared.cancel(id).await
     }
 
     async fn reap(&self) -> Result<usize> {
@@ -426,6 +449,39 @@ impl Broker for RedisQueue {
         workers.sort();
         workers.dedup();
         Ok(workers.into_iter().map(WorkerId::new).collect())
+    }
+
+    async fn attend(&self, worker: &WorkerInfo, ttl: Duration) -> Result<()> {
+        let mut connection = self.shared.manager.clone();
+        // The least that a key can live; it is gone before anybody looks.
+        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 40);
+        let key = self.shared.key("worker", &worker.id);
+        connection.pset_ex::<_, _, ()>(key, encoded(worker)?, ttl).await.map_err(error)?;
+        self.shared.heard_of(worker).await;
+        Ok(())
+    }
+
+    async fn leave(&self, worker: &WorkerId) -> Result<()> {
+        self.shared.gone(worker).await;
+        self.shared.manager.clone().del(self.shared.key("worker", worker)).await.map_err(error)
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>> {
+        let mut connection = self.shared.manager.clone();
+        let mut keys: Vec<String> = Vec::new();
+        let mut found = connection.scan_match(self.shared.key("worker", &"*")).await.map_err(error)?;
+        while let Some(key) = found.next_item().await {
+            keys.push(key.map_err(error)?);
+        }
+        drop(found);
+        keys.sort();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let texts: Vec<Option<String>> = connection.mget(keys).await.map_err(error)?;
+        let read = |text: &String| serde_json::from_str(text).map_err(|error| strange(error.to_string()));
+        texts.iter().flatten().map(read).collect()
     }
 
     async fn requeue(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<TaskId> {
@@ -524,6 +580,27 @@ impl EventLog for RedisQueue {
         } else {
             Err(QueueError::NotFound(*id))
         }
+    }
+}
+
+/// What Flower is told of the end of an attempt.
+fn finished_event(lease: &Lease, how: &Finish) -> (&'static str, Value) {
+    let began = lease.task.started_at.unwrap_or(lease.task.created_at);
+    match how {
+        Finish::Succeeded(value) => {
+            let runtime = clock::timestamp().duration_since(began).as_secs_f64();
+            ("task-succeeded", json!({"result": control::repr(value), "runtime": runtime}))
+        }
+        Finish::Failed { failure, .. } => {
+            let shown = wire::exception(failure, &lease.task.name);
+            let exception = format!(
+                "{}({})",
+                shown["exc_type"].as_str().unwrap_or_default(),
+                control::repr(&shown["exc_message"][0])
+            );
+            ("task-failed", json!({"exception": exception, "traceback": failure.traceback}))
+        }
+        Finish::Cancelled | Finish::Released => ("task-retried", json!({})),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The queue in Redis, in the tongue of Celery.
 
 mod broker;
+mod control;
 mod follow;
 mod news;
 mod record;
@@ -18,9 +19,10 @@ use ::redis::{
     Client, ErrorKind, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use tokio::task::AbortHandle;
+use tokio::{sync::mpsc, task::AbortHandle};
 
 use crate::{QueueError, Result, TaskId};
+use control::Control;
 use news::News;
 use scripts::Scripts;
 use wire::Signature;
@@ -78,6 +80,8 @@ struct Shared {
     news: Arc<News>,
     /// What is to follow tasks that somebody else has sent, by their attempt here.
     chains: Mutex<HashMap<(TaskId, u32), Signature>>,
+    database: i64,
+    control: Control,
     background: Vec<AbortHandle>,
 }
 
@@ -102,8 +106,10 @@ impl RedisQueue {
             .set_number_of_retries(1);
         let manager = ConnectionManager::new_with_config(client.clone(), config).await.map_err(error)?;
         let news = Arc::new(News::default());
-        let listener =
-            tokio::spawn(news::listen(client.clone(), format!("{}news", options.prefix), Arc::clone(&news)));
+        let database = client.get_connection_info().redis_settings().db();
+        let channels = [format!("{}news", options.prefix), format!("/{database}.celery.pidbox")];
+        let (asked, asking) = mpsc::channel(64);
+        let listener = tokio::spawn(news::listen(client.clone(), channels, Arc::clone(&news), asked));
         news.rings_with(client);
         let background = vec![listener.abort_handle()];
         let shared = Shared {
@@ -112,9 +118,13 @@ impl RedisQueue {
             options,
             news,
             chains: Mutex::default(),
+            database,
+            control: Control::default(),
             background,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        tokio::spawn(control::attend(Arc::downgrade(&shared), asking));
+        Ok(Self { shared })
     }
 }
 

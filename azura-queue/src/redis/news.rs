@@ -9,7 +9,7 @@ use std::{
 use ::redis::{AsyncConnectionConfig, Client, RedisResult};
 use futures_util::StreamExt as _;
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, mpsc, watch},
     task::AbortHandle,
     time::sleep,
 };
@@ -114,18 +114,28 @@ impl News {
 }
 
 /// Listens to what our own scripts tell, on a connection of its own that is made again when it breaks.
-pub(super) async fn listen(client: Client, channel: String, news: Arc<News>) {
+/// Of the two channels the first is ours and the second is where Celery's clients ask.
+pub(super) async fn listen(
+    client: Client,
+    channels: [String; 2],
+    news: Arc<News>,
+    asked: mpsc::Sender<String>,
+) {
     let mut pause = FIRST;
     loop {
         let listening = async {
             let mut connection = client.get_async_pubsub().await?;
-            connection.subscribe(&channel).await?;
+            connection.subscribe(&channels).await?;
             // What happened while nobody listened is not told again.
             news.tell_all();
             pause = FIRST;
             let mut messages = connection.into_on_message();
             while let Some(message) = messages.next().await {
-                news.tell(&message.get_payload::<String>()?);
+                if message.get_channel_name() == channels[0] {
+                    news.tell(&message.get_payload::<String>()?);
+                } else if asked.try_send(message.get_payload()?).is_err() {
+                    tracing::warn!("more is asked on the control channel than can be answered");
+                }
             }
             RedisResult::Ok(())
         };

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use azura_queue::{
     Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page, Queue,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId,
+    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo,
 };
 use futures_util::stream::BoxStream;
 
@@ -91,6 +91,18 @@ impl Broker for Outage {
 
     async fn holders(&self) -> Result<Vec<WorkerId>> {
         self.reach()?.holders().await
+    }
+
+    async fn attend(&self, worker: &WorkerInfo, ttl: Duration) -> Result<()> {
+        self.reach()?.attend(worker, ttl).await
+    }
+
+    async fn leave(&self, worker: &WorkerId) -> Result<()> {
+        self.reach()?.leave(worker).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>> {
+        self.reach()?.workers().await
     }
 
     async fn requeue(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<TaskId> {
