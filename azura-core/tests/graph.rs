@@ -197,6 +197,17 @@ fn operators_panic_with_the_same_text() {
 }
 
 #[test]
+fn a_reshaped_view_is_row_major_also_under_its_own_shape() {
+    let x = Tensor::from_vec(&[2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).unwrap().transpose().unwrap();
+    assert!(!x.data().is_standard_layout());
+    let y = x.reshape(&[3, 2]).unwrap();
+    assert!(y.data().is_standard_layout());
+    assert_eq!(y.data().as_slice(), Some(&[0.0, 3.0, 1.0, 4.0, 2.0, 5.0][..]));
+    // Row-major elements are shared, not copied.
+    assert_eq!(y.reshape(&[6]).unwrap().data().as_ptr(), y.data().as_ptr());
+}
+
+#[test]
 fn f64_and_f32_are_the_same_code() {
     let y: TensorBase<f64> = TensorBase::from_vec(&[2], vec![1.0, 2.0]).unwrap();
     assert_eq!(y.scale(2.0).unwrap().to_vec(), [2.0, 4.0]);
