@@ -54,10 +54,16 @@ impl Callback for Recorder {
     }
 }
 
+/// Samples of `y = 2 x + 1`, two in a batch.
 fn data(samples: usize) -> DataLoader<TensorDataset> {
+    line(samples, 2.0)
+}
+
+/// Samples of `y = slope x + 1`, two in a batch.
+fn line(samples: usize, slope: f32) -> DataLoader<TensorDataset> {
     let x =
         Tensor::from_vec(&[samples, 1], (0..samples).map(|i| i as f32 / samples as f32).collect()).unwrap();
-    let y = x.scale(2.0).unwrap().shift(1.0).unwrap();
+    let y = x.scale(slope).unwrap().shift(1.0).unwrap();
     DataLoader::new(TensorDataset::new(&x, &y).unwrap(), 2)
 }
 
@@ -285,6 +291,25 @@ fn early_stopping_waits_for_its_patience() {
         "{:?}",
         fit.outcome
     );
+}
+
+#[test]
+fn a_second_training_does_not_go_by_what_the_first_has_seen() {
+    // The first training's best epoch fits its data exactly: 1 x + 1. Data of 2 x + 1 are never fitted as well.
+    let mut learner =
+        learner().callback(BestCheckpoint::new("val_loss")).callback(SetWeight(vec![1.0, 1.4, 5.0]));
+    learner.fit(&mut line(4, 1.0), Some(&mut line(4, 1.0)), 3).unwrap();
+    assert_eq!(StateDict::of(&parameters(learner.model_mut())).get("weight").unwrap().1, [1.0]);
+    learner.fit(&mut data(4), Some(&mut data(4)), 3).unwrap();
+    assert_eq!(StateDict::of(&parameters(learner.model_mut())).get("weight").unwrap().1, [1.4]);
+
+    // Of two epochs the second is worse: one epoch waited of two. The same again is again one of two.
+    let mut learner =
+        self::learner().callback(SetWeight(vec![1.4, 5.0])).callback(EarlyStopping::new("loss", 2));
+    for _ in 0..2 {
+        let fit = learner.fit(&mut data(4), None, 2).unwrap();
+        assert_eq!((fit.outcome, fit.history.epochs()), (Outcome::Completed, 2));
+    }
 }
 
 #[test]

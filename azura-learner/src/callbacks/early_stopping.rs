@@ -29,6 +29,14 @@ impl Callback for EarlyStopping {
         Some(&self.metric)
     }
 
+    /// Another training begins anew.
+    fn on_train_begin(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        if cx.progress.epoch == 0 {
+            (self.best, self.waited) = (f64::INFINITY, 0);
+        }
+        Ok(Flow::Continue)
+    }
+
     fn on_epoch_end(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
         let Some(&value) = cx.metrics.get(&self.metric) else { return Ok(Flow::Continue) };
         if value < self.best - self.min_delta {
