@@ -224,8 +224,9 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     fn train_epoch(&mut self, run: &mut Run, train: &mut dyn Batches<X, Y>) -> Result<Option<Outcome>> {
         let (mut sum, mut samples) = (0.0, 0);
         train.begin(run.progress.epoch);
-        // Cancel is polled before the batch is asked for, so that a slow source is not waited for.
-        loop {
+        // Cancel is polled before the batch is asked for, so that a slow source is not waited for; and not behind the
+        // last one, so that an epoch which has learned all it will is not thrown away.
+        while run.progress.batch < run.progress.total_batches {
             if let Some(outcome) = self.interrupted(run) {
                 return Ok(Some(outcome));
             }

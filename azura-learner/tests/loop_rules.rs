@@ -135,6 +135,35 @@ fn a_stop_within_an_epoch_ends_after_the_batch() {
 }
 
 #[test]
+fn an_epoch_whose_last_batch_is_learned_is_a_whole_epoch() {
+    let seen = Seen::default();
+    let recorder = Recorder::reacting(&seen, |event, cx| match event {
+        // Four samples are two batches: step 4 is the last of epoch 2.
+        Event::BatchEnd { .. } if cx.progress.step == 4 => Ok(Flow::Stop("enough".into())),
+        _ => Ok(Flow::Continue),
+    });
+    let fit = learner().callback(recorder).fit(&mut data(4), Some(&mut data(2)), 9).unwrap();
+    assert_eq!(fit.outcome, Outcome::Stopped("enough".into()));
+    assert_eq!(fit.history.epochs(), 2);
+    assert!(fit.history.last("val_loss").is_some());
+    let tail = [
+        "batch_end",
+        "validation_begin",
+        "validation_end",
+        r#"epoch_end ["loss", "val_loss"]"#,
+        r#"train_end Stopped("enough")"#,
+    ];
+    assert!(events(&seen).ends_with(&tail.map(String::from)), "{:?}", events(&seen));
+
+    // Cancelled while the last batch of all is learned: nothing is left to be cancelled. Three polls come before that,
+    // one for the epoch and one for each of its two batches.
+    let polls = AtomicUsize::new(0);
+    let cancelled = move || polls.fetch_add(1, Ordering::Relaxed) >= 3;
+    let fit = learner().cancelled(cancelled).fit(&mut data(4), None, 1).unwrap();
+    assert_eq!((fit.outcome, fit.history.epochs()), (Outcome::Completed, 1));
+}
+
+#[test]
 fn an_error_beats_a_stop_and_is_told_to_all() {
     let (first, second) = (Seen::default(), Seen::default());
     let error = learner()
@@ -310,6 +339,24 @@ fn a_second_training_does_not_go_by_what_the_first_has_seen() {
         let fit = learner.fit(&mut data(4), None, 2).unwrap();
         assert_eq!((fit.outcome, fit.history.epochs()), (Outcome::Completed, 2));
     }
+}
+
+/// Hands on the ends of epochs only.
+struct Epochs(Box<dyn Callback>);
+
+impl Callback for Epochs {
+    fn on_epoch_end(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        self.0.on_epoch_end(cx)
+    }
+}
+
+#[test]
+fn a_callback_within_another_does_its_work() {
+    // The loss is infinite before epoch 1 and cannot improve by so much again: it waits out one epoch.
+    let inner = EarlyStopping::new("loss", 1).min_delta(1e9);
+    let fit = learner().callback(Epochs(Box::new(inner))).fit(&mut data(4), None, 9).unwrap();
+    assert_eq!(fit.history.epochs(), 2);
+    assert!(matches!(fit.outcome, Outcome::Stopped(_)), "{:?}", fit.outcome);
 }
 
 #[test]
