@@ -6,6 +6,7 @@ use crate::{
 };
 use azura_core::{Grads, Tensor};
 use std::{
+    collections::BTreeSet,
     fmt,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -127,7 +128,8 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     ///
     /// # Errors
     /// If there is no batch, a callback watches a metric that will not exist, a callback fails, a forward pass
-    /// fails, or the loss becomes infinite or NaN. Callbacks have been told of it by then.
+    /// fails, the loss becomes infinite or NaN, or the model does not show every parameter that it uses. Callbacks have
+    /// been told of it by then.
     ///
     /// # Panics
     /// Only where the model, the loss or a callback does; callbacks are told first.
@@ -243,6 +245,9 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             let mut grads = loss.backward()?;
             // The graph lets go of the parameters before they change, so that they change in place.
             drop((output, loss));
+            if run.progress.step == 0 {
+                check_visits(&mut parameters(&mut self.model), &grads)?;
+            }
             self.tell(run, &Event::Gradients, Some(&mut grads))?;
             self.optimizer.step(&mut parameters(&mut self.model), &grads);
             run.progress.step += 1;
@@ -319,6 +324,29 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         let _ = self.tell(run, &Event::Exception { error }, None);
         let _ = self.tell(run, &Event::TrainEnd { outcome: &outcome }, None);
     }
+}
+
+/// A parameter that `visit_mut` does not show would never train, one that `visit` does not show would not be saved,
+/// and two of one name would be saved as one.
+fn check_visits(model: &mut dyn Parameters, grads: &Grads<f32>) -> Result<()> {
+    let (mut saved, mut trained, mut with_gradient) = (Vec::new(), Vec::new(), BTreeSet::new());
+    model.visit(&mut |name, _| saved.push(name.to_owned()));
+    model.visit_mut(&mut |name, param| {
+        trained.push(name.to_owned());
+        with_gradient.extend(grads.get(param).map(|_| param.id()));
+    });
+    let twice = trained.iter().enumerate().find_map(|(i, name)| trained[..i].contains(name).then_some(name));
+    let why = if saved != trained {
+        format!("`visit` shows the parameters {saved:?}, but `visit_mut` {trained:?}")
+    } else if let Some(name) = twice {
+        format!("two of its parameters are named `{name}`")
+    } else if with_gradient.len() < grads.len() {
+        let (all, found) = (grads.len(), with_gradient.len());
+        format!("{all} parameters have a gradient, but `visit_mut` shows {found} of them: {trained:?}")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Argument(format!("the model cannot be trained: {why}")))
 }
 
 /// Apart from the streams that shuffle epochs, which are numbered from 1.

@@ -58,7 +58,7 @@ fn mismatch_text(
 }
 
 impl StateDict {
-    /// A copy of the parameters of `model`.
+    /// A copy of the parameters of `model`. Of two with one name the last is copied; a training refuses such a model.
     ///
     /// ```
     /// use azura_learner::{Linear, StateDict, parameters, seeded};
