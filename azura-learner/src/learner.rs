@@ -238,10 +238,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             let output = self.model.forward(&batch.x, &mut run.forward)?;
             let loss = (self.loss)(&output, &batch.y)?;
             let value = loss.item()?;
-            if !value.is_finite() {
-                let Progress { epoch, batch, .. } = run.progress;
-                return Err(Error::NonFinite { epoch, batch, loss: value });
-            }
+            check_finite("loss", value.into(), run.progress)?;
             let mut grads = loss.backward()?;
             // The graph lets go of the parameters before they change, so that they change in place.
             drop((output, loss));
@@ -266,6 +263,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         self.tell(run, &Event::ValidationBegin, None)?;
         let keep_output = self.callbacks.iter().any(Callback::wants_validation_output);
         let evaluation = self.evaluate(data, keep_output)?;
+        check_finite("validation loss", evaluation.loss, run.progress)?;
         run.metrics.insert("val_loss".into(), evaluation.loss);
         self.tell(run, &Event::ValidationEnd { output: evaluation.output.as_ref() }, None)
     }
@@ -324,6 +322,11 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         let _ = self.tell(run, &Event::Exception { error }, None);
         let _ = self.tell(run, &Event::TrainEnd { outcome: &outcome }, None);
     }
+}
+
+fn check_finite(what: &'static str, loss: f64, at: Progress) -> Result<()> {
+    let Progress { epoch, batch, .. } = at;
+    if loss.is_finite() { Ok(()) } else { Err(Error::NonFinite { what, epoch, batch, loss }) }
 }
 
 /// A parameter that `visit_mut` does not show would never train, one that `visit` does not show would not be saved,

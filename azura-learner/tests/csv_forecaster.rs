@@ -4,6 +4,7 @@
 
 use azura_learner::{
     PipelineError, ProgressEvent, Registry, RunCx, Sources, StateDict,
+    data::{Dataset, Datasets},
     results::{ForecastResults, Results},
 };
 use serde_json::{Value, json};
@@ -173,6 +174,21 @@ fn a_file_is_for_those_who_own_the_machine() {
         let text = error.to_string();
         assert!(text.contains("line 7") && text.contains("`sales`") && text.contains(broken), "{text}");
     }
+}
+
+#[test]
+fn a_test_loss_that_is_not_finite_is_no_result() {
+    // Rows of 0 and 1, the last of them far away: within f32 when scaled, but not when squared.
+    let row = |day| format!("{},{}\n", date(day), if day < 199 { f64::from(day % 2) } else { 1e30 });
+    let rows: String = (0..200).map(row).collect();
+    let sources =
+        Sources::new(Datasets::empty().with(Dataset::new("far", format!("day,x\n{rows}").into_bytes())));
+    let out = tempfile::tempdir().unwrap();
+    let config = config(&json!({"validation_size": 0}), &json!({"dataset": "far"}));
+    let error = Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap_err();
+    assert_eq!(error.code(), "PIPELINE_EXECUTION_ERROR");
+    assert!(error.to_string().starts_with("the test loss is inf"), "{error}");
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
 }
 
 /// The `n`th day of 2020 and 2021.

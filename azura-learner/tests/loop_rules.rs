@@ -21,7 +21,7 @@ type Seen = Arc<Mutex<Vec<String>>>;
 /// Writes down every event, and reacts to some.
 struct Recorder {
     seen: Seen,
-    react: fn(&Event<'_>, &TrainCx<'_>) -> Result<Flow, CallbackError>,
+    react: fn(&Event<'_>, &mut TrainCx<'_>) -> Result<Flow, CallbackError>,
 }
 
 impl Recorder {
@@ -29,7 +29,7 @@ impl Recorder {
         Self { seen: Arc::clone(seen), react: |_, _| Ok(Flow::Continue) }
     }
 
-    fn reacting(seen: &Seen, react: fn(&Event<'_>, &TrainCx<'_>) -> Result<Flow, CallbackError>) -> Self {
+    fn reacting(seen: &Seen, react: fn(&Event<'_>, &mut TrainCx<'_>) -> Result<Flow, CallbackError>) -> Self {
         Self { seen: Arc::clone(seen), react }
     }
 }
@@ -275,6 +275,19 @@ fn a_loss_that_is_not_finite_ends_the_training() {
     let error = diverges.fit(&mut data(4), None, 50).unwrap_err();
     assert!(matches!(error, Error::NonFinite { epoch: 1..=3, .. }), "{error}");
     assert!(error.to_string().contains("a smaller learning rate"), "{error}");
+}
+
+#[test]
+fn a_validation_loss_that_is_not_finite_ends_the_training() {
+    let recorder = Recorder::reacting(&Seen::default(), |event, cx| {
+        if let Event::ValidationBegin = event {
+            // Its square is beyond f32.
+            cx.model.visit_mut(&mut |_, param| param.update(|w| w.fill(1e30)));
+        }
+        Ok(Flow::Continue)
+    });
+    let error = learner().callback(recorder).fit(&mut data(4), Some(&mut data(2)), 5).unwrap_err();
+    assert!(error.to_string().starts_with("the validation loss became inf in epoch 1, batch 2"), "{error}");
 }
 
 /// The model as a callback can change it: a trainer that sets the weight to a known value after each epoch.

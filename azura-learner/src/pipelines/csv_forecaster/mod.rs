@@ -57,8 +57,12 @@ impl Pipeline for CsvForecaster {
         }
 
         let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
-        let output =
-            learner.evaluate(&mut test, true)?.output.map(|output| output.to_vec()).unwrap_or_default();
+        let judged = learner.evaluate(&mut test, true)?;
+        if !judged.loss.is_finite() {
+            let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
+            return Err(PipelineError::Execution(message));
+        }
+        let output = judged.output.map(|output| output.to_vec()).unwrap_or_default();
         let results = prepared.results(fit.history, &output).map_err(|error| unserialisable(&error))?;
         cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
         cx.write(

@@ -130,7 +130,7 @@ fn course(history: &History) -> String {
         Some(((epoch, best), _)) => {
             format!("The validation loss was lowest in epoch {epoch}, at {}.", loss(best))
         }
-        None => "No validation took place.".into(),
+        None => "There is no validation loss.".into(),
     });
     if last.is_some() {
         words.push("The model has the weights of that epoch.".into());

@@ -37,7 +37,7 @@ fn words_say_what_the_numbers_show() {
     assert!(worse.contains("lowest in epoch 2, at 0.2000, and ended 50 % above that"), "{worse}");
     let same = reported(0.002, &[]).markdown;
     assert!(same.contains("**No better than persistence"), "{same}");
-    assert!(same.contains("0 epochs. No validation took place."), "{same}");
+    assert!(same.contains("0 epochs. There is no validation loss."), "{same}");
 }
 
 #[test]
