@@ -158,7 +158,10 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
                 Err(error)
             }
             Err(panic) => {
-                self.tell_failure(&mut run, &Error::Argument("the training panicked".into()));
+                let text = panic.downcast_ref::<&str>().copied();
+                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                let text = format!("the training panicked: {}", text.unwrap_or("without a message"));
+                self.tell_failure(&mut run, &Error::Argument(text));
                 resume_unwind(panic)
             }
         }
@@ -290,9 +293,10 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         Ok(())
     }
 
-    /// Tells every callback. The first reason to stop is kept; the first error is returned.
+    /// Tells every callback, also after one has panicked. The first reason to stop is kept; the first error is returned;
+    /// the first panic goes on when all have been told.
     fn tell(&mut self, run: &mut Run, event: &Event<'_>, mut grads: Option<&mut Grads<f32>>) -> Result<()> {
-        let mut failed = None;
+        let (mut failed, mut panicked) = (None, None);
         for callback in &mut self.callbacks {
             let mut model = parameters(&mut self.model);
             let mut cx = TrainCx {
@@ -303,24 +307,31 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
                 optimizer: &mut *self.optimizer,
                 grads: grads.as_deref_mut(),
             };
-            match callback.on_event(event, &mut cx) {
-                Ok(Flow::Continue) => {}
-                Ok(Flow::Stop(reason)) => {
+            match catch_unwind(AssertUnwindSafe(|| callback.on_event(event, &mut cx))) {
+                Ok(Ok(Flow::Continue)) => {}
+                Ok(Ok(Flow::Stop(reason))) => {
                     run.stop.get_or_insert(reason);
                 }
-                Err(source) => {
+                Ok(Err(source)) => {
                     failed.get_or_insert_with(|| Error::Callback { callback: callback.name(), source });
                 }
+                Err(panic) => {
+                    panicked.get_or_insert(panic);
+                }
             }
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// The training has failed: an error of a callback that hears of it must not hide why.
+    /// The training has failed: an error or panic of a callback that hears of it must not hide why.
     fn tell_failure(&mut self, run: &mut Run, error: &Error) {
         let outcome = Outcome::Failed(error.to_string());
-        let _ = self.tell(run, &Event::Exception { error }, None);
-        let _ = self.tell(run, &Event::TrainEnd { outcome: &outcome }, None);
+        for event in [Event::Exception { error }, Event::TrainEnd { outcome: &outcome }] {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.tell(run, &event, None)));
+        }
     }
 }
 

@@ -214,7 +214,8 @@ fn train_end_comes_once_and_last_on_every_path() {
             .callback(Recorder::new(&seen));
     assert!(catch_unwind(AssertUnwindSafe(|| panics.fit(&mut data(4), None, 1))).is_err());
     assert_eq!((count(&seen), ends(&seen)), (1, true));
-    assert!(events(&seen).iter().any(|name| name.starts_with("exception")));
+
+    assert_eq!(events(&seen).last().unwrap(), r#"train_end Failed("the training panicked: a bug")"#);
 
     // An error in the callback at the very end.
     let seen = Seen::default();
@@ -230,6 +231,38 @@ fn train_end_comes_once_and_last_on_every_path() {
     let error = learner().callback(Recorder::new(&seen)).fit(&mut data(0), None, 1).unwrap_err();
     assert!(matches!(error, Error::NoData(_)));
     assert_eq!((count(&seen), ends(&seen)), (1, true));
+}
+
+#[test]
+fn a_callback_that_panics_keeps_no_event_from_the_others() {
+    let panicking: [(fn(&Event<'_>) -> bool, &str); 3] = [
+        (|event| matches!(event, Event::EpochEnd), r#"train_end Failed("the training panicked: a bug")"#),
+        (|event| !matches!(event, Event::BatchBegin), r#"train_end Failed("the training panicked: a bug")"#),
+        (|event| matches!(event, Event::TrainEnd { .. }), "train_end Completed"),
+    ];
+    for (panics, end) in panicking {
+        let (first, last) = (Seen::default(), Seen::default());
+        let mut learner = learner()
+            .callback(Recorder::new(&first))
+            .callback(Panics(panics, "a bug"))
+            .callback(Panics(panics, "a later bug"))
+            .callback(Recorder::new(&last));
+        let fit = catch_unwind(AssertUnwindSafe(|| learner.fit(&mut data(4), None, 1)));
+        assert_eq!(fit.unwrap_err().downcast_ref::<String>().unwrap(), "a bug");
+        assert_eq!(events(&first), events(&last));
+        assert_eq!(events(&last).iter().filter(|name| name.starts_with("train_end")).count(), 1);
+        assert_eq!(events(&last).last().unwrap(), end);
+    }
+}
+
+/// Panics at these events, with this message.
+struct Panics(fn(&Event<'_>) -> bool, &'static str);
+
+impl Callback for Panics {
+    fn on_event(&mut self, event: &Event<'_>, _: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        assert!(!(self.0)(event), "{}", self.1);
+        Ok(Flow::Continue)
+    }
 }
 
 #[test]
