@@ -30,7 +30,7 @@ pub(super) fn axes(op: &'static str, shape: &[usize], axes: &[isize]) -> Result<
 }
 
 /// The same elements under another shape of as many elements, laid out in row-major order whatever they were before.
-fn reshaped<E: Element>(data: &Data<E>, shape: &[usize]) -> Data<E> {
+pub(super) fn reshaped<E: Element>(data: &Data<E>, shape: &[usize]) -> Data<E> {
     match standard(data).into_shape_with_order(IxDyn(shape)) {
         Ok(data) => data,
         Err(_) => unreachable!("row-major data takes any shape of as many elements"),
