@@ -235,7 +235,7 @@ fn train_end_comes_once_and_last_on_every_path() {
 
 #[test]
 fn a_callback_that_panics_keeps_no_event_from_the_others() {
-    let panicking: [(fn(&Event<'_>) -> bool, &str); 3] = [
+    let panicking: [(When, &str); 3] = [
         (|event| matches!(event, Event::EpochEnd), r#"train_end Failed("the training panicked: a bug")"#),
         (|event| !matches!(event, Event::BatchBegin), r#"train_end Failed("the training panicked: a bug")"#),
         (|event| matches!(event, Event::TrainEnd { .. }), "train_end Completed"),
@@ -255,8 +255,10 @@ fn a_callback_that_panics_keeps_no_event_from_the_others() {
     }
 }
 
+type When = fn(&Event<'_>) -> bool;
+
 /// Panics at these events, with this message.
-struct Panics(fn(&Event<'_>) -> bool, &'static str);
+struct Panics(When, &'static str);
 
 impl Callback for Panics {
     fn on_event(&mut self, event: &Event<'_>, _: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
