@@ -177,6 +177,28 @@ fn a_file_is_for_those_who_own_the_machine() {
 }
 
 #[test]
+fn nothing_of_the_test_part_reaches_the_model() {
+    // Of 400 rows the newest 20 % are the test part: those from 320 on.
+    let trained = |spoil: f64| {
+        let value =
+            |day: i16| f64::from(100 + day % 7) + if day < 320 { 0.0 } else { spoil * f64::from(day) };
+        let rows: String = (0..400).map(|day| format!("{},{}\n", date(day), value(day))).collect();
+        let set = Dataset::new("sales", format!("day,sales\n{rows}").into_bytes());
+        let sources = Sources::new(Datasets::empty().with(set));
+        let out = tempfile::tempdir().unwrap();
+        let config = config(&json!({"early_stopping": {}}), &json!({"dataset": "sales"}));
+        let results = Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap();
+        let files = ["model.safetensors", "inputs.json"].map(|name| fs::read(out.path().join(name)).unwrap());
+        (files, results)
+    };
+    let ((clean, results), (spoiled, spoiled_results)) = (trained(0.0), trained(13.0));
+    assert!(clean == spoiled);
+    assert_eq!(results.history, spoiled_results.history);
+    // And it was spoiled.
+    assert!(spoiled_results.figure("rmse") > results.figure("rmse").map(|rmse| 100.0 * rmse));
+}
+
+#[test]
 fn a_test_loss_that_is_not_finite_is_no_result() {
     // Rows of 0 and 1, the last of them far away: within f32 when scaled, but not when squared.
     let row = |day| format!("{},{}\n", date(day), if day < 199 { f64::from(day % 2) } else { 1e30 });

@@ -354,6 +354,33 @@ fn the_best_weights_come_back_at_the_end() {
 }
 
 #[test]
+fn the_best_weights_so_far_are_in_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("best.safetensors");
+    let (path, seen) = (file.clone(), Arc::new(Mutex::new(Vec::new())));
+    let look = Arc::clone(&seen);
+    // Tells of an epoch after the file was written.
+    let publish = Publish::new(move |event| {
+        if let ProgressEvent::Epoch { .. } = event {
+            let state = StateDict::from_bytes(&std::fs::read(&path).unwrap()).unwrap();
+            look.lock().unwrap().push(state.get("weight").unwrap().1[0]);
+        }
+    });
+    learner()
+        .callback(publish)
+        .callback(BestCheckpoint::new("val_loss").file(&file))
+        .callback(SetWeight(vec![0.0, 1.4, 5.0]))
+        .fit(&mut data(4), Some(&mut data(4)), 3)
+        .unwrap();
+    assert_eq!(*seen.lock().unwrap(), [0.0, 1.4, 1.4]);
+
+    // A file that cannot be written fails the training.
+    let nowhere = BestCheckpoint::new("loss").file(folder.path().join("no/such/folder"));
+    let error = learner().callback(nowhere).fit(&mut data(4), None, 1).unwrap_err();
+    assert!(error.to_string().starts_with("callback BestCheckpoint: cannot write"), "{error}");
+}
+
+#[test]
 fn early_stopping_waits_for_its_patience() {
     let values = vec![5.0, 3.0, 3.5, 4.0, 1.0, 1.0];
     let fit = learner()
