@@ -45,8 +45,11 @@ pub enum Error {
         loss: f64,
     },
     /// A data set that gives no batch.
-    #[error("there is nothing to train on: {0}")]
+    #[error("no data: {0}")]
     NoData(String),
+    /// Somebody asked to cancel. [`Learner::fit`](crate::Learner::fit) makes an outcome of it.
+    #[error("cancelled")]
+    Cancelled,
     /// A state dict that does not fit.
     #[error(transparent)]
     State(#[from] StateError),

@@ -91,7 +91,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         self
     }
 
-    /// Asks this before each batch whether to end as cancelled.
+    /// Asks this before each batch, of training and of evaluation, whether to end as cancelled.
     pub fn cancelled(mut self, cancelled: impl Fn() -> bool + Send + 'static) -> Self {
         self.cancelled = Box::new(cancelled);
         self
@@ -147,7 +147,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             forward: Cx::train(rng::stream(self.seed, FORWARD_STREAM)),
         };
         let ended = catch_unwind(AssertUnwindSafe(|| self.epochs(&mut run, train, validation)));
-        match ended {
+        match ended.map(|ended| ended.or_else(cancelled_is_an_outcome)) {
             Ok(Ok(outcome)) => {
                 // The outcome stands; a callback that fails at the end still fails the training.
                 self.tell(&mut run, &Event::TrainEnd { outcome: &outcome }, None)?;
@@ -170,12 +170,16 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     /// The mean loss over `data`, and the output if `keep_output`, in evaluation mode.
     ///
     /// # Errors
-    /// If a forward pass fails or there is no batch.
+    /// If a forward pass fails or there is no batch; [`Error::Cancelled`] if somebody asked to cancel.
     pub fn evaluate(&self, data: &mut dyn Batches<X, Y>, keep_output: bool) -> Result<Evaluation> {
         let mut cx = Cx::eval();
         let (mut sum, mut samples, mut outputs) = (0.0, 0, Vec::new());
         data.begin(0);
-        while let Some(batch) = data.next_batch()? {
+        loop {
+            if (self.cancelled)() {
+                return Err(Error::Cancelled);
+            }
+            let Some(batch) = data.next_batch()? else { break };
             let output = self.model.forward(&batch.x, &mut cx)?;
             sum += f64::from((self.loss)(&output, &batch.y)?.item()?) * batch.len as f64;
             samples += batch.len;
@@ -199,8 +203,12 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         mut validation: Option<&mut dyn Batches<X, Y>>,
     ) -> Result<Outcome> {
         self.check_monitors(validation.is_some())?;
+        let empty = |what| Err(Error::NoData(format!("the {what} data give no batch")));
         if train.is_empty() {
-            return Err(Error::NoData("the training data give no batch".into()));
+            return empty("training");
+        }
+        if validation.as_ref().is_some_and(|data| data.is_empty()) {
+            return empty("validation");
         }
         self.tell(run, &Event::TrainBegin, None)?;
         for epoch in 1..=run.progress.total_epochs {
@@ -333,6 +341,10 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             let _ = catch_unwind(AssertUnwindSafe(|| self.tell(run, &event, None)));
         }
     }
+}
+
+fn cancelled_is_an_outcome(error: Error) -> Result<Outcome> {
+    if let Error::Cancelled = error { Ok(Outcome::Cancelled) } else { Err(error) }
 }
 
 fn check_finite(what: &'static str, loss: f64, at: Progress) -> Result<()> {

@@ -138,7 +138,7 @@ impl PipelineError {
 
 impl From<Error> for PipelineError {
     fn from(error: Error) -> Self {
-        Self::Execution(error.to_string())
+        if let Error::Cancelled = error { Self::Cancelled } else { Self::Execution(error.to_string()) }
     }
 }
 

@@ -138,6 +138,25 @@ fn a_cancelled_run_says_so_and_writes_no_results() {
 }
 
 #[test]
+fn a_run_can_still_be_cancelled_while_it_is_judged() {
+    let out = tempfile::tempdir().unwrap();
+    let trained = Arc::new(AtomicUsize::new(0));
+    let (count, told) = (Arc::clone(&trained), Arc::clone(&trained));
+    let sources = Sources::default();
+    // From the end of the only epoch on.
+    let mut cx = RunCx::new(out.path(), &sources)
+        .publish(move |event| {
+            if let ProgressEvent::Epoch { .. } = event {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+        .cancelled(move || told.load(Ordering::Relaxed) == 1);
+    let error = Registry::builtin().run(&weather(&json!({"epochs": 1})), &mut cx).unwrap_err();
+    assert!(matches!(error, PipelineError::Cancelled));
+    assert_eq!((fs::read_dir(out.path()).unwrap().count(), trained.load(Ordering::Relaxed)), (0, 1));
+}
+
+#[test]
 fn early_stopping_ends_a_run_that_no_longer_improves() {
     let out = tempfile::tempdir().unwrap();
     // With no learning rate to speak of nothing improves by as much as 1.

@@ -229,8 +229,15 @@ fn train_end_comes_once_and_last_on_every_path() {
     // No data at all.
     let seen = Seen::default();
     let error = learner().callback(Recorder::new(&seen)).fit(&mut data(0), None, 1).unwrap_err();
-    assert!(matches!(error, Error::NoData(_)));
+    assert_eq!(error.to_string(), "no data: the training data give no batch");
     assert_eq!((count(&seen), ends(&seen)), (1, true));
+
+    // Nothing to validate on, which is told before an epoch is spent.
+    let seen = Seen::default();
+    let error =
+        learner().callback(Recorder::new(&seen)).fit(&mut data(4), Some(&mut data(0)), 1).unwrap_err();
+    assert_eq!(error.to_string(), "no data: the validation data give no batch");
+    assert_eq!(events(&seen).len(), 2, "{:?}", events(&seen));
 }
 
 #[test]
@@ -280,6 +287,19 @@ fn cancel_is_polled_before_each_batch() {
     let batches = events(&seen).iter().filter(|name| name.starts_with("batch_begin")).count();
     assert_eq!(batches, 8);
     assert!(polls.load(Ordering::Relaxed) >= batches);
+}
+
+#[test]
+fn cancel_is_polled_within_a_validation() {
+    let (seen, polls) = (Seen::default(), AtomicUsize::new(0));
+    // Polled for the epoch, for each of its two batches, and for the first of two batches of the validation.
+    let cancelled = move || polls.fetch_add(1, Ordering::Relaxed) >= 4;
+    let mut learner = learner().callback(Recorder::new(&seen)).cancelled(cancelled);
+    let fit = learner.fit(&mut data(4), Some(&mut data(4)), 9).unwrap();
+    assert_eq!((fit.outcome, fit.history.epochs()), (Outcome::Cancelled, 0));
+    let tail = ["batch_end", "validation_begin", "train_end Cancelled"];
+    assert!(events(&seen).ends_with(&tail.map(String::from)), "{:?}", events(&seen));
+    assert!(matches!(learner.evaluate(&mut data(4), false), Err(Error::Cancelled)));
 }
 
 #[test]
