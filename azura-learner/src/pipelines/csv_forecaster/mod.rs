@@ -102,16 +102,16 @@ fn learner(config: &Config, prepared: &Prepared) -> Result<Learner<Sequential>> 
         OptimizerKind::Adam => Box::new(Adam::new(training.lr)),
         OptimizerKind::Sgd => Box::new(Sgd::new(training.lr)),
     };
-    let monitored = if prepared.validation.is_some() { "val_loss" } else { "loss" };
     let mut learner = Learner::new(network, optimizer, |y: &Tensor, target: &Tensor| y.mse(target))
         .seed(training.seed)
         .validate_every(training.validate_every);
     if prepared.validation.is_some() {
-        learner = learner.callback(BestCheckpoint::new(monitored));
+        learner = learner.callback(BestCheckpoint::new("val_loss"));
     }
+    // Of a config without validation it was refused.
     if let Some(stopping) = &training.early_stopping {
         learner =
-            learner.callback(EarlyStopping::new(monitored, stopping.patience).min_delta(stopping.min_delta));
+            learner.callback(EarlyStopping::new("val_loss", stopping.patience).min_delta(stopping.min_delta));
     }
     Ok(learner)
 }
