@@ -71,7 +71,7 @@ impl Pipeline for CsvForecaster {
         )?;
         let report = report::report(&config, &sources.datasets, &prepared, &results)
             .map_err(|error| unserialisable(&error))?;
-        report.write(cx.out())?;
+        report.write(cx)?;
         Ok(results)
     }
 }

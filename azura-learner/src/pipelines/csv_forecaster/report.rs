@@ -3,8 +3,6 @@
 
 use std::{ops::Range, path::Path};
 
-use jiff::civil::DateTime;
-
 use super::{config::Config, prepare::Prepared};
 use crate::{
     History,
@@ -39,7 +37,7 @@ pub(super) fn report(
     );
     let images = vec![
         ("loss.svg".into(), loss_chart(&results.history)),
-        ("forecast.svg".into(), forecast_chart(results, &forecast)),
+        ("forecast.svg".into(), forecast_chart(prepared, results, &forecast)),
     ];
     Ok(Report::new(markdown, images))
 }
@@ -199,8 +197,9 @@ fn loss_chart(history: &History) -> String {
     chart.svg()
 }
 
-fn forecast_chart(results: &Results, forecast: &ForecastResults) -> String {
-    let times = forecast.time_index.iter().map(|t| t.parse::<DateTime>().unwrap_or_default());
+fn forecast_chart(prepared: &Prepared, results: &Results, forecast: &ForecastResults) -> String {
+    let windows = &prepared.test;
+    let times = (0..windows.len()).map(|i| prepared.times[windows.target_row(i)]);
     let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
     LineChart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
         .subtitle(format!(

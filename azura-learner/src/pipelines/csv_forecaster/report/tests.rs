@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{Metrics, config::parse, pipelines::csv_forecaster::prepare::prepare};
+use crate::{Metrics, RunCx, Sources, config::parse, pipelines::csv_forecaster::prepare::prepare};
 
 /// A report on a model that forecasts `share` of the last step of the truth.
 fn reported(share: f64, losses: &[f64]) -> Report {
@@ -44,7 +44,7 @@ fn words_say_what_the_numbers_show() {
 fn the_pictures_it_links_are_there_and_equal_runs_give_equal_bytes() {
     let report = reported(0.5, &[0.9, 0.3]);
     let folder = tempfile::tempdir().unwrap();
-    report.write(folder.path()).unwrap();
+    report.write(&RunCx::new(folder.path(), &Sources::default())).unwrap();
     let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     let links: Vec<&str> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
     assert_eq!(links, ["images/forecast.svg", "images/loss.svg"]);
