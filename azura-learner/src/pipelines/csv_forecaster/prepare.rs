@@ -166,6 +166,7 @@ impl Prepared {
             .metric("r2_score", metrics::r2(&y_true, &y_pred))
             .metric("mae", metrics::mae(&y_true, &y_pred))
             .metric("rmse", metrics::rmse(&y_true, &y_pred))
+            .baseline("persistence", "r2_score", metrics::r2(&y_true, &persistence))
             .baseline("persistence", "rmse", metrics::rmse(&y_true, &persistence))
             .baseline("persistence", "mae", metrics::mae(&y_true, &persistence))
             .with(&ForecastResults {

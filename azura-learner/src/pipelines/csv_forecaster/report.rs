@@ -93,13 +93,14 @@ fn verdict(results: &Results) -> String {
 }
 
 fn figures(results: &Results) -> String {
-    let row = |name: &str, metric: &str| {
+    // A difference in percent says something of errors only.
+    let row = |name: &str, metric: &str, error: bool| {
         let (model, base) = (results.figure(metric), results.baseline_figure("persistence", metric));
-        let change = model.zip(base.filter(|&b| b > 0.0)).map(|(m, b)| 100.0 * (m / b - 1.0));
+        let change = model.zip(base.filter(|&b| error && b > 0.0)).map(|(m, b)| 100.0 * (m / b - 1.0));
         let change = change.map_or("–".into(), |c| format!("{c:+.1} %").replace('-', "−"));
         [name.to_owned(), number(model), number(base), change]
     };
-    let rows = [row("RMSE", "rmse"), row("MAE", "mae"), row("R²", "r2_score")];
+    let rows = [row("RMSE", "rmse", true), row("MAE", "mae", true), row("R²", "r2_score", false)];
     table(["test part", "model", "persistence", "difference"], &rows)
 }
 

@@ -99,6 +99,7 @@ fn results_in_real_units() {
     close(results.figure("r2_score"), 1.0 - 4.0 / 24.0);
     assert_eq!(results.baseline_figure("persistence", "rmse"), Some(1.0));
     assert_eq!(results.baseline_figure("persistence", "mae"), Some(1.0));
+    close(results.baseline_figure("persistence", "r2_score"), 1.0 - 1.0 / 24.0);
     let forecast: ForecastResults = results.extra_as().unwrap();
     assert_eq!(forecast.y_true.len(), 17);
     assert_eq!((forecast.y_true[0], forecast.time_index[0].as_str()), (Some(83.0), "2020-03-24"));

@@ -29,6 +29,12 @@ fn words_say_what_the_numbers_show() {
     );
     assert!(better.contains("lowest in epoch 2, at 0.3000."), "{better}");
     assert!(better.contains("| −50.0 % |"));
+    let r2: Vec<&str> =
+        better.lines().find(|line| line.starts_with("| R² |")).unwrap().split(" | ").collect();
+    let figure = |i: usize| r2[i].parse::<f64>().unwrap();
+    // Half of the error is a quarter of the squared error: 1 - R² is a quarter too.
+    assert!((4.0 * (1.0 - figure(1)) - (1.0 - figure(2))).abs() < 1e-3, "{r2:?}");
+    assert_eq!(r2[3], "– |");
     let worse = reported(-0.2, &[0.9, 0.2, 0.3]).markdown;
     assert!(
         worse.contains("**Worse than persistence: the typical error (RMSE) is 20.0 % higher.**"),
