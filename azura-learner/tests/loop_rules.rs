@@ -411,7 +411,21 @@ fn early_stopping_waits_for_its_patience() {
     // Epoch 2 is the best so far; epochs 3 and 4 are not better.
     assert_eq!(fit.history.epochs(), 4);
     assert!(
-        matches!(&fit.outcome, Outcome::Stopped(reason) if reason.contains("for 2 epochs")),
+        matches!(&fit.outcome, Outcome::Stopped(reason) if reason.ends_with("the last 2 times")),
+        "{:?}",
+        fit.outcome
+    );
+
+    // Epochs that are not validated do not count: of 2, 4, 6 the first is the best, and two are waited for.
+    let fit = learner()
+        .callback(SetWeight(vec![2.0; 9]))
+        .callback(EarlyStopping::new("val_loss", 2))
+        .validate_every(2)
+        .fit(&mut data(4), Some(&mut data(4)), 9)
+        .unwrap();
+    assert_eq!(fit.history.epochs(), 6);
+    assert!(
+        matches!(&fit.outcome, Outcome::Stopped(reason) if reason.ends_with("the last 2 times")),
         "{:?}",
         fit.outcome
     );

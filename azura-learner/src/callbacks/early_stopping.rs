@@ -11,7 +11,7 @@ pub struct EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Stops after `patience` epochs in a row in which `metric` was not below its best so far.
+    /// Stops when `metric` was not below its best so far `patience` times in a row, counting the epochs that have it.
     pub fn new(metric: impl Into<String>, patience: usize) -> Self {
         Self { metric: metric.into(), patience, min_delta: 0.0, best: f64::INFINITY, waited: 0 }
     }
@@ -49,6 +49,6 @@ impl Callback for EarlyStopping {
             return Ok(Flow::Continue);
         }
         let (metric, best, waited) = (&self.metric, self.best, self.waited);
-        Ok(Flow::Stop(format!("{metric} has not been below {best:.6} for {waited} epochs")))
+        Ok(Flow::Stop(format!("{metric} has not been below {best:.6} the last {waited} times")))
     }
 }
