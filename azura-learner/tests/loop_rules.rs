@@ -450,6 +450,18 @@ fn a_second_training_does_not_go_by_what_the_first_has_seen() {
     }
 }
 
+struct Generic<T>(T);
+
+impl<T: Send> Callback for Generic<T> {}
+
+#[test]
+fn a_callback_is_named_by_its_type() {
+    assert_eq!(EarlyStopping::new("loss", 1).name(), "EarlyStopping");
+    assert_eq!(Generic(Vec::<String>::new()).name(), "Generic");
+    let boxed: Box<dyn Callback> = Box::new(Generic(1));
+    assert_eq!(boxed.name(), "Generic");
+}
+
 /// Hands on the ends of epochs only.
 struct Epochs(Box<dyn Callback>);
 

@@ -198,7 +198,9 @@ macro_rules! forwards {
 pub trait Callback: Send {
     /// The name in error texts.
     fn name(&self) -> String {
-        std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
+        // Without the arguments of a generic type, which have paths of their own.
+        let path = std::any::type_name::<Self>().split('<').next().unwrap_or_default();
+        path.rsplit("::").next().unwrap_or_default().to_owned()
     }
 
     /// Callbacks of lower order see an event first; equal ones in the order in which they were added.
