@@ -4,7 +4,7 @@
 
 use azura_learner::{
     PipelineError, ProgressEvent, Registry, RunCx, Sources, StateDict,
-    data::{Dataset, Datasets},
+    data::{DatasetFile, Datasets},
     results::{ForecastResults, Results},
 };
 use serde_json::{Value, json};
@@ -202,7 +202,7 @@ fn nothing_of_the_test_part_reaches_the_model() {
         let value =
             |day: i16| f64::from(100 + day % 7) + if day < 320 { 0.0 } else { spoil * f64::from(day) };
         let rows: String = (0..400).map(|day| format!("{},{}\n", date(day), value(day))).collect();
-        let set = Dataset::new("sales", format!("day,sales\n{rows}").into_bytes());
+        let set = DatasetFile::new("sales", format!("day,sales\n{rows}").into_bytes());
         let sources = Sources::new(Datasets::empty().with(set));
         let out = tempfile::tempdir().unwrap();
         let config = config(&json!({"early_stopping": {}}), &json!({"dataset": "sales"}));
@@ -223,7 +223,7 @@ fn a_test_loss_that_is_not_finite_is_no_result() {
     let row = |day| format!("{},{}\n", date(day), if day < 199 { f64::from(day % 2) } else { 1e30 });
     let rows: String = (0..200).map(row).collect();
     let sources =
-        Sources::new(Datasets::empty().with(Dataset::new("far", format!("day,x\n{rows}").into_bytes())));
+        Sources::new(Datasets::empty().with(DatasetFile::new("far", format!("day,x\n{rows}").into_bytes())));
     let out = tempfile::tempdir().unwrap();
     let config = config(&json!({"validation_size": 0}), &json!({"dataset": "far"}));
     let error = Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap_err();
