@@ -1,5 +1,7 @@
 //! Every operation's derivative against central differences in `f64`, and its value against one computed by hand.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
+
 use azura_core::{LstmInputs, OPS, Steps, TensorBase, gradcheck, ndarray};
 use ndarray::{Array, IxDyn};
 use std::{
@@ -136,29 +138,8 @@ impl Tested {
                 self.derivative(&[&[3, 5]], |x| x[0].slice(1, 1..4)?.square());
                 self.value(counted(&[2, 3]).slice(-1, 1..3), &[2, 2], &[1.0, 2.0, 4.0, 5.0]);
             }
-            "concat" => {
-                self.derivative(&[&[2, 3], &[2, 1], &[2, 2]], |x| {
-                    T::concat(1, &[&x[0], &x[1], &x[2]])?.square()
-                });
-                self.derivative(&[&[2, 3]], |x| T::concat(0, &[&x[0], &x[0]])?.square());
-                let (a, b) = (column(&[8.0, 9.0]), counted(&[2, 2]));
-                self.value(T::concat(1, &[&a, &b]), &[2, 3], &[8.0, 0.0, 1.0, 9.0, 2.0, 3.0]);
-                self.value(T::concat(-1, &[&b, &a]), &[2, 3], &[0.0, 1.0, 8.0, 2.0, 3.0, 9.0]);
-            }
-            "dropout" => {
-                self.derivative(&[&[4, 5]], |x| {
-                    let mut state = 1_u32;
-                    let bits = || {
-                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                        state
-                    };
-                    x[0].dropout(0.4, bits)
-                });
-                // Three quarters of 2^32 numbers drop; what is kept is multiplied by 1 / (1 - 3 / 4).
-                let mut bits = [0, 3 * (1 << 30) - 1, 3 * (1 << 30), u32::MAX].into_iter();
-                let y = row(&[1.0, 2.0, 3.0, 4.0]).dropout(0.75, || bits.next().unwrap());
-                self.value(y, &[4], &[0.0, 0.0, 12.0, 16.0]);
-            }
+            "concat" => self.concat(),
+            "dropout" => self.dropout(),
             "mse" => {
                 self.derivative(&[&[3, 4], &[3, 4]], |x| x[0].mse(&x[1]));
                 // (1 + 4 + 16) / 3.
@@ -225,6 +206,29 @@ impl Tested {
         let bias = row(&[10.0, 20.0]);
         self.value(counted(&[2, 2]).linear(&weight, Some(&bias)), &[2, 2], &[10.0, 19.0, 12.0, 19.0]);
         self.value(counted(&[1, 2, 2]).linear(&weight, None), &[1, 2, 2], &[0.0, -1.0, 2.0, -1.0]);
+    }
+
+    fn concat(&mut self) {
+        self.derivative(&[&[2, 3], &[2, 1], &[2, 2]], |x| T::concat(1, &[&x[0], &x[1], &x[2]])?.square());
+        self.derivative(&[&[2, 3]], |x| T::concat(0, &[&x[0], &x[0]])?.square());
+        let (a, b) = (column(&[8.0, 9.0]), counted(&[2, 2]));
+        self.value(T::concat(1, &[&a, &b]), &[2, 3], &[8.0, 0.0, 1.0, 9.0, 2.0, 3.0]);
+        self.value(T::concat(-1, &[&b, &a]), &[2, 3], &[0.0, 1.0, 8.0, 2.0, 3.0, 9.0]);
+    }
+
+    fn dropout(&mut self) {
+        self.derivative(&[&[4, 5]], |x| {
+            let mut state = 1_u32;
+            let bits = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state
+            };
+            x[0].dropout(0.4, bits)
+        });
+        // Three quarters of 2^32 numbers drop; what is kept is multiplied by 1 / (1 - 3 / 4).
+        let mut bits = [0, 3 * (1 << 30) - 1, 3 * (1 << 30), u32::MAX].into_iter();
+        let y = row(&[1.0, 2.0, 3.0, 4.0]).dropout(0.75, || bits.next().unwrap());
+        self.value(y, &[4], &[0.0, 0.0, 12.0, 16.0]);
     }
 
     fn lstm(&mut self) {

@@ -195,15 +195,22 @@ fn a_file_is_for_those_who_own_the_machine() {
     }
 }
 
+/// The data set `sales` of so many days.
+fn sales(days: i16, value: impl Fn(i16) -> f64) -> Sources {
+    let mut rows = String::from("day,sales\n");
+    for day in 0..days {
+        writeln!(rows, "{},{}", date(day), value(day)).unwrap();
+    }
+    Sources::new(Datasets::empty().with(DatasetFile::new("sales", rows.into_bytes())))
+}
+
 #[test]
 fn nothing_of_the_test_part_reaches_the_model() {
     // Of 400 rows the newest 20 % are the test part: those from 320 on.
     let trained = |spoil: f64| {
         let value =
             |day: i16| f64::from(100 + day % 7) + if day < 320 { 0.0 } else { spoil * f64::from(day) };
-        let rows: String = (0..400).map(|day| format!("{},{}\n", date(day), value(day))).collect();
-        let set = DatasetFile::new("sales", format!("day,sales\n{rows}").into_bytes());
-        let sources = Sources::new(Datasets::empty().with(set));
+        let sources = sales(400, value);
         let out = tempfile::tempdir().unwrap();
         let config = config(&json!({"early_stopping": {}}), &json!({"dataset": "sales"}));
         let results = Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap();
@@ -220,12 +227,9 @@ fn nothing_of_the_test_part_reaches_the_model() {
 #[test]
 fn a_test_loss_that_is_not_finite_is_no_result() {
     // Rows of 0 and 1, the last of them far away: within f32 when scaled, but not when squared.
-    let row = |day| format!("{},{}\n", date(day), if day < 199 { f64::from(day % 2) } else { 1e30 });
-    let rows: String = (0..200).map(row).collect();
-    let sources =
-        Sources::new(Datasets::empty().with(DatasetFile::new("far", format!("day,x\n{rows}").into_bytes())));
+    let sources = sales(200, |day| if day < 199 { f64::from(day % 2) } else { 1e30 });
     let out = tempfile::tempdir().unwrap();
-    let config = config(&json!({"validation_size": 0}), &json!({"dataset": "far"}));
+    let config = config(&json!({"validation_size": 0}), &json!({"dataset": "sales"}));
     let error = Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap_err();
     assert_eq!(error.code(), "PIPELINE_EXECUTION_ERROR");
     assert!(error.to_string().starts_with("the test loss is inf"), "{error}");
