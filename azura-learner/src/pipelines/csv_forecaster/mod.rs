@@ -57,8 +57,12 @@ impl Pipeline for CsvForecaster {
         }
 
         let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
-        let output =
-            learner.evaluate(&mut test, true)?.output.map(|output| output.to_vec()).unwrap_or_default();
+        let judged = learner.evaluate(&mut test, true)?;
+        if !judged.loss.is_finite() {
+            let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
+            return Err(PipelineError::Execution(message));
+        }
+        let output = judged.output.map(|output| output.to_vec()).unwrap_or_default();
         let results = prepared.results(fit.history, &output).map_err(|error| unserialisable(&error))?;
         cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
         cx.write(
@@ -67,7 +71,7 @@ impl Pipeline for CsvForecaster {
         )?;
         let report = report::report(&config, &sources.datasets, &prepared, &results)
             .map_err(|error| unserialisable(&error))?;
-        report.write(cx.out())?;
+        report.write(cx)?;
         Ok(results)
     }
 }
@@ -98,16 +102,16 @@ fn learner(config: &Config, prepared: &Prepared) -> Result<Learner<Sequential>> 
         OptimizerKind::Adam => Box::new(Adam::new(training.lr)),
         OptimizerKind::Sgd => Box::new(Sgd::new(training.lr)),
     };
-    let monitored = if prepared.validation.is_some() { "val_loss" } else { "loss" };
     let mut learner = Learner::new(network, optimizer, |y: &Tensor, target: &Tensor| y.mse(target))
         .seed(training.seed)
         .validate_every(training.validate_every);
     if prepared.validation.is_some() {
-        learner = learner.callback(BestCheckpoint::new(monitored));
+        learner = learner.callback(BestCheckpoint::new("val_loss"));
     }
+    // Of a config without validation it was refused.
     if let Some(stopping) = &training.early_stopping {
         learner =
-            learner.callback(EarlyStopping::new(monitored, stopping.patience).min_delta(stopping.min_delta));
+            learner.callback(EarlyStopping::new("val_loss", stopping.patience).min_delta(stopping.min_delta));
     }
     Ok(learner)
 }
