@@ -249,3 +249,33 @@ fn date(n: i16) -> String {
     }
     unreachable!("days within the two years")
 }
+
+#[test]
+fn a_long_training_shows_some_of_its_validations() {
+    let (out, sources) = (tempfile::tempdir().unwrap(), Sources::default());
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let show = Arc::clone(&shown);
+    let mut cx = RunCx::new(out.path(), &sources).publish(move |event| {
+        if let ProgressEvent::Epoch { epoch, validation_data, metrics, .. } = event {
+            assert!(metrics["val_loss"].is_finite());
+            if validation_data.is_some() {
+                show.lock().unwrap().push(*epoch);
+            }
+        }
+    });
+    let mut config = weather(&json!({"epochs": 501, "batch_size": 4096}));
+    config["model_params"] = json!({"sequence_length": 1, "hidden_size": 1});
+    Registry::builtin().run(&config, &mut cx).unwrap();
+    // 501 / 200, rounded up, is 3: the first, every third, and the last.
+    let expected: Vec<usize> = [1].into_iter().chain((3..=501).step_by(3)).collect();
+    assert_eq!(*shown.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_target_that_never_changes_is_told_as_it_is() {
+    let (out, sources) = (tempfile::tempdir().unwrap(), sales(200, |_| 7.0));
+    let config = config(&json!({"epochs": 1}), &json!({"dataset": "sales"}));
+    Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap();
+    let report = fs::read_to_string(out.path().join("report.md")).unwrap();
+    assert!(report.contains("persistence, which makes no error here"), "{report}");
+}

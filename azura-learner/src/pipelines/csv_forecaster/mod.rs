@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// Points of a validation that watchers are shown.
 const VALIDATION_POINTS: usize = 500;
+/// Validations of a training that watchers are shown.
+const VALIDATION_VIEWS: usize = 200;
 
 /// An LSTM over windows of a table, dropout, and a linear layer: CSV in, forecast, figures and report out.
 ///
@@ -43,7 +45,7 @@ impl Pipeline for CsvForecaster {
         let sources = cx.sources();
         let prepared = prepare(&config, &sources.datasets, sources.allow_files).map_err(ConfigError::from)?;
         let prepared = Arc::new(prepared);
-        let publisher = publisher(cx, &prepared);
+        let publisher = publisher(cx, &prepared, &config.training_params);
         let mut learner = cx.attach(learner(&config, &prepared)?, publisher);
 
         let training = &config.training_params;
@@ -80,11 +82,19 @@ fn unserialisable(error: &serde_json::Error) -> PipelineError {
     PipelineError::Execution(error.to_string())
 }
 
-/// Shows watchers the forecast of the validation part, in real units.
-fn publisher(cx: &RunCx<'_>, prepared: &Arc<Prepared>) -> Publish {
+/// Shows watchers the forecast of the validation part, in real units. A long training shows some of them only: each is kept as long as the
+/// run is, and is a hundred times as long as everything else that an epoch has to tell.
+fn publisher(cx: &RunCx<'_>, prepared: &Arc<Prepared>, training: &TrainingParams) -> Publish {
     let publisher = cx.publisher(CsvForecaster::NAME);
     let prepared = Arc::clone(prepared);
+    let planned = training.epochs.div_ceil(training.validate_every);
+    let step = planned.div_ceil(VALIDATION_VIEWS).max(1);
+    let mut count = 0;
     publisher.validation_view(move |output| {
+        count += 1;
+        if count % step != 0 && count != 1 && count != planned {
+            return None;
+        }
         let windows = prepared.validation.as_ref()?;
         let forecast = prepared.forecast(windows, &output.to_vec());
         serde_json::to_value(forecast.thinned(VALIDATION_POINTS)).ok()

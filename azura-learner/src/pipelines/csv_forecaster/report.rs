@@ -68,7 +68,14 @@ fn count(n: usize, what: &str) -> String {
 fn verdict(results: &Results) -> String {
     const CLOSE: f64 = 0.01;
     let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
-    let (Some(model), Some(base)) = (model, base.filter(|&base| base > 0.0)) else {
+    if let (Some(model), Some(0.0)) = (model, base) {
+        let verdict = if model > 0.0 { "Worse than" } else { "As good as" };
+        return format!(
+            "**{verdict} persistence, which makes no error here: the target never changes in the test part.** \
+             Persistence knows nothing and says that the next value equals the last one."
+        );
+    }
+    let (Some(model), Some(base)) = (model, base) else {
         return "It cannot be compared with **persistence**, the forecast that the next value equals the last: \
                 one of the two has no error that could be measured."
             .into();
@@ -78,9 +85,14 @@ fn verdict(results: &Results) -> String {
     let verdict = if change < -CLOSE {
         format!("**Better than persistence: the typical error (RMSE) is {percent:.1} % lower.**")
     } else if change > CLOSE {
+        let how = if change < 1.0 {
+            format!("{percent:.1} % higher")
+        } else {
+            format!("{} times as large", number(Some(model / base)))
+        };
         format!(
-            "**Worse than persistence: the typical error (RMSE) is {percent:.1} % higher.** As it stands, \
-             taking the last value is the better forecast."
+            "**Worse than persistence: the typical error (RMSE) is {how}.** As it stands, taking the last \
+             value is the better forecast."
         )
     } else {
         let side = if change < 0.0 { "lower" } else { "higher" };

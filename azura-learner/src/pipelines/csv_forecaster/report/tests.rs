@@ -41,6 +41,11 @@ fn words_say_what_the_numbers_show() {
         "{worse}"
     );
     assert!(worse.contains("lowest in epoch 2, at 0.2000, and ended 50 % above that"), "{worse}");
+    let far = reported(-4.0, &[]).markdown;
+    assert!(
+        far.contains("**Worse than persistence: the typical error (RMSE) is 5.000 times as large.**"),
+        "{far}"
+    );
     let same = reported(0.002, &[]).markdown;
     assert!(same.contains("**No better than persistence"), "{same}");
     assert!(same.contains("0 epochs. There is no validation loss."), "{same}");
