@@ -273,7 +273,7 @@ fn a_long_training_shows_some_of_its_validations() {
 
 #[test]
 fn a_target_that_never_changes_is_told_as_it_is() {
-    let (out, sources) = (tempfile::tempdir().unwrap(), sales(200, |_| 7.0));
+    let (out, sources) = (tempfile::tempdir().unwrap(), sales(400, |_| 7.0));
     let config = config(&json!({"epochs": 1}), &json!({"dataset": "sales"}));
     Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap();
     let report = fs::read_to_string(out.path().join("report.md")).unwrap();
