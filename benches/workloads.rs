@@ -57,7 +57,7 @@ impl Workload {
         let grads = loss.backward()?;
         let value = loss.item()?;
         drop(loss);
-        self.adam.step(&mut parameters(&mut self.model), &grads);
+        self.adam.step(&mut parameters(&mut self.model), &grads)?;
         Ok(value)
     }
 }

@@ -11,8 +11,8 @@
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use azura_learner::{
-    Adam, DataLoader, History, Learner, Linear, Outcome, Pipeline, PipelineError, Registry, RunCx,
-    Sequential, Sources, Tanh, TensorDataset, azura_core::Tensor, results::Results, seeded,
+    Adam, DataLoader, Learner, Linear, Outcome, Pipeline, PipelineError, Registry, RunCx, Sequential,
+    Sources, Tanh, TensorDataset, azura_core::Tensor, results::Results, seeded,
 };
 use azura_queue::MemoryQueue;
 use azura_server::{
@@ -51,25 +51,25 @@ impl Pipeline for Sine {
     const DESCRIPTION: &'static str = "Learns a sine wave.";
 
     fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {
-        let x: Vec<f32> = (0..128).map(|i| i as f32 / 128.0).collect();
-        let y = x.iter().map(|x| (TAU * f32::from(config.frequency) * x).sin()).collect();
-        let data = TensorDataset::new(&Tensor::from_vec(&[128, 1], x)?, &Tensor::from_vec(&[128, 1], y)?)?;
+        // Judged by points between those it learned from.
+        let wave = |offset: f32| {
+            let x: Vec<f32> = (0..128).map(|i| (i as f32 + offset) / 128.0).collect();
+            let y = x.iter().map(|x| (TAU * f32::from(config.frequency) * x).sin()).collect();
+            TensorDataset::new(&Tensor::from_vec(&[128, 1], x)?, &Tensor::from_vec(&[128, 1], y)?)
+        };
+        let (train, test) = (wave(0.0)?, wave(0.5)?);
 
         let rng = &mut seeded(1);
         let model = Sequential::new().push(Linear::new(1, 64, rng)).push(Tanh).push(Linear::new(64, 1, rng));
         let learner = Learner::new(model, Adam::new(0.01), Tensor::mse);
         let publisher = cx.publisher(Self::NAME);
-        let fit = cx.attach(learner, publisher).fit(
-            &mut DataLoader::new(data, 16).shuffle(1),
-            None,
-            config.epochs,
-        )?;
+        let mut learner = cx.attach(learner, publisher);
+        let fit = learner.fit(&mut DataLoader::new(train, 16).shuffle(1), None, config.epochs)?;
         if fit.outcome == Outcome::Cancelled {
             return Err(PipelineError::Cancelled);
         }
-        let history: History = fit.history;
-        let rmse = history.last("loss").map(f64::sqrt);
-        Ok(Results::new(history).metric("rmse", rmse))
+        let judged = learner.evaluate(&mut DataLoader::new(test, 128), false)?;
+        Ok(Results::new(fit.history).metric("rmse", Some(judged.loss.sqrt())))
     }
 }
 

@@ -65,7 +65,7 @@ impl<E: Element> Grads<E> {
     }
 
     /// Scales all gradients so that their [`global_norm`](Self::global_norm) is at most `max_norm`, and returns
-    /// the norm before.
+    /// the norm before. If that is infinite, infinite gradients become NaN and the others 0; if it is NaN, nothing changes.
     pub fn clip_global_norm(&mut self, max_norm: f64) -> f64 {
         let norm = self.global_norm();
         if norm > max_norm {

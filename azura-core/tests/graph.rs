@@ -111,6 +111,44 @@ fn parameters_change_in_place() {
     assert_ne!(old.to_vec(), w.as_slice());
 }
 
+type Operation = fn(&Tensor, &Tensor) -> azura_core::Result<Tensor>;
+
+/// A parameter changes in place unless somebody still holds its values: here an operation, for a derivative.
+#[test]
+fn an_operation_saves_only_what_its_derivatives_read() {
+    let x = Tensor::from_vec(&[2, 2], vec![1.0, 2.0, 3.0, 4.0]).unwrap();
+    // Whether each input's values were still held, where the first alone or both are parameters.
+    let saves = |op: Operation, both: bool| {
+        let param = |value: f32| Param::new(ndarray::Array2::from_elem((2, 2), value));
+        let [mut a, mut b] = [param(2.0), param(3.0)];
+        let y = op(&a.tracked(), &if both { b.tracked() } else { x.clone() }).unwrap();
+        let saved = [&mut a, &mut b].map(|param| {
+            let before = param.as_slice().as_ptr();
+            param.update(|values| values.fill(9.0));
+            param.as_slice().as_ptr() != before
+        });
+        y.sum_all().unwrap().backward().unwrap();
+        saved
+    };
+    let operations: [(Operation, [bool; 2], [bool; 2]); 10] = [
+        (|a, b| a.add(b), [false, false], [false, false]),
+        (|a, b| a.sub(b), [false, false], [false, false]),
+        // (a b)' by a needs b alone, and the reverse.
+        (|a, b| a.mul(b), [false, false], [true, true]),
+        (|a, b| b.mul(a), [false, false], [true, true]),
+        (|a, b| a.matmul(b), [false, false], [true, true]),
+        (|a, b| a.linear(b, None), [false, false], [true, true]),
+        (|a, b| b.linear(a, None), [false, false], [true, true]),
+        // (a / b)' by a needs b, by b both.
+        (|a, b| a.div(b), [false, false], [true, true]),
+        (|a, b| b.div(a), [true, false], [true, true]),
+        (|a, b| a.mse(b), [false, false], [false, false]),
+    ];
+    for (i, (op, of_one, of_both)) in operations.into_iter().enumerate() {
+        assert_eq!((saves(op, false), saves(op, true)), (of_one, of_both), "operation {i}");
+    }
+}
+
 #[test]
 fn an_operation_of_ones_own_is_checked() {
     let w = Param::new(arr1(&[1.0, 2.0]));
@@ -194,6 +232,17 @@ fn wrong_shapes_are_errors_with_the_operation_and_both_shapes() {
 #[should_panic(expected = "add: shapes [2] and [3] do not fit")]
 fn operators_panic_with_the_same_text() {
     let _ = Tensor::zeros(&[2]) + Tensor::zeros(&[3]);
+}
+
+#[test]
+fn a_reshaped_view_is_row_major_also_under_its_own_shape() {
+    let x = Tensor::from_vec(&[2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).unwrap().transpose().unwrap();
+    assert!(!x.data().is_standard_layout());
+    let y = x.reshape(&[3, 2]).unwrap();
+    assert!(y.data().is_standard_layout());
+    assert_eq!(y.data().as_slice(), Some(&[0.0, 3.0, 1.0, 4.0, 2.0, 5.0][..]));
+    // Row-major elements are shared, not copied.
+    assert_eq!(y.reshape(&[6]).unwrap().data().as_ptr(), y.data().as_ptr());
 }
 
 #[test]

@@ -30,21 +30,26 @@ pub enum Error {
         /// The metrics there are.
         known: String,
     },
-    /// The loss became infinite or not a number.
+    /// A loss became infinite or not a number.
     #[error(
-        "the loss became {loss} in epoch {epoch}, batch {batch}; a smaller learning rate or clipped gradients may help"
+        "the {what} became {loss} in epoch {epoch}, batch {batch}; a smaller learning rate or clipped gradients may help"
     )]
     NonFinite {
+        /// Which loss: that of the batch (`loss`), or that of the validation after it (`validation loss`).
+        what: &'static str,
         /// Epoch, from 1.
         epoch: usize,
         /// Batch within the epoch, from 1.
         batch: usize,
         /// The loss.
-        loss: f32,
+        loss: f64,
     },
     /// A data set that gives no batch.
-    #[error("there is nothing to train on: {0}")]
+    #[error("no data: {0}")]
     NoData(String),
+    /// Somebody asked to cancel. [`Learner::fit`](crate::Learner::fit) makes an outcome of it.
+    #[error("cancelled")]
+    Cancelled,
     /// A state dict that does not fit.
     #[error(transparent)]
     State(#[from] StateError),

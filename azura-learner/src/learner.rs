@@ -6,6 +6,7 @@ use crate::{
 };
 use azura_core::{Grads, Tensor};
 use std::{
+    collections::BTreeSet,
     fmt,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -90,7 +91,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         self
     }
 
-    /// Asks this before each batch whether to end as cancelled.
+    /// Asks this before each batch, of training and of evaluation, whether to end as cancelled.
     pub fn cancelled(mut self, cancelled: impl Fn() -> bool + Send + 'static) -> Self {
         self.cancelled = Box::new(cancelled);
         self
@@ -127,7 +128,8 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     ///
     /// # Errors
     /// If there is no batch, a callback watches a metric that will not exist, a callback fails, a forward pass
-    /// fails, or the loss becomes infinite or NaN. Callbacks have been told of it by then.
+    /// fails, the loss becomes infinite or NaN, or the model does not show every parameter that it uses. Callbacks have
+    /// been told of it by then.
     ///
     /// # Panics
     /// Only where the model, the loss or a callback does; callbacks are told first.
@@ -145,7 +147,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             forward: Cx::train(rng::stream(self.seed, FORWARD_STREAM)),
         };
         let ended = catch_unwind(AssertUnwindSafe(|| self.epochs(&mut run, train, validation)));
-        match ended {
+        match ended.map(|ended| ended.or_else(cancelled_is_an_outcome)) {
             Ok(Ok(outcome)) => {
                 // The outcome stands; a callback that fails at the end still fails the training.
                 self.tell(&mut run, &Event::TrainEnd { outcome: &outcome }, None)?;
@@ -156,7 +158,10 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
                 Err(error)
             }
             Err(panic) => {
-                self.tell_failure(&mut run, &Error::Argument("the training panicked".into()));
+                let text = panic.downcast_ref::<&str>().copied();
+                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                let text = format!("the training panicked: {}", text.unwrap_or("without a message"));
+                self.tell_failure(&mut run, &Error::Argument(text));
                 resume_unwind(panic)
             }
         }
@@ -165,12 +170,16 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     /// The mean loss over `data`, and the output if `keep_output`, in evaluation mode.
     ///
     /// # Errors
-    /// If a forward pass fails or there is no batch.
+    /// If a forward pass fails or there is no batch; [`Error::Cancelled`] if somebody asked to cancel.
     pub fn evaluate(&self, data: &mut dyn Batches<X, Y>, keep_output: bool) -> Result<Evaluation> {
         let mut cx = Cx::eval();
         let (mut sum, mut samples, mut outputs) = (0.0, 0, Vec::new());
         data.begin(0);
-        while let Some(batch) = data.next_batch()? {
+        loop {
+            if (self.cancelled)() {
+                return Err(Error::Cancelled);
+            }
+            let Some(batch) = data.next_batch()? else { break };
             let output = self.model.forward(&batch.x, &mut cx)?;
             sum += f64::from((self.loss)(&output, &batch.y)?.item()?) * batch.len as f64;
             samples += batch.len;
@@ -194,8 +203,12 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         mut validation: Option<&mut dyn Batches<X, Y>>,
     ) -> Result<Outcome> {
         self.check_monitors(validation.is_some())?;
+        let empty = |what| Err(Error::NoData(format!("the {what} data give no batch")));
         if train.is_empty() {
-            return Err(Error::NoData("the training data give no batch".into()));
+            return empty("training");
+        }
+        if validation.as_ref().is_some_and(|data| data.is_empty()) {
+            return empty("validation");
         }
         self.tell(run, &Event::TrainBegin, None)?;
         for epoch in 1..=run.progress.total_epochs {
@@ -224,8 +237,9 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     fn train_epoch(&mut self, run: &mut Run, train: &mut dyn Batches<X, Y>) -> Result<Option<Outcome>> {
         let (mut sum, mut samples) = (0.0, 0);
         train.begin(run.progress.epoch);
-        // Cancel is polled before the batch is asked for, so that a slow source is not waited for.
-        loop {
+        // Cancel is polled before the batch is asked for, so that a slow source is not waited for; and not behind the
+        // last one, so that an epoch which has learned all it will is not thrown away.
+        while run.progress.batch < run.progress.total_batches {
             if let Some(outcome) = self.interrupted(run) {
                 return Ok(Some(outcome));
             }
@@ -235,15 +249,15 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             let output = self.model.forward(&batch.x, &mut run.forward)?;
             let loss = (self.loss)(&output, &batch.y)?;
             let value = loss.item()?;
-            if !value.is_finite() {
-                let Progress { epoch, batch, .. } = run.progress;
-                return Err(Error::NonFinite { epoch, batch, loss: value });
-            }
+            check_finite("loss", value.into(), run.progress)?;
             let mut grads = loss.backward()?;
             // The graph lets go of the parameters before they change, so that they change in place.
             drop((output, loss));
+            if run.progress.step == 0 {
+                check_visits(&mut parameters(&mut self.model), &grads)?;
+            }
             self.tell(run, &Event::Gradients, Some(&mut grads))?;
-            self.optimizer.step(&mut parameters(&mut self.model), &grads);
+            self.optimizer.step(&mut parameters(&mut self.model), &grads)?;
             run.progress.step += 1;
             sum += f64::from(value) * batch.len as f64;
             samples += batch.len;
@@ -260,6 +274,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         self.tell(run, &Event::ValidationBegin, None)?;
         let keep_output = self.callbacks.iter().any(Callback::wants_validation_output);
         let evaluation = self.evaluate(data, keep_output)?;
+        check_finite("validation loss", evaluation.loss, run.progress)?;
         run.metrics.insert("val_loss".into(), evaluation.loss);
         self.tell(run, &Event::ValidationEnd { output: evaluation.output.as_ref() }, None)
     }
@@ -286,9 +301,10 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         Ok(())
     }
 
-    /// Tells every callback. The first reason to stop is kept; the first error is returned.
+    /// Tells every callback, also after one has panicked. The first reason to stop is kept; the first error is returned;
+    /// the first panic goes on when all have been told.
     fn tell(&mut self, run: &mut Run, event: &Event<'_>, mut grads: Option<&mut Grads<f32>>) -> Result<()> {
-        let mut failed = None;
+        let (mut failed, mut panicked) = (None, None);
         for callback in &mut self.callbacks {
             let mut model = parameters(&mut self.model);
             let mut cx = TrainCx {
@@ -299,25 +315,64 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
                 optimizer: &mut *self.optimizer,
                 grads: grads.as_deref_mut(),
             };
-            match callback.on_event(event, &mut cx) {
-                Ok(Flow::Continue) => {}
-                Ok(Flow::Stop(reason)) => {
+            match catch_unwind(AssertUnwindSafe(|| callback.on_event(event, &mut cx))) {
+                Ok(Ok(Flow::Continue)) => {}
+                Ok(Ok(Flow::Stop(reason))) => {
                     run.stop.get_or_insert(reason);
                 }
-                Err(source) => {
+                Ok(Err(source)) => {
                     failed.get_or_insert_with(|| Error::Callback { callback: callback.name(), source });
                 }
+                Err(panic) => {
+                    panicked.get_or_insert(panic);
+                }
             }
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// The training has failed: an error of a callback that hears of it must not hide why.
+    /// The training has failed: an error or panic of a callback that hears of it must not hide why.
     fn tell_failure(&mut self, run: &mut Run, error: &Error) {
         let outcome = Outcome::Failed(error.to_string());
-        let _ = self.tell(run, &Event::Exception { error }, None);
-        let _ = self.tell(run, &Event::TrainEnd { outcome: &outcome }, None);
+        for event in [Event::Exception { error }, Event::TrainEnd { outcome: &outcome }] {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.tell(run, &event, None)));
+        }
     }
+}
+
+fn cancelled_is_an_outcome(error: Error) -> Result<Outcome> {
+    if let Error::Cancelled = error { Ok(Outcome::Cancelled) } else { Err(error) }
+}
+
+fn check_finite(what: &'static str, loss: f64, at: Progress) -> Result<()> {
+    let Progress { epoch, batch, .. } = at;
+    if loss.is_finite() { Ok(()) } else { Err(Error::NonFinite { what, epoch, batch, loss }) }
+}
+
+/// A parameter that `visit_mut` does not show would never train, one that `visit` does not show would not be saved,
+/// and two of one name would be saved as one.
+fn check_visits(model: &mut dyn Parameters, grads: &Grads<f32>) -> Result<()> {
+    let (mut saved, mut trained, mut with_gradient) = (Vec::new(), Vec::new(), BTreeSet::new());
+    model.visit(&mut |name, _| saved.push(name.to_owned()));
+    model.visit_mut(&mut |name, param| {
+        trained.push(name.to_owned());
+        with_gradient.extend(grads.get(param).map(|_| param.id()));
+    });
+    let twice = trained.iter().enumerate().find_map(|(i, name)| trained[..i].contains(name).then_some(name));
+    let why = if saved != trained {
+        format!("`visit` shows the parameters {saved:?}, but `visit_mut` {trained:?}")
+    } else if let Some(name) = twice {
+        format!("two of its parameters are named `{name}`")
+    } else if with_gradient.len() < grads.len() {
+        let (all, found) = (grads.len(), with_gradient.len());
+        format!("{all} parameters have a gradient, but `visit_mut` shows {found} of them: {trained:?}")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Argument(format!("the model cannot be trained: {why}")))
 }
 
 /// Apart from the streams that shuffle epochs, which are numbered from 1.

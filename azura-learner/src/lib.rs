@@ -30,7 +30,7 @@ pub use layers::{Dropout, Linear, Lstm, Relu, Sequential, Sigmoid, Tanh};
 pub use learner::{Evaluation, Fit, Learner};
 pub use loader::{Batch, Batches, DataLoader, Dataset, TensorDataset};
 pub use module::{Cx, Module, Parameters, parameters};
-pub use optim::{Adam, Optimizer, Sgd};
+pub use optim::{Adam, Optimizer, OptimizerState, Sgd};
 pub use pipeline::{ConfigError, Pipeline, PipelineError, PipelineInfo, Registry, RunCx, Sources};
 pub use pipelines::csv_forecaster::CsvForecaster;
 pub use rng::{Rng, seeded};

@@ -165,7 +165,8 @@ impl TensorDataset {
         match (x.shape().first(), y.shape().first()) {
             (Some(a), Some(b)) if a == b => {
                 // In row-major order, so that a sample is one slice.
-                Ok(Self { x: x.reshape(x.shape())?, y: y.reshape(y.shape())? })
+                let rows = |data: &Tensor| data.detach().reshape(data.shape());
+                Ok(Self { x: rows(x)?, y: rows(y)? })
             }
             _ => Err(Error::Argument(format!(
                 "a data set wants as many targets as inputs along the first axis, found shapes {:?} and {:?}",
@@ -191,7 +192,9 @@ impl Dataset for TensorDataset {
             shape[0] = indices.len();
             let width: usize = shape[1..].iter().product();
             gather(&shape, last, |into| {
-                let source = from.data().as_slice().unwrap_or_default();
+                let Some(source) = from.data().as_slice() else {
+                    unreachable!("`new` has made it row-major")
+                };
                 for (&index, row) in indices.iter().zip(into.chunks_exact_mut(width.max(1))) {
                     row.copy_from_slice(&source[index * width..(index + 1) * width]);
                 }
@@ -257,6 +260,18 @@ mod tests {
         loader.begin(1);
         let first = loader.next_batch().unwrap().unwrap().x.data().as_ptr();
         assert_eq!(loader.next_batch().unwrap().unwrap().x.data().as_ptr(), first);
+    }
+
+    #[test]
+    fn a_data_set_may_be_laid_out_in_any_order() {
+        // Two samples of three numbers, as columns: sample 1 is the second column, 1, 3, 5.
+        let columns = Tensor::from_vec(&[3, 2], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        let x = columns.transpose().unwrap();
+        assert!(!x.data().is_standard_layout());
+        let set = TensorDataset::new(&x, &x).unwrap();
+        let batch = set.batch(&[1, 0], None).unwrap();
+        assert_eq!(batch.x.to_vec(), [1.0, 3.0, 5.0, 0.0, 2.0, 4.0]);
+        assert_eq!(batch.y.to_vec(), batch.x.to_vec());
     }
 
     #[test]

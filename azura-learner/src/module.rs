@@ -40,7 +40,9 @@ pub trait Module<X: ?Sized = Tensor>: Send + Sync {
     /// If `x` has a shape that the module does not take.
     fn forward(&self, x: &X, cx: &mut Cx) -> Result<Tensor>;
 
-    /// Shows every parameter with its name. Containers put their own name and a dot before those of their parts.
+    /// Shows every parameter with its name, each once. Containers put their own name and a dot before those of their
+    /// parts. A parameter that is not shown would neither train nor be saved: [`Learner::fit`](crate::Learner::fit)
+    /// refuses such a model at its first step.
     fn visit(&self, _f: &mut dyn FnMut(&str, &Param)) {}
 
     /// As [`visit`](Self::visit), to change the parameters. Same names, same order.

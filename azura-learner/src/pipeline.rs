@@ -3,7 +3,7 @@
 use crate::{
     Callback, Error, Learner, Module, ProgressEvent, Publish,
     config::{Invalid, Problem, check, parse, schema_of, with_suggestion},
-    data::Datasets,
+    data::{DataError, Datasets},
     files,
     results::Results,
 };
@@ -138,13 +138,21 @@ impl PipelineError {
 
 impl From<Error> for PipelineError {
     fn from(error: Error) -> Self {
-        Self::Execution(error.to_string())
+        if let Error::Cancelled = error { Self::Cancelled } else { Self::Execution(error.to_string()) }
     }
 }
 
 impl From<azura_core::Error> for PipelineError {
     fn from(error: azura_core::Error) -> Self {
         Self::Execution(error.to_string())
+    }
+}
+
+/// For pipelines that read data in their run, of which nothing could be known beforehand.
+impl From<DataError> for PipelineError {
+    fn from(error: DataError) -> Self {
+        let message = error.to_string();
+        if let DataError::Io { .. } = error { Self::FileNotFound(message) } else { Self::Value(message) }
     }
 }
 
@@ -489,4 +497,24 @@ fn without_envelope(config: &Value) -> Value {
         object.remove(BATCH_NAME);
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Table;
+
+    #[test]
+    fn what_a_run_finds_in_its_data_has_a_code_of_its_own() {
+        let read = |path: &Path| -> Result<Table, PipelineError> { Ok(Table::open(path)?) };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data.csv");
+        let error = read(&file).unwrap_err();
+        assert_eq!(error.code(), "PIPELINE_FILE_NOT_FOUND");
+        assert!(error.to_string().contains("data.csv"), "{error}");
+        std::fs::write(&file, "a,b\n1\n").unwrap();
+        let error = read(&file).unwrap_err();
+        assert_eq!(error.code(), "PIPELINE_VALUE_ERROR");
+        assert_eq!(error.to_string(), "line 2: 1 cells, but the header has 2");
+    }
 }

@@ -20,7 +20,7 @@ pub struct Results {
     pub final_loss: Option<f64>,
     /// Figures of the test part by name (`r2_score`, `mae`, `rmse`, ...), in real units.
     pub metrics: Map<String, Value>,
-    /// The same figures for simple forecasts that know nothing: `{"persistence": {"rmse": .., "mae": ..}}`.
+    /// The same figures for simple forecasts that know nothing: `{"persistence": {"rmse": .., ..}}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub baselines: BTreeMap<String, Map<String, Value>>,
     /// What only this kind of pipeline has, beside the other keys: for forecasts those of

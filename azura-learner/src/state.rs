@@ -8,7 +8,7 @@ use std::{
     fmt::Write as _,
 };
 
-/// A copy of all parameters by name.
+/// Tensors by name: a copy of all parameters, or what an optimizer keeps for each.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StateDict(BTreeMap<String, Values>);
 
@@ -35,6 +35,16 @@ pub enum StateError {
         /// Names with the model's shape and the dict's.
         misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
     },
+    /// The state of another kind of optimizer.
+    #[error(
+        "the state is that of another optimizer: it holds {found} moments of each parameter, not {expected}"
+    )]
+    Optimizer {
+        /// Moments in the state.
+        found: usize,
+        /// Moments that the optimizer keeps.
+        expected: usize,
+    },
 }
 
 fn mismatch_text(
@@ -58,7 +68,7 @@ fn mismatch_text(
 }
 
 impl StateDict {
-    /// A copy of the parameters of `model`.
+    /// A copy of the parameters of `model`. Of two with one name the last is copied; a training refuses such a model.
     ///
     /// ```
     /// use azura_learner::{Linear, StateDict, parameters, seeded};
@@ -88,6 +98,23 @@ impl StateDict {
     /// The shape and the elements, in row-major order, of one parameter.
     pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
         self.0.get(name).map(|values| (&*values.shape, &*values.data))
+    }
+
+    /// The elements of this name, to be changed; zeros where there were none. `None` if they have another shape.
+    ///
+    /// ```
+    /// let mut sums = azura_learner::StateDict::default();
+    /// sums.get_or_zeros("weight", &[2]).unwrap()[0] += 1.5;
+    /// assert_eq!(sums.get("weight"), Some((&[2][..], &[1.5, 0.0][..])));
+    /// assert!(sums.get_or_zeros("weight", &[3]).is_none());
+    /// ```
+    pub fn get_or_zeros(&mut self, name: &str, shape: &[usize]) -> Option<&mut [f32]> {
+        // Looked up first, so that a name is copied only once.
+        if !self.0.contains_key(name) {
+            let zeros = vec![0.0; shape.iter().product()];
+            self.0.insert(name.to_owned(), Values { shape: shape.to_vec(), data: zeros });
+        }
+        self.0.get_mut(name).filter(|values| values.shape == shape).map(|values| &mut *values.data)
     }
 
     /// Sets the parameters of `model` to these.

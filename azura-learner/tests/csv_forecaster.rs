@@ -4,6 +4,7 @@
 
 use azura_learner::{
     PipelineError, ProgressEvent, Registry, RunCx, Sources, StateDict,
+    data::{DatasetFile, Datasets},
     results::{ForecastResults, Results},
 };
 use serde_json::{Value, json};
@@ -137,6 +138,25 @@ fn a_cancelled_run_says_so_and_writes_no_results() {
 }
 
 #[test]
+fn a_run_can_still_be_cancelled_while_it_is_judged() {
+    let out = tempfile::tempdir().unwrap();
+    let trained = Arc::new(AtomicUsize::new(0));
+    let (count, told) = (Arc::clone(&trained), Arc::clone(&trained));
+    let sources = Sources::default();
+    // From the end of the only epoch on.
+    let mut cx = RunCx::new(out.path(), &sources)
+        .publish(move |event| {
+            if let ProgressEvent::Epoch { .. } = event {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+        .cancelled(move || told.load(Ordering::Relaxed) == 1);
+    let error = Registry::builtin().run(&weather(&json!({"epochs": 1})), &mut cx).unwrap_err();
+    assert!(matches!(error, PipelineError::Cancelled));
+    assert_eq!((fs::read_dir(out.path()).unwrap().count(), trained.load(Ordering::Relaxed)), (0, 1));
+}
+
+#[test]
 fn early_stopping_ends_a_run_that_no_longer_improves() {
     let out = tempfile::tempdir().unwrap();
     // With no learning rate to speak of nothing improves by as much as 1.
@@ -175,6 +195,47 @@ fn a_file_is_for_those_who_own_the_machine() {
     }
 }
 
+/// The data set `sales` of so many days.
+fn sales(days: i16, value: impl Fn(i16) -> f64) -> Sources {
+    let mut rows = String::from("day,sales\n");
+    for day in 0..days {
+        writeln!(rows, "{},{}", date(day), value(day)).unwrap();
+    }
+    Sources::new(Datasets::empty().with(DatasetFile::new("sales", rows.into_bytes())))
+}
+
+#[test]
+fn nothing_of_the_test_part_reaches_the_model() {
+    // Of 400 rows the newest 20 % are the test part: those from 320 on.
+    let trained = |spoil: f64| {
+        let value =
+            |day: i16| f64::from(100 + day % 7) + if day < 320 { 0.0 } else { spoil * f64::from(day) };
+        let sources = sales(400, value);
+        let out = tempfile::tempdir().unwrap();
+        let config = config(&json!({"early_stopping": {}}), &json!({"dataset": "sales"}));
+        let results = Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap();
+        let files = ["model.safetensors", "inputs.json"].map(|name| fs::read(out.path().join(name)).unwrap());
+        (files, results)
+    };
+    let ((clean, results), (spoiled, spoiled_results)) = (trained(0.0), trained(13.0));
+    assert!(clean == spoiled);
+    assert_eq!(results.history, spoiled_results.history);
+    // And it was spoiled.
+    assert!(spoiled_results.figure("rmse") > results.figure("rmse").map(|rmse| 100.0 * rmse));
+}
+
+#[test]
+fn a_test_loss_that_is_not_finite_is_no_result() {
+    // Rows of 0 and 1, the last of them far away: within f32 when scaled, but not when squared.
+    let sources = sales(200, |day| if day < 199 { f64::from(day % 2) } else { 1e30 });
+    let out = tempfile::tempdir().unwrap();
+    let config = config(&json!({"validation_size": 0}), &json!({"dataset": "sales"}));
+    let error = Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap_err();
+    assert_eq!(error.code(), "PIPELINE_EXECUTION_ERROR");
+    assert!(error.to_string().starts_with("the test loss is inf"), "{error}");
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+}
+
 /// The `n`th day of 2020 and 2021.
 fn date(n: i16) -> String {
     let (year, day) = if n < 366 { (2020, n) } else { (2021, n - 366) };
@@ -187,4 +248,34 @@ fn date(n: i16) -> String {
         rest -= length;
     }
     unreachable!("days within the two years")
+}
+
+#[test]
+fn a_long_training_shows_some_of_its_validations() {
+    let (out, sources) = (tempfile::tempdir().unwrap(), Sources::default());
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let show = Arc::clone(&shown);
+    let mut cx = RunCx::new(out.path(), &sources).publish(move |event| {
+        if let ProgressEvent::Epoch { epoch, validation_data, metrics, .. } = event {
+            assert!(metrics["val_loss"].is_finite());
+            if validation_data.is_some() {
+                show.lock().unwrap().push(*epoch);
+            }
+        }
+    });
+    let mut config = weather(&json!({"epochs": 501, "batch_size": 4096}));
+    config["model_params"] = json!({"sequence_length": 1, "hidden_size": 1});
+    Registry::builtin().run(&config, &mut cx).unwrap();
+    // 501 / 200, rounded up, is 3: the first, every third, and the last.
+    let expected: Vec<usize> = [1].into_iter().chain((3..=501).step_by(3)).collect();
+    assert_eq!(*shown.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_target_that_never_changes_is_told_as_it_is() {
+    let (out, sources) = (tempfile::tempdir().unwrap(), sales(400, |_| 7.0));
+    let config = config(&json!({"epochs": 1}), &json!({"dataset": "sales"}));
+    Registry::builtin().run(&config, &mut RunCx::new(out.path(), &sources)).unwrap();
+    let report = fs::read_to_string(out.path().join("report.md")).unwrap();
+    assert!(report.contains("persistence, which makes no error here"), "{report}");
 }

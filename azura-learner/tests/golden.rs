@@ -101,7 +101,7 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
             losses.push(loss.item().unwrap());
             let grads = loss.backward().unwrap();
             drop((y, loss));
-            optimizer.step(&mut parameters(&mut model), &grads);
+            optimizer.step(&mut parameters(&mut model), &grads).unwrap();
         }
         close(&format!("{name}: losses"), &losses, &golden[name]["losses"]);
         let state = StateDict::of(&parameters(&mut model));

@@ -2,7 +2,10 @@
 
 use std::{fmt, io, path::Path, sync::Arc};
 
-use azura_learner::{ConfigError, PipelineInfo, Registry, Sources};
+use azura_learner::{
+    ConfigError, PipelineInfo, Registry, Sources,
+    config::{Invalid, Problem},
+};
 use azura_queue::{
     Entry, ListQuery, NewTask, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord,
 };
@@ -155,7 +158,12 @@ impl App {
     pub async fn validate(self: &Arc<Self>, pipeline: &str, mut config: Value) -> Result<Value> {
         let pipeline = self.pipeline(pipeline)?.name;
         if let Some(config) = config.as_object_mut() {
-            config.insert(PIPELINE_NAME.to_owned(), pipeline.into());
+            let named = config.entry(PIPELINE_NAME).or_insert_with(|| pipeline.as_str().into());
+            if *named != *pipeline {
+                let message = format!("this is where configs of `{pipeline}` are checked");
+                let problem = Problem::new(format!("/{PIPELINE_NAME}"), message);
+                return Err(ConfigError::from(Invalid(vec![problem])).into());
+            }
         }
         self.check(config).await
     }

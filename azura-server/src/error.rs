@@ -17,7 +17,7 @@ use poem_openapi::{
     types::Type as _,
 };
 
-use crate::AppError;
+use crate::{AppError, guard::shorten};
 
 /// What a client is told when something did not work.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl ApiError {
             return error.into_response();
         }
         let (status, code, message) = if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
-            (StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND", format!("There is nothing at {path}."))
+            (StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND", format!("There is nothing at `{}`.", shorten(path)))
         } else if error.is::<MethodNotAllowedError>() {
             (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -103,10 +103,10 @@ impl ApiError {
                 format!("The body must be JSON, sent with `Content-Type: application/json`; {found}.");
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message)
         } else if let Some(error) = error.downcast_ref::<ParseParamError>() {
-            let message = format!("The parameter `{}` cannot be used: {}.", error.name, error.reason);
+            let message = format!("The parameter `{}` cannot be used: {}", error.name, error.reason);
             (StatusCode::UNPROCESSABLE_ENTITY, "PARAMETER_INVALID", message)
         } else if let Some(error) = error.downcast_ref::<ParseQueryError>() {
-            let message = format!("The query cannot be used: {error}.");
+            let message = format!("The query cannot be used: {error}");
             (StatusCode::UNPROCESSABLE_ENTITY, "PARAMETER_INVALID", message)
         } else if error.is::<WebSocketError>() {
             let message = format!("{path} speaks WebSocket only: connect to it with `ws://`.");
@@ -148,7 +148,7 @@ impl From<AppError> for ApiError {
 
 impl From<Problem> for ProblemView {
     fn from(problem: Problem) -> Self {
-        Self { pointer: problem.pointer, message: problem.message }
+        Self { pointer: shorten(&problem.pointer), message: problem.message }
     }
 }
 

@@ -156,7 +156,7 @@ fn is_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// Enough of a text from outside to recognise it.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     text.chars().take(100).collect()
 }
 

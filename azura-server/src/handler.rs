@@ -2,6 +2,8 @@
 
 use std::{
     any::Any,
+    error::Error,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
@@ -120,8 +122,20 @@ fn ended(record: &TaskRecord, outcome: &Result<Value, TaskFailure>, events: usiz
     (record, end)
 }
 
-fn not_kept(error: impl std::fmt::Display) -> TaskFailure {
-    TaskFailure::new("RUN_NOT_KEPT", format!("the run could not be kept: {error}"))
+/// What watchers are told has no paths; the log has.
+fn not_kept(error: impl Error + 'static) -> TaskFailure {
+    tracing::error!(%error, "a run could not be kept");
+    let mut cause: &(dyn Error + 'static) = &error;
+    while let Some(deeper) = cause.source().or_else(|| inner(cause)) {
+        cause = deeper;
+    }
+    TaskFailure::new("RUN_NOT_KEPT", format!("the run could not be kept: {cause}"))
+}
+
+/// What an I/O error was made of. Its `source` passes that over.
+fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
+    Some(inner)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

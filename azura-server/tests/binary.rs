@@ -135,7 +135,22 @@ fn training_in_the_terminal_writes_the_same_folder() {
     assert_eq!(fs::read_dir(data.path().join("runs")).unwrap().count(), 1, "nothing beside it");
 
     let (code, _, error) = run(azura(data.path()).arg("train").arg(&config).arg("--out").arg(&out));
-    assert!(code == Some(1) && error.contains("exists already"), "{error}");
+    assert!(code == Some(1) && error.contains("first: the folder is not empty"), "{error}");
+
+    // An empty folder will do, by any name, and nothing is touched before the config is known to be good.
+    let empty = data.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let train = |out: &str, epochs: &str| {
+        let mut command = azura(data.path());
+        command.current_dir(&empty).arg("train").arg(&config).args(["--set", epochs, "--out", out]);
+        run(&mut command)
+    };
+    let (code, _, error) = train(".", "training_params.epochs=-1");
+    assert!(code == Some(1) && error.contains("/training_params/epochs"), "{error}");
+    let (code, _, _) = train("deep/er", "training_params.epochs=-1");
+    assert!(code == Some(1) && fs::read_dir(&empty).unwrap().count() == 0);
+    let (code, _, error) = train(".", "training_params.epochs=1");
+    assert!(code == Some(0) && empty.join("results.json").exists(), "{error}");
 
     // Where the server keeps them, with the config from standard input and the data from a file.
     fs::write(data.path().join("sales.csv"), table("sales", |day| (50 + day % 7).to_string())).unwrap();
@@ -264,7 +279,7 @@ fn a_signal_cancels_a_training_in_the_terminal() {
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(130));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cancelled"));
     assert_eq!(fs::read_dir(data.path().join("experiments/.attempts")).unwrap().count(), 0);
 }

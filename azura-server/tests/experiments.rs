@@ -161,6 +161,8 @@ async fn a_config_can_be_checked_without_a_run() {
     assert_eq!((answer.status, answer.json()), (200, json!({"runs": 1})));
     let answer = check("csv_forecaster", json!({"training_params": {"epochs": "many"}})).await;
     assert_eq!((answer.status, answer.pointers()), (422, vec!["/training_params/epochs".to_owned()]));
+    let answer = check("csv_forecaster", json!({"pipeline_name": "echo"})).await;
+    assert_eq!((answer.status, answer.pointers()), (422, vec!["/pipeline_name".to_owned()]));
     assert_eq!(check("nothing", json!({})).await.code(), "CONFIG_NOT_FOUND");
     assert_eq!(server.get("/experiments").await.json(), json!([]));
 }

@@ -178,7 +178,7 @@ async fn long_bodies_are_refused_however_they_come() {
     // Announced, but never sent in full.
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(head("Content-Length: 1073741824").as_bytes()).await.unwrap();
-    stream.write_all(&long).await.unwrap();
+    stream.write_all(&long[..10]).await.unwrap();
     let mut answer = vec![0; 64];
     let read =
         tokio::time::timeout(Duration::from_secs(10), stream.read(&mut answer)).await.unwrap().unwrap();

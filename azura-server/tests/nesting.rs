@@ -70,7 +70,7 @@ async fn the_server_can_be_somewhere_below() {
         assert_eq!(ask(nest, path, None).await.status, 200, "{path}");
     }
     let answer = ask(nest, "/tools/nothing", None).await;
-    assert!(answer.text().contains("There is nothing at /tools/nothing."), "{}", answer.text());
+    assert!(answer.text().contains("There is nothing at `/tools/nothing`."), "{}", answer.text());
 }
 
 #[tokio::test]

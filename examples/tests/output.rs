@@ -97,5 +97,9 @@ fn own_pipeline_server_runs_its_pipeline_and_answers_its_route() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     };
     assert_eq!(details["status"], "SUCCESS", "{details}");
-    assert_eq!(details["results"]["history"]["loss"].as_array().unwrap().len(), 20);
+    let losses = details["results"]["history"]["loss"].as_array().unwrap();
+    assert_eq!(losses.len(), 20);
+    // Of points that it did not learn from.
+    let rmse = details["results"]["metrics"]["rmse"].as_f64().unwrap();
+    assert!(rmse < 1.0 && (rmse - losses[19].as_f64().unwrap().sqrt()).abs() > 1e-9, "{details}");
 }

@@ -2,7 +2,7 @@
 
 use super::{slice, standard, sums};
 use crate::{Data, Element, Error, Result, TensorBase, kernels};
-use ndarray::{Axis, IxDyn, Zip};
+use ndarray::{Axis, Dimension, IxDyn, Zip};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// The shape that `a` and `b` broadcast to: axes are aligned at the end, and an axis of length 1 is repeated.
@@ -50,13 +50,6 @@ fn zip<E: Element>(op: &'static str, a: &Data<E>, b: &Data<E>, f: impl Fn(E, E) 
     }
 }
 
-/// `f` of each element, in place where nobody else shares them.
-fn map<E: Element>(data: Data<E>, f: impl Fn(E) -> E) -> Data<E> {
-    let mut data = data.into_owned();
-    data.mapv_inplace(f);
-    data.into_shared()
-}
-
 /// A kernel over the elements as one slice.
 fn map_slice<E: Element>(data: &Data<E>, f: impl Fn(&[E], &mut [E])) -> Data<E> {
     let data = standard(data);
@@ -65,10 +58,11 @@ fn map_slice<E: Element>(data: &Data<E>, f: impl Fn(&[E], &mut [E])) -> Data<E> 
     super::from_vec(data.shape(), out)
 }
 
-/// Rows of two inputs: `name: forward, derivative by the left, derivative by the right`; the derivatives are given
-/// the output's gradient and both inputs, element by element.
+/// Rows of two inputs: `name: forward; derivative by the left, derivative by the right`. A derivative is a function of
+/// the output's `gradient` alone, of it and the `left` or `right` input, or its product with a function of `both`; the
+/// inputs that it does not name are not saved for it.
 macro_rules! binary {
-    ($($(#[$doc:meta])* $name:ident: $f:expr, $da:expr, $db:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $f:expr; $by_left:ident($da:expr), $by_right:ident($db:expr);)*) => {
         impl<E: Element> TensorBase<E> {$(
             $(#[$doc])*
             ///
@@ -79,39 +73,45 @@ macro_rules! binary {
             pub fn $name(&self, other: &Self) -> Result<Self> {
                 const NAME: &str = stringify!($name);
                 Self::record(NAME, &[self, other], |inputs| {
-                    let (a, b) = (inputs.data(0).clone(), inputs.data(1).clone());
-                    let needs = [inputs.needs(0), inputs.needs(1)];
-                    let y = zip(NAME, &a, &b, $f)?;
+                    let (a, b) = (inputs.data(0), inputs.data(1));
+                    let y = zip(NAME, a, b, $f)?;
+                    let da = inputs.needs(0).then(|| (a.raw_dim(), binary!(@saved $by_left, $da, a, b)));
+                    let db = inputs.needs(1).then(|| (b.raw_dim(), binary!(@saved $by_right, $db, a, b)));
                     Ok((y, Box::new(move |grad| {
-                        let da = needs[0].then(|| unbroadcast(derivative(&grad, &a, &b, $da), a.shape()));
-                        let db = needs[1].then(|| unbroadcast(derivative(&grad, &a, &b, $db), b.shape()));
-                        Ok(vec![da, db])
+                        let da = da.map(|(shape, d)| Ok(unbroadcast(d(&grad)?, shape.slice())));
+                        let db = db.map(|(shape, d)| Ok(unbroadcast(d(&grad)?, shape.slice())));
+                        Ok(vec![da.transpose()?, db.transpose()?])
                     })))
                 })
             }
         )*}
     };
-}
-
-/// `d(grad, a, b)` of each element, with `a` and `b` broadcast to the gradient's shape.
-fn derivative<E: Element>(grad: &Data<E>, a: &Data<E>, b: &Data<E>, d: impl Fn(E, E, E) -> E) -> Data<E> {
-    match (a.broadcast(grad.raw_dim()), b.broadcast(grad.raw_dim())) {
-        (Some(a), Some(b)) => {
-            Zip::from(grad).and(a).and(b).map_collect(|&g, &a, &b| d(g, a, b)).into_shared()
-        }
-        _ => unreachable!("the gradient has the shape that both inputs broadcast to"),
-    }
+    (@saved gradient, $d:expr, $a:ident, $b:ident) => {
+        |grad: &Data<E>| Ok(grad.mapv($d).into_shared())
+    };
+    (@saved left, $d:expr, $a:ident, $b:ident) => {{
+        let a = $a.clone();
+        move |grad: &Data<E>| zip(NAME, grad, &a, $d)
+    }};
+    (@saved right, $d:expr, $a:ident, $b:ident) => {{
+        let b = $b.clone();
+        move |grad: &Data<E>| zip(NAME, grad, &b, $d)
+    }};
+    (@saved both, $d:expr, $a:ident, $b:ident) => {{
+        let (a, b) = ($a.clone(), $b.clone());
+        move |grad: &Data<E>| zip(NAME, grad, &zip(NAME, &a, &b, $d)?, |g, d| g * d)
+    }};
 }
 
 binary! {
     /// The sum `self + other`.
-    add: |a, b| a + b, |g, _, _| g, |g, _, _| g;
+    add: |a, b| a + b; gradient(|g| g), gradient(|g| g);
     /// The difference `self - other`.
-    sub: |a, b| a - b, |g, _, _| g, |g, _, _| -g;
+    sub: |a, b| a - b; gradient(|g| g), gradient(|g: E| -g);
     /// The product `self * other`, element by element.
-    mul: |a, b| a * b, |g, _, b| g * b, |g, a, _| g * a;
+    mul: |a, b| a * b; right(|g, b| g * b), left(|g, a| g * a);
     /// The quotient `self / other`.
-    div: |a, b| a / b, |g, _, b| g / b, |g, a, b| -g * a / (b * b);
+    div: |a, b| a / b; right(|g, b| g / b), both(|a, b| -a / (b * b));
 }
 
 /// The chain rule: the gradient times `d` of what was saved, element by element.
@@ -145,7 +145,7 @@ macro_rules! unary {
             }
         )*}
     };
-    (@forward each, $x:ident, $f:expr) => { map($x.clone(), $f) };
+    (@forward each, $x:ident, $f:expr) => { $x.mapv($f).into_shared() };
     (@forward kernel, $x:ident, $f:expr) => { map_slice($x, $f) };
     (@saved input, $x:ident, $y:ident) => { $x.clone() };
     (@saved output, $x:ident, $y:ident) => { $y.clone() };
@@ -184,8 +184,8 @@ impl<E: Element> TensorBase<E> {
     /// None; the result is one for the sake of chaining.
     pub fn scale(&self, factor: E) -> Result<Self> {
         Self::record("scale", &[self], |inputs| {
-            let y = map(inputs.data(0).clone(), |x| x * factor);
-            Ok((y, Box::new(move |grad| Ok(vec![Some(map(grad, |g| g * factor))]))))
+            let y = inputs.data(0).mapv(|x| x * factor).into_shared();
+            Ok((y, Box::new(move |grad| Ok(vec![Some(grad.mapv(|g| g * factor).into_shared())]))))
         })
     }
 
@@ -195,7 +195,7 @@ impl<E: Element> TensorBase<E> {
     /// None; the result is one for the sake of chaining.
     pub fn shift(&self, offset: E) -> Result<Self> {
         Self::record("shift", &[self], |inputs| {
-            let y = map(inputs.data(0).clone(), |x| x + offset);
+            let y = inputs.data(0).mapv(|x| x + offset).into_shared();
             Ok((y, Box::new(move |grad| Ok(vec![Some(grad)]))))
         })
     }

@@ -3,12 +3,14 @@
 use super::{
     from_vec,
     matmul::{product, rows},
+    shape::reshaped,
     slice, standard, sums,
 };
 use crate::{
     Data, Element, Error, Result, TensorBase,
     kernels::{Mat, gemm},
 };
+use ndarray::Dimension;
 
 impl<E: Element> TensorBase<E> {
     /// The affine map `y = x W' + b` of the last axis: `x` is `[.., in]`, `weight` `[out, in]`, `bias` `[out]`,
@@ -48,22 +50,21 @@ impl<E: Element> TensorBase<E> {
             None => &[self, weight],
         };
         Self::record("linear", all, |inputs| {
-            let (x, w) = (standard(inputs.data(0)), inputs.data(1).clone());
-            let w = standard(&w);
-            let needs = [inputs.needs(0), inputs.needs(1), inputs.needs(2)];
+            let (x, w) = (standard(inputs.data(0)), standard(inputs.data(1)));
             let y = forward(&x, &w, bias.map(|_| inputs.data(2)));
-            let count = all.len();
+            let (x_shape, w_shape) = (x.raw_dim(), w.raw_dim());
+            // Each factor of the product is saved for the derivative by the other.
+            let (x, w) = (inputs.needs(1).then_some(x), inputs.needs(0).then_some(w));
+            let bias = bias.map(|_| inputs.needs(2));
             Ok((
                 y,
                 Box::new(move |grad| {
                     let grad = standard(&grad);
                     let g = rows(&grad);
-                    let dx = needs[0].then(|| from_vec(x.shape(), product(g, rows(&w))));
-                    let dw = needs[1].then(|| from_vec(w.shape(), product(g.t(), rows(&x))));
+                    let dx = w.map(|w| from_vec(x_shape.slice(), product(g, rows(&w))));
+                    let dw = x.map(|x| from_vec(w_shape.slice(), product(g.t(), rows(&x))));
                     let mut grads = vec![dx, dw];
-                    if count == 3 {
-                        grads.push(needs[2].then(|| column_sums(&grad, w.shape()[0])));
-                    }
+                    grads.extend(bias.map(|needs| needs.then(|| column_sums(&grad, out))));
                     Ok(grads)
                 }),
             ))
@@ -93,6 +94,6 @@ fn forward<E: Element>(x: &Data<E>, w: &Data<E>, bias: Option<&Data<E>>) -> Data
 }
 
 fn column_sums<E: Element>(grad: &Data<E>, columns: usize) -> Data<E> {
-    let rows = from_vec(&[grad.len() / columns.max(1), columns], slice(grad).to_vec());
+    let rows = reshaped(grad, &[grad.len() / columns.max(1), columns]);
     sums::over_axis(rows.view(), 0).into_shared()
 }

@@ -2,6 +2,7 @@
 
 use super::{from_vec, slice, standard, sums};
 use crate::{Data, Element, Error, Result, TensorBase};
+use ndarray::Dimension;
 
 impl<E: Element> TensorBase<E> {
     /// The mean squared error `mean((self - target)^2)` over all elements, a scalar. The mean of nothing is NaN.
@@ -31,14 +32,14 @@ impl<E: Element> TensorBase<E> {
             let difference: Vec<E> = slice(&y).iter().zip(slice(&target)).map(|(&y, &t)| y - t).collect();
             let count = E::of(difference.len() as f64);
             let loss = sums::total(&difference, |d| d * d) / count;
-            let needs = [inputs.needs(0), inputs.needs(1)];
+            let (shape, needs) = (y.raw_dim(), [inputs.needs(0), inputs.needs(1)]);
             let loss = ndarray::arr0(loss).into_dyn().into_shared();
             Ok((
                 loss,
                 Box::new(move |grad| {
                     let factor = grad.first().copied().unwrap_or_else(E::zero) * E::of(2.0) / count;
                     let by = |factor: E| -> Data<E> {
-                        from_vec(y.shape(), difference.iter().map(|&d| d * factor).collect())
+                        from_vec(shape.slice(), difference.iter().map(|&d| d * factor).collect())
                     };
                     Ok(vec![needs[0].then(|| by(factor)), needs[1].then(|| by(-factor))])
                 }),

@@ -5,6 +5,7 @@ use crate::{
     Data, Element, Error, Result, TensorBase,
     kernels::{Mat, gemm},
 };
+use ndarray::Dimension;
 
 /// `[.., m, k]` as a matrix of `rows` by `k`: all leading axes become rows.
 pub(super) fn rows<E: Element>(data: &Data<E>) -> Mat<'_, E> {
@@ -45,17 +46,19 @@ impl<E: Element> TensorBase<E> {
         }
         Self::record("matmul", &[self, other], |inputs| {
             let (a, b) = (standard(inputs.data(0)), standard(inputs.data(1)));
-            let needs = [inputs.needs(0), inputs.needs(1)];
             let mut shape = a.shape().to_vec();
             shape[a.ndim() - 1] = b.shape()[1];
             let y = from_vec(&shape, product(rows(&a), rows(&b)));
+            let (a_shape, b_shape) = (a.raw_dim(), b.raw_dim());
+            // Each factor is saved for the derivative by the other.
+            let (a, b) = (inputs.needs(1).then_some(a), inputs.needs(0).then_some(b));
             Ok((
                 y,
                 Box::new(move |grad| {
                     let grad = standard(&grad);
                     let g = rows(&grad);
-                    let da = needs[0].then(|| from_vec(a.shape(), product(g, rows(&b).t())));
-                    let db = needs[1].then(|| from_vec(b.shape(), product(rows(&a).t(), g)));
+                    let da = b.map(|b| from_vec(a_shape.slice(), product(g, rows(&b).t())));
+                    let db = a.map(|a| from_vec(b_shape.slice(), product(rows(&a).t(), g)));
                     Ok(vec![da, db])
                 }),
             ))

@@ -66,14 +66,14 @@ fn reduce<E: Element>(x: &Data<E>, axes: &[usize], keepdims: bool) -> Data<E> {
         let shape = if keepdims { vec![1; x.ndim()] } else { Vec::new() };
         return Data::from_elem(IxDyn(&shape), sums::total(slice(&standard(x)), |x| x));
     }
-    let mut sum = x.to_owned();
+    let mut sum = x.clone();
     for &axis in axes.iter().rev() {
-        sum = sums::over_axis(sum.view(), axis);
+        sum = sums::over_axis(sum.view(), axis).into_shared();
         if keepdims {
             sum = sum.insert_axis(Axis(axis));
         }
     }
-    sum.into_shared()
+    sum
 }
 
 /// The derivative of [`reduce`]: `factor` times the gradient, repeated along `axes`.

@@ -1,5 +1,6 @@
 //! Operations that only move elements.
 
+use super::standard;
 use crate::{Data, Element, Error, Result, TensorBase};
 use ndarray::{Axis, IxDyn, Slice};
 use std::ops::Range;
@@ -28,21 +29,16 @@ pub(super) fn axes(op: &'static str, shape: &[usize], axes: &[isize]) -> Result<
     Ok(indices)
 }
 
-/// The same elements in row-major order under another shape of as many elements.
-fn reshaped<E: Element>(data: &Data<E>, shape: &[usize]) -> Data<E> {
-    match data.to_shape(IxDyn(shape)) {
-        // `to_shape` copies where the layout asks for it; otherwise the data is shared.
-        Ok(_) if data.is_standard_layout() => match data.clone().into_shape_with_order(IxDyn(shape)) {
-            Ok(data) => data,
-            Err(_) => unreachable!("row-major data takes any shape of as many elements"),
-        },
-        Ok(view) => view.into_owned().into_shared(),
-        Err(_) => unreachable!("the number of elements was checked"),
+/// The same elements under another shape of as many elements, laid out in row-major order whatever they were before.
+pub(super) fn reshaped<E: Element>(data: &Data<E>, shape: &[usize]) -> Data<E> {
+    match standard(data).into_shape_with_order(IxDyn(shape)) {
+        Ok(data) => data,
+        Err(_) => unreachable!("row-major data takes any shape of as many elements"),
     }
 }
 
 impl<E: Element> TensorBase<E> {
-    /// The same elements in row-major order under another shape.
+    /// The same elements in row-major order under another shape; without a copy where they are laid out so already.
     ///
     /// # Errors
     /// If `shape` asks for another number of elements.

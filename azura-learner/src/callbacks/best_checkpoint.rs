@@ -36,6 +36,14 @@ impl Callback for BestCheckpoint {
         Some(&self.metric)
     }
 
+    /// Another training begins anew: its best is not to be beaten by an earlier one's.
+    fn on_train_begin(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        if cx.progress.epoch == 0 {
+            (self.best, self.weights) = (f64::INFINITY, None);
+        }
+        Ok(Flow::Continue)
+    }
+
     fn on_epoch_end(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
         if let Some(&value) = cx.metrics.get(&self.metric)
             && value < self.best

@@ -11,7 +11,7 @@ pub struct EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Stops after `patience` epochs in a row in which `metric` was not below its best so far.
+    /// Stops when `metric` was not below its best so far `patience` times in a row, counting the epochs that have it.
     pub fn new(metric: impl Into<String>, patience: usize) -> Self {
         Self { metric: metric.into(), patience, min_delta: 0.0, best: f64::INFINITY, waited: 0 }
     }
@@ -29,6 +29,14 @@ impl Callback for EarlyStopping {
         Some(&self.metric)
     }
 
+    /// Another training begins anew.
+    fn on_train_begin(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        if cx.progress.epoch == 0 {
+            (self.best, self.waited) = (f64::INFINITY, 0);
+        }
+        Ok(Flow::Continue)
+    }
+
     fn on_epoch_end(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
         let Some(&value) = cx.metrics.get(&self.metric) else { return Ok(Flow::Continue) };
         if value < self.best - self.min_delta {
@@ -41,6 +49,6 @@ impl Callback for EarlyStopping {
             return Ok(Flow::Continue);
         }
         let (metric, best, waited) = (&self.metric, self.best, self.waited);
-        Ok(Flow::Stop(format!("{metric} has not been below {best:.6} for {waited} epochs")))
+        Ok(Flow::Stop(format!("{metric} has not been below {best:.6} the last {waited} times")))
     }
 }

@@ -124,15 +124,53 @@ pub struct TrainCx<'a> {
     pub grads: Option<&'a mut Grads<f32>>,
 }
 
-/// Defines the methods that `on_event` dispatches to, each continuing by default.
+/// The methods that `on_event` dispatches to, handed to `$make`.
 macro_rules! hooks {
+    ($make:ident) => {
+        $make! {
+            /// The training begins.
+            on_train_begin();
+            /// An epoch begins.
+            on_epoch_begin();
+            /// A batch begins.
+            on_batch_begin();
+            /// The gradients of a batch are in [`TrainCx::grads`], to be looked at or changed.
+            on_gradients();
+            /// A batch was learned.
+            on_batch_end(loss: f32);
+            /// A validation begins.
+            on_validation_begin();
+            /// A validation has ended.
+            on_validation_end(output: Option<&Tensor>);
+            /// An epoch has ended.
+            on_epoch_end();
+            /// The training fails.
+            on_exception(error: &Error);
+            /// The training has ended. Comes exactly once, last.
+            on_train_end(outcome: &Outcome);
+        }
+    };
+}
+
+/// Each continues by default.
+macro_rules! defaults {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*);)*) => {$(
         $(#[$doc])*
         ///
         /// # Errors
         /// An error ends the training as failed, after every callback has seen the event.
-        fn $name(&mut self, $($arg: $type,)* _cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        #[allow(unused_variables, reason = "named for the documentation")]
+        fn $name(&mut self, $($arg: $type,)* cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
             Ok(Flow::Continue)
+        }
+    )*};
+}
+
+/// A box does what the callback within does, so that one may wrap another.
+macro_rules! forwards {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*);)*) => {$(
+        fn $name(&mut self, $($arg: $type,)* cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+            (**self).$name($($arg,)* cx)
         }
     )*};
 }
@@ -160,7 +198,9 @@ macro_rules! hooks {
 pub trait Callback: Send {
     /// The name in error texts.
     fn name(&self) -> String {
-        std::any::type_name::<Self>().rsplit("::").next().unwrap_or_default().to_owned()
+        // Without the arguments of a generic type, which have paths of their own.
+        let path = std::any::type_name::<Self>().split('<').next().unwrap_or_default();
+        path.rsplit("::").next().unwrap_or_default().to_owned()
     }
 
     /// Callbacks of lower order see an event first; equal ones in the order in which they were added.
@@ -197,28 +237,7 @@ pub trait Callback: Send {
         }
     }
 
-    hooks! {
-        /// The training begins.
-        on_train_begin();
-        /// An epoch begins.
-        on_epoch_begin();
-        /// A batch begins.
-        on_batch_begin();
-        /// The gradients of a batch are in [`TrainCx::grads`], to be looked at or changed.
-        on_gradients();
-        /// A batch was learned.
-        on_batch_end(_loss: f32);
-        /// A validation begins.
-        on_validation_begin();
-        /// A validation has ended.
-        on_validation_end(_output: Option<&Tensor>);
-        /// An epoch has ended.
-        on_epoch_end();
-        /// The training fails.
-        on_exception(_error: &Error);
-        /// The training has ended. Comes exactly once, last.
-        on_train_end(_outcome: &Outcome);
-    }
+    hooks!(defaults);
 
     /// The state that a checkpoint carries.
     fn save(&self) -> Option<Value> {
@@ -254,6 +273,8 @@ impl<C: Callback + ?Sized> Callback for Box<C> {
     fn on_event(&mut self, event: &Event<'_>, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
         (**self).on_event(event, cx)
     }
+
+    hooks!(forwards);
 
     fn save(&self) -> Option<Value> {
         (**self).save()

@@ -77,12 +77,3 @@ pub fn parse<C: JsonSchema + DeserializeOwned>(config: &Value) -> Result<C, Inva
     }
     C::deserialize(config).map_err(|e| Invalid(vec![Problem::new("", e.to_string())]))
 }
-
-/// Checks a config and returns it complete, with every missing key at its default.
-///
-/// # Errors
-/// As [`parse`]; also if the type does not serialise.
-pub fn with_defaults<C: JsonSchema + DeserializeOwned + Serialize>(config: &Value) -> Result<Value, Invalid> {
-    let complete = parse::<C>(config)?;
-    serde_json::to_value(complete).map_err(|e| Invalid(vec![Problem::new("", e.to_string())]))
-}

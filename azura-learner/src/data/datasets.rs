@@ -9,7 +9,7 @@ use super::{error::DataError, table::Table};
 /// A data set and what is known of it. Serialised, it is its description without the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Dataset {
+pub struct DatasetFile {
     /// What configs call it.
     pub id: String,
     /// A short name for people.
@@ -33,7 +33,7 @@ pub struct Dataset {
     pub csv: Cow<'static, [u8]>,
 }
 
-impl Dataset {
+impl DatasetFile {
     /// A data set of one's own; all else can be set on it.
     pub fn new(id: impl Into<String>, csv: impl Into<Cow<'static, [u8]>>) -> Self {
         let id = id.into();
@@ -63,14 +63,14 @@ impl Dataset {
 /// The data sets that configs can name: a plain value.
 ///
 /// ```
-/// # use azura_learner::data::{Dataset, Datasets};
-/// let datasets = Datasets::bundled().with(Dataset::new("mine", &b"year,sales\n2020,1\n2021,2\n"[..]));
+/// # use azura_learner::data::{DatasetFile, Datasets};
+/// let datasets = Datasets::bundled().with(DatasetFile::new("mine", &b"year,sales\n2020,1\n2021,2\n"[..]));
 /// assert_eq!(datasets.get("mine")?.table()?.rows(), 2);
 /// assert!(datasets.get("yours").unwrap_err().to_string().starts_with("unknown data set `yours`"));
 /// # Ok::<(), azura_learner::data::DataError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Datasets(Vec<Dataset>);
+pub struct Datasets(Vec<DatasetFile>);
 
 impl Datasets {
     /// None at all.
@@ -88,7 +88,7 @@ impl Datasets {
 
     /// Adds a data set, in place of one with the same id.
     #[must_use]
-    pub fn with(mut self, dataset: Dataset) -> Self {
+    pub fn with(mut self, dataset: DatasetFile) -> Self {
         self.0.retain(|d| d.id != dataset.id);
         self.0.push(dataset);
         self
@@ -98,7 +98,7 @@ impl Datasets {
     ///
     /// # Errors
     /// [`DataError::UnknownDataset`], which lists the known ones.
-    pub fn get(&self, id: &str) -> Result<&Dataset, DataError> {
+    pub fn get(&self, id: &str) -> Result<&DatasetFile, DataError> {
         self.iter().find(|d| d.id == id).ok_or_else(|| DataError::UnknownDataset {
             id: id.into(),
             known: self.iter().map(|d| d.id.clone()).collect(),
@@ -106,16 +106,16 @@ impl Datasets {
     }
 
     /// All of them, in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = &Dataset> {
+    pub fn iter(&self) -> impl Iterator<Item = &DatasetFile> {
         self.0.iter()
     }
 }
 
 #[cfg(feature = "datasets")]
 mod bundled {
-    use super::Dataset;
+    use super::DatasetFile;
 
-    pub(super) fn all() -> Vec<Dataset> {
+    pub(super) fn all() -> Vec<DatasetFile> {
         vec![seattle_weather(), stock_aapl()]
     }
 
@@ -123,8 +123,8 @@ mod bundled {
         pairs.iter().map(|&(column, unit)| (column.into(), unit.into())).collect()
     }
 
-    fn seattle_weather() -> Dataset {
-        Dataset {
+    fn seattle_weather() -> DatasetFile {
+        DatasetFile {
             title: "Seattle weather".into(),
             description:
                 "Daily weather in Seattle, 2012 to 2015: precipitation, highest and lowest temperature, \
@@ -136,12 +136,12 @@ mod bundled {
             default_target: Some("temp_max".into()),
             units: units(&[("precipitation", "mm"), ("temp_max", "°C"), ("temp_min", "°C"), ("wind", "m/s")]),
             rows: Some(1461),
-            ..Dataset::new("seattle-weather", &include_bytes!("../../data/seattle-weather.csv")[..])
+            ..DatasetFile::new("seattle-weather", &include_bytes!("../../data/seattle-weather.csv")[..])
         }
     }
 
-    fn stock_aapl() -> Dataset {
-        Dataset {
+    fn stock_aapl() -> DatasetFile {
+        DatasetFile {
             title: "Apple share price".into(),
             description: "Trading days of Apple's share (AAPL), March 2000 to March 2013: open, high, low, \
                           close, volume, and the close adjusted for splits and dividends."
@@ -160,7 +160,7 @@ mod bundled {
                 ("Adj Close", "USD"),
             ]),
             rows: Some(3270),
-            ..Dataset::new("stock-aapl", &include_bytes!("../../data/stock-aapl.csv")[..])
+            ..DatasetFile::new("stock-aapl", &include_bytes!("../../data/stock-aapl.csv")[..])
         }
     }
 }
@@ -206,7 +206,7 @@ mod tests {
     fn unknown_id_lists_the_known() {
         let error = Datasets::bundled().get("seatle").unwrap_err().to_string();
         assert_eq!(error, "unknown data set `seatle`; known: `seattle-weather`, `stock-aapl`");
-        let mine = Dataset::new("stock-aapl", &b"a\n1"[..]);
+        let mine = DatasetFile::new("stock-aapl", &b"a\n1"[..]);
         let sets = Datasets::bundled().with(mine);
         assert_eq!((sets.iter().count(), sets.get("stock-aapl").unwrap().rows), (2, None));
     }

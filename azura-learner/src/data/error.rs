@@ -31,6 +31,18 @@ pub enum DataError {
         /// The name.
         name: String,
     },
+    /// A quote is opened and never closed.
+    #[error("line {line}: the quote that is opened here is never closed")]
+    UnclosedQuote {
+        /// Line of the quote.
+        line: u64,
+    },
+    /// The header has one cell, in which something else than commas separates names.
+    #[error("line 1: the columns are separated by {}; commas are needed", shown(separator))]
+    NoCommas {
+        /// What seems to separate them.
+        separator: String,
+    },
     /// A row has another number of cells than the header.
     #[error("line {line}: {found} cells, but the header has {expected}")]
     Ragged {

@@ -21,7 +21,7 @@ mod time;
 mod window;
 
 pub use calendar::Cycle;
-pub use datasets::{Dataset, Datasets};
+pub use datasets::{DatasetFile, Datasets};
 pub use error::DataError;
 pub(crate) use error::{clipped, listed, shown};
 pub use scaler::{Scaler, ScalerKind};

@@ -31,8 +31,8 @@ impl Parts {
         Self { train: 0..train, validation: train..test, test: test..rows }
     }
 
-    /// The longest window that leaves each part at least one target, the row behind the window. An empty part
-    /// counts only if it is wanted.
+    /// Checks that a window of `length` rows and its target, the row behind it, fit into each part; into the validation
+    /// part only `with_validation`.
     ///
     /// # Errors
     /// [`DataError::WindowTooLong`] with the largest length that fits.

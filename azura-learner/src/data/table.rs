@@ -108,6 +108,9 @@ impl Table {
             if count > limit { Err(DataError::TooLarge { limit, what }) } else { Ok(()) }
         };
         limit(bytes.len(), limits.bytes.min(u32::MAX as usize), "bytes")?;
+        if let Some(line) = unclosed_quote(bytes) {
+            return Err(DataError::UnclosedQuote { line });
+        }
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let names = names(reader.headers().map_err(|e| csv_error(e, bytes))?)?;
         limit(names.len(), limits.columns, "columns")?;
@@ -227,12 +230,42 @@ fn names(header: &csv::StringRecord) -> Result<Vec<String>, DataError> {
     if header.is_empty() {
         return Err(DataError::Empty);
     }
+    if let (1, Some(separator)) = (header.len(), [";", "\t", "|"].iter().find(|s| header[0].contains(**s))) {
+        return Err(DataError::NoCommas { separator: (*separator).to_owned() });
+    }
     let mut seen = HashSet::new();
     let named = |(i, name): (usize, &str)| {
         let name = if name.is_empty() { format!("column {}", i + 1) } else { name.to_owned() };
         if seen.insert(name.clone()) { Ok(name) } else { Err(DataError::DuplicateColumn { name }) }
     };
     header.iter().enumerate().map(named).collect()
+}
+
+/// The line of a quote that is opened and never closed: all that follows would be one cell.
+fn unclosed_quote(bytes: &[u8]) -> Option<u64> {
+    #[derive(PartialEq)]
+    enum At {
+        Start,
+        Bare,
+        Quoted,
+        Closed,
+    }
+    let (mut at, mut line, mut opened) = (At::Start, 1, 0);
+    for byte in bytes {
+        at = match (at, byte) {
+            (At::Start, b'"') => {
+                opened = line;
+                At::Quoted
+            }
+            (At::Quoted, b'"') => At::Closed,
+            // Two in a row stand for one.
+            (At::Quoted, _) | (At::Closed, b'"') => At::Quoted,
+            (_, b',' | b'\n' | b'\r') => At::Start,
+            _ => At::Bare,
+        };
+        line += u64::from(*byte == b'\n');
+    }
+    (at == At::Quoted).then_some(opened)
 }
 
 /// The line on which a record begins: the reader's own count is from before the line breaks that it skips.

@@ -31,3 +31,35 @@ impl Module for Dropout {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seeded;
+
+    #[test]
+    fn training_drops_a_share_and_scales_the_rest_and_evaluation_does_nothing() {
+        let (layer, x) =
+            (Dropout::new(0.25).unwrap(), Tensor::from_vec(&[100, 100], vec![3.0; 10_000]).unwrap());
+        assert_eq!(layer.forward(&x, &mut Cx::eval()).unwrap().to_vec(), x.to_vec());
+
+        let y = layer.forward(&x, &mut Cx::train(seeded(1))).unwrap().to_vec();
+        // 3 / (1 - 1 / 4) = 4.
+        assert!(y.iter().all(|y| [0.0, 4.0].contains(y)));
+        // 2500 of 10 000 drop, give or take four times sqrt(10 000 * 0.25 * 0.75) = 43.
+        let dropped = y.iter().filter(|&&y| y == 0.0).count();
+        assert!(dropped.abs_diff(2500) < 4 * 43, "{dropped}");
+        // The generator moves on: the next pass drops others.
+        let mut cx = Cx::train(seeded(1));
+        let [first, second] = [(); 2].map(|()| layer.forward(&x, &mut cx).unwrap().to_vec());
+        assert!(first == y && second != y);
+    }
+
+    #[test]
+    fn a_share_of_all_or_none_at_all() {
+        assert!(Dropout::new(1.0).is_err() && Dropout::new(-0.1).is_err() && Dropout::new(f64::NAN).is_err());
+        let x = Tensor::from_vec(&[2], vec![1.0, 2.0]).unwrap();
+        let y = Dropout::new(0.0).unwrap().forward(&x, &mut Cx::train(seeded(1))).unwrap();
+        assert_eq!(y.to_vec(), x.to_vec());
+    }
+}

@@ -88,3 +88,28 @@ impl Module for Lstm {
         f("bias", &mut self.bias);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seeded;
+
+    #[test]
+    fn a_sequence_goes_on_from_the_state_of_its_first_part() {
+        let numbers = (0..2 * 5 * 3).map(|i| (i as f32 * 0.7).sin()).collect();
+        let x = Tensor::from_vec(&[2, 5, 3], numbers).unwrap();
+        for lstm in [Lstm::new(3, 4, &mut seeded(1)), Lstm::new(3, 4, &mut seeded(1)).last_step()] {
+            let run = |x: &Tensor, state| lstm.run(x, state, &mut Cx::eval()).unwrap();
+            let part = |range| x.slice(1, range).unwrap();
+            let (whole, first) = (run(&x, None), run(&part(0..2), None));
+            let second = run(&part(2..5), Some((&first.h, &first.c)));
+            for (parts, whole) in [(&second.h, &whole.h), (&second.c, &whole.c)] {
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
+                assert!(parts.data().iter().zip(whole.data()).all(close), "{parts:?} {whole:?}");
+            }
+            // From another state it would have come elsewhere.
+            let astray = run(&part(2..5), None);
+            assert!(astray.h.data().iter().zip(whole.h.data()).any(|(a, b)| (a - b).abs() > 1e-3));
+        }
+    }
+}

@@ -1,7 +1,6 @@
-use super::Optimizer;
-use crate::Parameters;
+use super::{Optimizer, OptimizerState};
+use crate::{Error, Parameters, Result, StateDict, StateError};
 use azura_core::{Grads, kernels};
-use std::collections::BTreeMap;
 
 /// Adam (Kingma and Ba 2015), with bias correction, as in PyTorch:
 ///
@@ -16,29 +15,28 @@ pub struct Adam {
     hyper: kernels::Adam,
     /// Steps taken so far, for the bias correction.
     steps: u64,
-    moments: BTreeMap<String, Moments>,
-}
-
-#[derive(Debug, Clone)]
-struct Moments {
-    first: Vec<f32>,
-    second: Vec<f32>,
+    /// `m` and `v` of each parameter.
+    moments: [StateDict; 2],
 }
 
 impl Adam {
     /// With this learning rate and the usual constants.
     pub fn new(lr: f64) -> Self {
-        Self { hyper: kernels::Adam { lr, ..kernels::Adam::default() }, steps: 0, moments: BTreeMap::new() }
+        Self {
+            hyper: kernels::Adam { lr, ..kernels::Adam::default() },
+            steps: 0,
+            moments: <[StateDict; 2]>::default(),
+        }
     }
 
-    /// Sets the decay of the two moments, each in `0 <= b < 1`.
+    /// Sets the decay of the two moments, each in `0 <= b < 1`; beyond that the formula has no value.
     #[must_use]
     pub fn betas(mut self, first: f64, second: f64) -> Self {
         (self.hyper.beta1, self.hyper.beta2) = (first, second);
         self
     }
 
-    /// Sets what is added to the denominator.
+    /// Sets what is added to the denominator, above 0: without it a weight whose gradients are all 0 becomes NaN.
     #[must_use]
     pub fn eps(mut self, eps: f64) -> Self {
         self.hyper.eps = eps;
@@ -47,20 +45,25 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
-    fn step(&mut self, model: &mut dyn Parameters, grads: &Grads<f32>) {
+    fn step(&mut self, model: &mut dyn Parameters, grads: &Grads<f32>) -> Result<()> {
         self.steps += 1;
-        let Self { hyper, steps, moments } = self;
+        let Self { hyper, steps, moments: [first, second] } = self;
+        let mut fits = Ok(());
         model.visit_mut(&mut |name, param| {
             let Some(grad) = grads.get(param) else { return };
-            if !moments.contains_key(name) {
-                let zeros = || vec![0.0; grad.len()];
-                moments.insert(name.to_owned(), Moments { first: zeros(), second: zeros() });
-            }
-            let Some(own) = moments.get_mut(name) else { return };
             let grad = grad.as_standard_layout();
             let grad = grad.as_slice().unwrap_or_default();
-            param.update(|w| kernels::adam(hyper, *steps, w, grad, &mut own.first, &mut own.second));
+            let shape = param.shape();
+            match first.get_or_zeros(name, shape).zip(second.get_or_zeros(name, shape)) {
+                Some((m, v)) => param.update(|w| kernels::adam(hyper, *steps, w, grad, m, v)),
+                None => {
+                    fits = Err(Error::Argument(format!(
+                        "Adam has served another model, in which `{name}` did not have the shape {shape:?}"
+                    )));
+                }
+            }
         });
+        fits
     }
 
     fn lr(&self) -> f64 {
@@ -69,5 +72,16 @@ impl Optimizer for Adam {
 
     fn set_lr(&mut self, lr: f64) {
         self.hyper.lr = lr;
+    }
+
+    fn save(&self) -> OptimizerState {
+        OptimizerState { lr: self.hyper.lr, steps: self.steps, moments: self.moments.to_vec() }
+    }
+
+    fn load(&mut self, state: OptimizerState) -> Result<(), StateError> {
+        let (lr, steps) = (state.lr, state.steps);
+        self.moments = state.into_moments()?;
+        (self.hyper.lr, self.steps) = (lr, steps);
+        Ok(())
     }
 }

@@ -1,5 +1,5 @@
-use super::Optimizer;
-use crate::Parameters;
+use super::{Optimizer, OptimizerState};
+use crate::{Parameters, Result, StateError};
 use azura_core::Grads;
 
 /// Stochastic gradient descent, `w -= lr * g`.
@@ -16,7 +16,7 @@ use azura_core::Grads;
 /// for _ in 0..200 {
 ///     let y = layer.forward(&x, &mut Cx::train(seeded(1)))?.mse(&target)?;
 ///     loss = y.item()?;
-///     sgd.step(&mut parameters(&mut layer), &y.backward()?);
+///     sgd.step(&mut parameters(&mut layer), &y.backward()?)?;
 /// }
 /// assert!(loss < 1e-3, "{loss}");
 /// # Ok::<(), azura_learner::Error>(())
@@ -34,13 +34,14 @@ impl Sgd {
 }
 
 impl Optimizer for Sgd {
-    fn step(&mut self, model: &mut dyn Parameters, grads: &Grads<f32>) {
+    fn step(&mut self, model: &mut dyn Parameters, grads: &Grads<f32>) -> Result<()> {
         let lr = self.lr as f32;
         model.visit_mut(&mut |_, param| {
             if let Some(grad) = grads.get(param) {
                 param.update(|w| w.iter_mut().zip(grad).for_each(|(w, &g)| *w -= lr * g));
             }
         });
+        Ok(())
     }
 
     fn lr(&self) -> f64 {
@@ -49,5 +50,16 @@ impl Optimizer for Sgd {
 
     fn set_lr(&mut self, lr: f64) {
         self.lr = lr;
+    }
+
+    fn save(&self) -> OptimizerState {
+        OptimizerState { lr: self.lr, ..OptimizerState::default() }
+    }
+
+    fn load(&mut self, state: OptimizerState) -> Result<(), StateError> {
+        let lr = state.lr;
+        let [] = state.into_moments()?;
+        self.lr = lr;
+        Ok(())
     }
 }

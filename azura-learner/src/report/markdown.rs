@@ -30,18 +30,19 @@ pub fn code(text: &str) -> String {
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// A number with four significant digits, more only before the point, or a dash for none: `2.607`, `56.13`,
+/// A number with four significant digits, more only before the point, or a dash for none: `2.607`, `10.00`,
 /// `12346`, `0.0001234`.
 pub fn number(x: Option<f64>) -> String {
     let Some(x) = x.filter(|x| x.is_finite()) else { return "–".into() };
     if x == 0.0 {
         return "0".into();
     }
-    let magnitude = x.abs().log10().floor() as i32;
-    if !(-6..=9).contains(&magnitude) {
-        return format!("{x:.3e}");
+    // The magnitude is that of the rounded number: 9.9999 is 1.000e1.
+    let rounded = format!("{x:.3e}");
+    match rounded.split_once('e').and_then(|(_, magnitude)| magnitude.parse().ok()) {
+        Some(magnitude @ -6..=9) => format!("{x:.*}", 3_usize.saturating_sub_signed(magnitude)),
+        _ => rounded,
     }
-    format!("{x:.*}", (3 - magnitude).max(0) as usize)
 }
 
 /// A config as a table of dotted keys and values; keys without a value are left out.
@@ -73,11 +74,22 @@ mod tests {
 
     #[test]
     fn numbers() {
-        let texts =
-            [2.60712, 56.137, 12345.6, 0.000_123_44, -3.0, 1e12, 1e-9, 9.9999].map(|x| number(Some(x)));
+        let texts = [2.60712, 56.137, 12345.6, 0.000_123_44, -3.0, 1e12, 1e-9, 9.9999, -0.099_999, 999.96]
+            .map(|x| number(Some(x)));
         assert_eq!(
             texts,
-            ["2.607", "56.14", "12346", "0.0001234", "-3.000", "1.000e12", "1.000e-9", "10.000"]
+            [
+                "2.607",
+                "56.14",
+                "12346",
+                "0.0001234",
+                "-3.000",
+                "1.000e12",
+                "1.000e-9",
+                "10.00",
+                "-0.1000",
+                "1000"
+            ]
         );
         assert_eq!([number(Some(0.0)), number(None), number(Some(f64::NAN))], ["0", "–", "–"]);
     }

@@ -5,13 +5,11 @@ mod chart;
 mod markdown;
 mod thin;
 
-use std::{fs, path::Path};
-
 pub use chart::{Colour, LineChart};
 pub use markdown::{code, config_table, number, table};
 pub use thin::thin;
 
-use crate::files::{FileError, write_atomic};
+use crate::{PipelineError, RunCx};
 
 /// A report, not yet written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +27,15 @@ impl Report {
         Self { markdown, images }
     }
 
-    /// Writes `report.md` and `images/*` into a folder, the text last, so that its pictures are there when it
-    /// is.
+    /// Writes `report.md` and `images/*` into the folder of a run, the text last, so that its pictures are there when
+    /// it is.
     ///
     /// # Errors
-    /// [`FileError`] for the first file that cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<(), FileError> {
-        let images = folder.join("images");
-        fs::create_dir_all(&images).map_err(|source| FileError { path: images.clone(), source })?;
+    /// For the first file that cannot be written.
+    pub fn write(&self, cx: &RunCx<'_>) -> Result<(), PipelineError> {
         for (name, svg) in &self.images {
-            write_atomic(&images.join(name), svg.as_bytes())?;
+            cx.write(&format!("images/{name}"), svg.as_bytes())?;
         }
-        write_atomic(&folder.join("report.md"), self.markdown.as_bytes())
+        cx.write("report.md", self.markdown.as_bytes())
     }
 }

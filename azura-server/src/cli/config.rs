@@ -1,9 +1,14 @@
 //! Flags and variables: the one place that reads them.
 
-use std::{env, ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    net::SocketAddr,
+    path::{self, PathBuf},
+};
 
 use azura_server::Origin;
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, Parser, Subcommand, error::ErrorKind, value_parser};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,9 +29,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// How many threads the numerical work is spread over [default: one for each core].
-    #[arg(long, global = true, env = "AZURA_THREADS", value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    /// How many threads the numerical work is spread over, from 1 to 1024 [default: one for each core].
+    #[arg(long, global = true, env = "AZURA_THREADS", value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
 
     /// What is logged on standard error: error, warn, info, debug, trace, or such a level for each part.
     #[arg(long, global = true, env = "AZURA_LOG", value_name = "LEVEL", default_value = "warn")]
@@ -49,7 +54,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Where to listen. The server has no accounts, so only the loopback is allowed.
-    #[arg(long, env = "AZURA_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    #[arg(long, env = "AZURA_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8000", value_parser = address)]
     pub(crate) bind: SocketAddr,
 
     #[command(flatten)]
@@ -106,7 +111,7 @@ impl DataArgs {
     pub(crate) fn experiments(&self) -> Result<PathBuf, super::Failure> {
         let folder = self.data_dir.clone().or_else(data_folder);
         let folder = folder.ok_or("there is no data folder for this user; name one with --data-dir DIR")?;
-        Ok(folder.join("experiments"))
+        Ok(path::absolute(folder.join("experiments"))?)
     }
 }
 
@@ -123,6 +128,10 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
         }
         parsed => parsed,
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an address and a port, as in 127.0.0.1:8000 or [::1]:8000".into())
 }
 
 fn assignment(text: &str) -> Result<Assignment, String> {

@@ -1,10 +1,11 @@
 //! `azura train`: the server's own way of running, with a terminal instead of HTTP.
 
 use std::{
+    fmt::Display,
     fs,
     io::{self, IsTerminal as _, Read as _, Write as _},
-    path::{Path, PathBuf},
-    process::ExitCode,
+    path::{self, Path, PathBuf},
+    process::{self, ExitCode},
     sync::Arc,
 };
 
@@ -25,8 +26,10 @@ pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
     let mut config = read(&args.config)?;
     args.set.into_iter().try_for_each(|assignment| set(&mut config, assignment))?;
     let stop = signals::token()?;
+    // Before anything is made or touched.
+    Registry::builtin().check(&config, &sources()).map_err(|error| explain(error.into()))?;
     let (root, out) = match args.out {
-        Some(out) => (beside(&out)?, Some(out)),
+        Some(out) => beside(&out).map(|(root, out)| (root, Some(out)))?,
         None => (args.data.experiments()?, None),
     };
     let trained = train(config, &root, &stop).await;
@@ -38,6 +41,8 @@ pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
         && run.record.state == State::Success
     {
         let kept = root.join(run.experiment_id());
+        // An empty folder may be there, and nothing else.
+        let _ = fs::remove_dir(&out);
         fs::rename(&kept, &out).map_err(|error| {
             format!("{} cannot be made: {error}; the run is kept in {}", out.display(), kept.display())
         })?;
@@ -51,7 +56,7 @@ pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
 async fn train(config: Value, root: &Path, stop: &CancellationToken) -> Result<Run, Failure> {
     let runs = Runs::open(root).map_err(|error| format!("{} cannot be used: {error}", root.display()))?;
     let queue = Arc::new(MemoryQueue::new());
-    let app = Arc::new(App::new(Registry::builtin(), Sources::default().allow_files(), queue, runs));
+    let app = Arc::new(App::new(Registry::builtin(), sources(), queue, runs));
     let id = app.submit(config).await.map_err(explain)?.to_string();
     let worker = azura_server::worker_with(&app, |cx| cx.callback(ProgressBar::new()));
     let worker = tokio::spawn(worker.run(app.shutdown().clone()));
@@ -105,21 +110,30 @@ fn set(config: &mut Value, Assignment { path, value }: Assignment) -> Result<(),
     Ok(())
 }
 
-/// A folder for the runs of this one command, from where a run can be renamed to `out`.
-fn beside(out: &Path) -> Result<PathBuf, Failure> {
-    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
-        return Err(format!(
-            "{} exists already; --out wants a folder that does not exist, or is empty",
-            out.display()
-        )
-        .into());
+/// Bundled data sets, and the files that a config names.
+fn sources() -> Sources {
+    Sources::default().allow_files()
+}
+
+/// A folder for the runs of this one command, and the full path of `out`, to which a run can be renamed from there.
+fn beside(out: &Path) -> Result<(PathBuf, PathBuf), Failure> {
+    let refuse = |why: &dyn Display| Failure::from(format!("--out {}: {why}", out.display()));
+    let full = match fs::canonicalize(out) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !out.is_symlink() => path::absolute(out),
+        full => full,
+    };
+    let full = full.map_err(|error| refuse(&error))?;
+    match fs::read_dir(&full).map(|mut entries| entries.next()) {
+        Ok(Some(_)) => {
+            return Err(refuse(&"the folder is not empty; one that is, or does not exist, is wanted"));
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refuse(&error)),
+        _ => {}
     }
-    if out.exists() {
-        fs::remove_dir(out)?;
-    }
-    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|error| format!("{} cannot be made: {error}", parent.display()))?;
-    Ok(parent.join(format!(".azura-train-{}", std::process::id())))
+    let parent = full.parent().ok_or_else(|| refuse(&"this folder cannot be a run"))?;
+    let root = parent.join(format!(".azura-train-{}", process::id()));
+    fs::create_dir_all(&root).map_err(|error| refuse(&error))?;
+    Ok((root, full))
 }
 
 fn explain(error: AppError) -> Failure {
@@ -138,7 +152,10 @@ fn tell(run: &Run, folder: &Path) -> io::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         (_, Some(failure)) => eprintln!("error: {} ({})", failure.message, failure.code),
-        (_, None) => eprintln!("cancelled"),
+        (_, None) => {
+            eprintln!("cancelled");
+            return Ok(ExitCode::from(130));
+        }
     }
     Ok(ExitCode::FAILURE)
 }

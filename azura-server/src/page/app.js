@@ -7,7 +7,7 @@ const $ = id => document.getElementById(id);
 const STATES = { PENDING: "waiting", STARTED: "training", SUCCESS: "finished", FAILURE: "failed", REVOKED: "cancelled", LOST: "lost" };
 const TASK = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const AWAY = "The server cannot be reached. Trying again …";
-const GONE = "This run is not known here. Runs that had not ended when the server stopped are not kept.";
+const GONE = "This run is not known here. Perhaps it was training or waiting when the server stopped: such runs are not kept.";
 const ENDED = ["SUCCESS", "FAILURE", "REVOKED", "LOST"];
 
 let pipelines = [];
@@ -95,6 +95,7 @@ function paint() {
   const done = total ? (last + (batch ? (batch.batch - 1) / batch.total_batches : 0)) / total : 0;
   $("progress").hidden = state === "SUCCESS";
   $("bar").value = done;
+  $("progress").hidden ||= ended && !total;
   $("step").textContent = state === "PENDING" ? "Waiting for a worker" : total ? `Epoch ${Math.min(last + !ended, total)} of ${total}` : "Reading the data";
   $("time").textContent = ended ? "" : remaining(view, done);
 
@@ -117,7 +118,7 @@ function paint() {
 function remaining({ started }, done) {
   if (!started || done < 0.02) return "";
   const seconds = (Date.now() - started) / 1000 * (1 / done - 1);
-  return seconds < 1.5 ? "nearly there" : seconds < 90 ? `about ${Math.round(seconds)} s left` : `about ${Math.round(seconds / 60)} min left`;
+  return seconds < 1.5 ? "" : seconds < 90 ? `about ${Math.round(seconds)} s left` : `about ${Math.round(seconds / 60)} min left`;
 }
 
 /** The figures on the test part, and what they would be if the last value were taken for the next. */
@@ -188,7 +189,7 @@ function entry(run) {
   const when = new Date(run.created_at).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
   anchor.append(
     element("i", { className: `dot ${run.status.toLowerCase()}` }),
-    element("b", { textContent: run.config_summary.dataset ?? run.config_summary.ticker ?? run.pipeline_name }),
+    element("b", { textContent: run.batch_name ?? run.config_summary.dataset ?? run.config_summary.ticker ?? run.pipeline_name }),
     element("span", { textContent: figure }),
     element("small", { textContent: `${STATES[run.status]} · ${when}` }),
   );

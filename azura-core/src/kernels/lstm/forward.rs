@@ -14,7 +14,8 @@ use std::ops::Range;
 /// What a forward pass gives.
 #[derive(Debug)]
 pub struct Forward<T> {
-    /// Hidden states, `[steps, batch, hidden]` or `[1, batch, hidden]`.
+    /// Hidden states: all, `[steps, batch, hidden]`, or the last, `[1, batch, hidden]`, which is the initial one when
+    /// there are no steps.
     pub y: Vec<T>,
     /// The cell state after the last step, `[batch, hidden]`.
     pub c: Vec<T>,

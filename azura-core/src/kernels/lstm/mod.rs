@@ -100,9 +100,9 @@ impl<T> Weights<'_, T> {
 /// Which hidden states are the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steps {
-    /// All of them: `[steps, batch, hidden]`.
+    /// Those of all steps.
     All,
-    /// The last one: `[1, batch, hidden]`; the initial one when there are no steps.
+    /// That of the last step.
     Last,
 }
 

@@ -53,7 +53,6 @@ fn no_table() {
     assert_eq!(error(b"\n\n"), empty);
     assert_eq!(error(b"a,b\n"), empty);
     assert_eq!(error(b"a,b\n1,2\n3"), "line 3: 1 cells, but the header has 2");
-    assert_eq!(error(b"a,b\n1,2\n\"3,4\n5,6\n"), "line 3: 1 cells, but the header has 2");
     assert_eq!(error(b"a,b\n1,2\n3,\xff\n"), "line 3: not valid UTF-8 text");
     assert_eq!(error(b"a,\xff\n1,2\n"), "line 1: not valid UTF-8 text");
     assert_eq!(error(b"a,b,a\n1,2,3\n"), "two columns are named `a`");
@@ -110,5 +109,32 @@ proptest! {
     fn numbers_come_back_as_written(values in prop::collection::vec(-1e12..1e12_f64, 1..40)) {
         let csv = String::from("x\n") + &values.iter().map(|v| format!("{v}\n")).collect::<Vec<_>>().concat();
         prop_assert_eq!(numbers(csv.as_bytes(), "x").unwrap(), values);
+    }
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_named() {
+    let error = |text: &str| Table::parse(text.as_bytes()).map(|_| ()).unwrap_err().to_string();
+    let never = "the quote that is opened here is never closed";
+    assert_eq!(
+        error("date,y,note\n2020-01-01,1,a\n2020-01-02,2,\"abc\n2020-01-03,3,c\n"),
+        format!("line 3: {never}")
+    );
+    assert_eq!(error("date,\"y\n2020-01-01,1\n"), format!("line 1: {never}"));
+    assert_eq!(error("date,y\n2020-01-01,\"a\"\"\n"), format!("line 2: {never}"));
+    // Quotes that are not at the start of a cell are letters, and closed ones may hold anything.
+    let text =
+        "date,y,note\n2020-01-01,1,5\" pipe\n2020-01-02,2,\"a, \"\"b\"\"\nc\"\n2020-01-03,3,\"d\"e\"\n";
+    let table = Table::parse(text.as_bytes()).unwrap();
+    assert_eq!(table.texts("note").collect::<Vec<_>>(), ["5\" pipe", "a, \"b\"\nc", "de\""]);
+}
+
+#[test]
+fn another_separator_is_named() {
+    for (text, separator) in [("date;y\n2020-01-01;1,5\n", ";"), ("date\ty\n2020-01-01\t1\n", "\t")] {
+        let Err(DataError::NoCommas { separator: found }) = Table::parse(text.as_bytes()) else {
+            panic!("{text}")
+        };
+        assert_eq!(found, separator);
     }
 }

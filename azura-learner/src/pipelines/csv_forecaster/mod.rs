@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// Points of a validation that watchers are shown.
 const VALIDATION_POINTS: usize = 500;
+/// Validations of a training that watchers are shown.
+const VALIDATION_VIEWS: usize = 200;
 
 /// An LSTM over windows of a table, dropout, and a linear layer: CSV in, forecast, figures and report out.
 ///
@@ -43,7 +45,7 @@ impl Pipeline for CsvForecaster {
         let sources = cx.sources();
         let prepared = prepare(&config, &sources.datasets, sources.allow_files).map_err(ConfigError::from)?;
         let prepared = Arc::new(prepared);
-        let publisher = publisher(cx, &prepared);
+        let publisher = publisher(cx, &prepared, &config.training_params);
         let mut learner = cx.attach(learner(&config, &prepared)?, publisher);
 
         let training = &config.training_params;
@@ -57,8 +59,12 @@ impl Pipeline for CsvForecaster {
         }
 
         let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
-        let output =
-            learner.evaluate(&mut test, true)?.output.map(|output| output.to_vec()).unwrap_or_default();
+        let judged = learner.evaluate(&mut test, true)?;
+        if !judged.loss.is_finite() {
+            let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
+            return Err(PipelineError::Execution(message));
+        }
+        let output = judged.output.map(|output| output.to_vec()).unwrap_or_default();
         let results = prepared.results(fit.history, &output).map_err(|error| unserialisable(&error))?;
         cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
         cx.write(
@@ -67,7 +73,7 @@ impl Pipeline for CsvForecaster {
         )?;
         let report = report::report(&config, &sources.datasets, &prepared, &results)
             .map_err(|error| unserialisable(&error))?;
-        report.write(cx.out())?;
+        report.write(cx)?;
         Ok(results)
     }
 }
@@ -76,11 +82,19 @@ fn unserialisable(error: &serde_json::Error) -> PipelineError {
     PipelineError::Execution(error.to_string())
 }
 
-/// Shows watchers the forecast of the validation part, in real units.
-fn publisher(cx: &RunCx<'_>, prepared: &Arc<Prepared>) -> Publish {
+/// Shows watchers the forecast of the validation part, in real units. A long training shows some of them only: each is kept as long as the
+/// run is, and is a hundred times as long as everything else that an epoch has to tell.
+fn publisher(cx: &RunCx<'_>, prepared: &Arc<Prepared>, training: &TrainingParams) -> Publish {
     let publisher = cx.publisher(CsvForecaster::NAME);
     let prepared = Arc::clone(prepared);
+    let planned = training.epochs.div_ceil(training.validate_every);
+    let step = planned.div_ceil(VALIDATION_VIEWS).max(1);
+    let mut count = 0;
     publisher.validation_view(move |output| {
+        count += 1;
+        if count % step != 0 && count != 1 && count != planned {
+            return None;
+        }
         let windows = prepared.validation.as_ref()?;
         let forecast = prepared.forecast(windows, &output.to_vec());
         serde_json::to_value(forecast.thinned(VALIDATION_POINTS)).ok()
@@ -98,16 +112,16 @@ fn learner(config: &Config, prepared: &Prepared) -> Result<Learner<Sequential>> 
         OptimizerKind::Adam => Box::new(Adam::new(training.lr)),
         OptimizerKind::Sgd => Box::new(Sgd::new(training.lr)),
     };
-    let monitored = if prepared.validation.is_some() { "val_loss" } else { "loss" };
     let mut learner = Learner::new(network, optimizer, |y: &Tensor, target: &Tensor| y.mse(target))
         .seed(training.seed)
         .validate_every(training.validate_every);
     if prepared.validation.is_some() {
-        learner = learner.callback(BestCheckpoint::new(monitored));
+        learner = learner.callback(BestCheckpoint::new("val_loss"));
     }
+    // Of a config without validation it was refused.
     if let Some(stopping) = &training.early_stopping {
         learner =
-            learner.callback(EarlyStopping::new(monitored, stopping.patience).min_delta(stopping.min_delta));
+            learner.callback(EarlyStopping::new("val_loss", stopping.patience).min_delta(stopping.min_delta));
     }
     Ok(learner)
 }

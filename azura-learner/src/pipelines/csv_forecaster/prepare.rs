@@ -36,7 +36,9 @@ pub struct Prepared {
     pub parts: Parts,
     /// What the target's values are, with the unit where it is known.
     pub y_label: String,
-    /// The time of each row, ISO 8601.
+    /// The time of each row.
+    pub times: Vec<DateTime>,
+    /// The same, ISO 8601.
     pub time_index: Vec<String>,
     /// The target's value in each row, in real units.
     pub truth: Vec<f64>,
@@ -123,6 +125,7 @@ pub fn prepare(config: &Config, datasets: &Datasets, allow_files: bool) -> Resul
         parts: plan.parts,
         y_label: plan.y_label,
         time_index: plan.times.iso(),
+        times: plan.times.at,
         truth: plan.columns.into_iter().nth(plan.target).unwrap_or_default(),
     })
 }
@@ -163,6 +166,7 @@ impl Prepared {
             .metric("r2_score", metrics::r2(&y_true, &y_pred))
             .metric("mae", metrics::mae(&y_true, &y_pred))
             .metric("rmse", metrics::rmse(&y_true, &y_pred))
+            .baseline("persistence", "r2_score", metrics::r2(&y_true, &persistence))
             .baseline("persistence", "rmse", metrics::rmse(&y_true, &persistence))
             .baseline("persistence", "mae", metrics::mae(&y_true, &persistence))
             .with(&ForecastResults {

@@ -3,8 +3,6 @@
 
 use std::{ops::Range, path::Path};
 
-use jiff::civil::DateTime;
-
 use super::{config::Config, prepare::Prepared};
 use crate::{
     History,
@@ -39,7 +37,7 @@ pub(super) fn report(
     );
     let images = vec![
         ("loss.svg".into(), loss_chart(&results.history)),
-        ("forecast.svg".into(), forecast_chart(results, &forecast)),
+        ("forecast.svg".into(), forecast_chart(prepared, results, &forecast)),
     ];
     Ok(Report::new(markdown, images))
 }
@@ -70,7 +68,14 @@ fn count(n: usize, what: &str) -> String {
 fn verdict(results: &Results) -> String {
     const CLOSE: f64 = 0.01;
     let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
-    let (Some(model), Some(base)) = (model, base.filter(|&base| base > 0.0)) else {
+    if let (Some(model), Some(0.0)) = (model, base) {
+        let verdict = if model > 0.0 { "Worse than" } else { "As good as" };
+        return format!(
+            "**{verdict} persistence, which makes no error here: the target never changes in the test part.** \
+             Persistence knows nothing and says that the next value equals the last one."
+        );
+    }
+    let (Some(model), Some(base)) = (model, base) else {
         return "It cannot be compared with **persistence**, the forecast that the next value equals the last: \
                 one of the two has no error that could be measured."
             .into();
@@ -80,9 +85,14 @@ fn verdict(results: &Results) -> String {
     let verdict = if change < -CLOSE {
         format!("**Better than persistence: the typical error (RMSE) is {percent:.1} % lower.**")
     } else if change > CLOSE {
+        let how = if change < 1.0 {
+            format!("{percent:.1} % higher")
+        } else {
+            format!("{} times as large", number(Some(model / base)))
+        };
         format!(
-            "**Worse than persistence: the typical error (RMSE) is {percent:.1} % higher.** As it stands, \
-             taking the last value is the better forecast."
+            "**Worse than persistence: the typical error (RMSE) is {how}.** As it stands, taking the last \
+             value is the better forecast."
         )
     } else {
         let side = if change < 0.0 { "lower" } else { "higher" };
@@ -95,13 +105,14 @@ fn verdict(results: &Results) -> String {
 }
 
 fn figures(results: &Results) -> String {
-    let row = |name: &str, metric: &str| {
+    // A difference in percent says something of errors only.
+    let row = |name: &str, metric: &str, error: bool| {
         let (model, base) = (results.figure(metric), results.baseline_figure("persistence", metric));
-        let change = model.zip(base.filter(|&b| b > 0.0)).map(|(m, b)| 100.0 * (m / b - 1.0));
+        let change = model.zip(base.filter(|&b| error && b > 0.0)).map(|(m, b)| 100.0 * (m / b - 1.0));
         let change = change.map_or("–".into(), |c| format!("{c:+.1} %").replace('-', "−"));
         [name.to_owned(), number(model), number(base), change]
     };
-    let rows = [row("RMSE", "rmse"), row("MAE", "mae"), row("R²", "r2_score")];
+    let rows = [row("RMSE", "rmse", true), row("MAE", "mae", true), row("R²", "r2_score", false)];
     table(["test part", "model", "persistence", "difference"], &rows)
 }
 
@@ -130,7 +141,7 @@ fn course(history: &History) -> String {
         Some(((epoch, best), _)) => {
             format!("The validation loss was lowest in epoch {epoch}, at {}.", loss(best))
         }
-        None => "No validation took place.".into(),
+        None => "There is no validation loss.".into(),
     });
     if last.is_some() {
         words.push("The model has the weights of that epoch.".into());
@@ -199,8 +210,9 @@ fn loss_chart(history: &History) -> String {
     chart.svg()
 }
 
-fn forecast_chart(results: &Results, forecast: &ForecastResults) -> String {
-    let times = forecast.time_index.iter().map(|t| t.parse::<DateTime>().unwrap_or_default());
+fn forecast_chart(prepared: &Prepared, results: &Results, forecast: &ForecastResults) -> String {
+    let windows = &prepared.test;
+    let times = (0..windows.len()).map(|i| prepared.times[windows.target_row(i)]);
     let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
     LineChart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
         .subtitle(format!(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     config::{Problem, check, schema_of},
-    data::{Cycle, DataError, Dataset, Datasets, Kind, Parts, Table, Times, listed, shown},
+    data::{Cycle, DataError, DatasetFile, Datasets, Kind, Parts, Table, Times, listed, shown},
     pipelines::csv_forecaster::config::Config,
 };
 
@@ -117,7 +117,7 @@ impl Plan {
 /// The table that a config names, and what is known of it.
 struct Source<'a> {
     table: Table,
-    dataset: Option<&'a Dataset>,
+    dataset: Option<&'a DatasetFile>,
     /// The key of the config that names it.
     pointer: &'static str,
 }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Metrics, config::parse, data::Dataset};
+use crate::{Metrics, config::parse, data::DatasetFile};
 
 fn config(value: &Value) -> Config {
     parse(value).unwrap()
@@ -15,7 +15,7 @@ fn config(value: &Value) -> Config {
 fn line(rows: i64) -> Datasets {
     let date = |i: i64| jiff::civil::date(2020, 1, 1).checked_add(jiff::Span::new().days(i)).unwrap();
     let rows = (0..rows).map(|i| format!("{},{i},{},w\n", date(i), 1000 - i)).collect::<Vec<_>>().concat();
-    Datasets::empty().with(Dataset::new("line", format!("date,up,down,word\n{rows}").into_bytes()))
+    Datasets::empty().with(DatasetFile::new("line", format!("date,up,down,word\n{rows}").into_bytes()))
 }
 
 fn on_line(change: Value) -> Config {
@@ -69,7 +69,7 @@ fn no_row_of_a_later_part_touches_what_is_fitted() {
             .enumerate()
             .map(|(i, l)| if i > 70 { format!("{},-5e6,7e9,w", &l[..10]) } else { l.to_owned() })
             .collect();
-        Datasets::empty().with(Dataset::new("line", lines.join("\n").into_bytes()))
+        Datasets::empty().with(DatasetFile::new("line", lines.join("\n").into_bytes()))
     };
     let clean = prepare(&on_line(json!({})), &line(100), false).unwrap();
     let other = prepare(&on_line(json!({})), &spoiled, false).unwrap();
@@ -99,6 +99,7 @@ fn results_in_real_units() {
     close(results.figure("r2_score"), 1.0 - 4.0 / 24.0);
     assert_eq!(results.baseline_figure("persistence", "rmse"), Some(1.0));
     assert_eq!(results.baseline_figure("persistence", "mae"), Some(1.0));
+    close(results.baseline_figure("persistence", "r2_score"), 1.0 - 1.0 / 24.0);
     let forecast: ForecastResults = results.extra_as().unwrap();
     assert_eq!(forecast.y_true.len(), 17);
     assert_eq!((forecast.y_true[0], forecast.time_index[0].as_str()), (Some(83.0), "2020-03-24"));
@@ -210,7 +211,7 @@ fn what_would_not_fit_into_memory() {
     // 400 columns and 2048 units: 4 · 2048 · (400 + 2048 + 1) + 2049 weights.
     let header = (0..400).map(|i| format!(",c{i}")).collect::<Vec<_>>().concat();
     let rows = (2000..2030).map(|year| format!("{year}{}\n", ",1".repeat(400))).collect::<Vec<_>>().concat();
-    let wide = Datasets::empty().with(Dataset::new("wide", format!("year{header}\n{rows}").into_bytes()));
+    let wide = Datasets::empty().with(DatasetFile::new("wide", format!("year{header}\n{rows}").into_bytes()));
     let value = json!({"data_sourcing": {"dataset": "wide"}, "feature_engineering": {"target_col": "c0"},
                        "model_params": {"hidden_size": 2048, "sequence_length": 1}});
     assert_eq!(
@@ -270,7 +271,7 @@ fn a_value_out_of_reach_of_f32_is_an_error() {
         .map(|i| format!("{},{}\n", 2000 + i, if i < 45 { f64::from(i) * 1e-30 } else { 1e30 }))
         .collect::<Vec<_>>()
         .concat();
-    let sets = Datasets::empty().with(Dataset::new("far", format!("year,x\n{rows}").into_bytes()));
+    let sets = Datasets::empty().with(DatasetFile::new("far", format!("year,x\n{rows}").into_bytes()));
     let value = json!({"data_sourcing": {"dataset": "far"}, "model_params": {"sequence_length": 2}});
     let found = prepare(&config(&value), &sets, false).unwrap_err().0;
     assert_eq!(found[0].pointer, "/feature_engineering/scaler");

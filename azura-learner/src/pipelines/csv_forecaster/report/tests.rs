@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{Metrics, config::parse, pipelines::csv_forecaster::prepare::prepare};
+use crate::{Metrics, RunCx, Sources, config::parse, pipelines::csv_forecaster::prepare::prepare};
 
 /// A report on a model that forecasts `share` of the last step of the truth.
 fn reported(share: f64, losses: &[f64]) -> Report {
@@ -29,22 +29,33 @@ fn words_say_what_the_numbers_show() {
     );
     assert!(better.contains("lowest in epoch 2, at 0.3000."), "{better}");
     assert!(better.contains("| −50.0 % |"));
+    let r2: Vec<&str> =
+        better.lines().find(|line| line.starts_with("| R² |")).unwrap().split(" | ").collect();
+    let figure = |i: usize| r2[i].parse::<f64>().unwrap();
+    // Half of the error is a quarter of the squared error: 1 - R² is a quarter too.
+    assert!((4.0 * (1.0 - figure(1)) - (1.0 - figure(2))).abs() < 1e-3, "{r2:?}");
+    assert_eq!(r2[3], "– |");
     let worse = reported(-0.2, &[0.9, 0.2, 0.3]).markdown;
     assert!(
         worse.contains("**Worse than persistence: the typical error (RMSE) is 20.0 % higher.**"),
         "{worse}"
     );
     assert!(worse.contains("lowest in epoch 2, at 0.2000, and ended 50 % above that"), "{worse}");
+    let far = reported(-4.0, &[]).markdown;
+    assert!(
+        far.contains("**Worse than persistence: the typical error (RMSE) is 5.000 times as large.**"),
+        "{far}"
+    );
     let same = reported(0.002, &[]).markdown;
     assert!(same.contains("**No better than persistence"), "{same}");
-    assert!(same.contains("0 epochs. No validation took place."), "{same}");
+    assert!(same.contains("0 epochs. There is no validation loss."), "{same}");
 }
 
 #[test]
 fn the_pictures_it_links_are_there_and_equal_runs_give_equal_bytes() {
     let report = reported(0.5, &[0.9, 0.3]);
     let folder = tempfile::tempdir().unwrap();
-    report.write(folder.path()).unwrap();
+    report.write(&RunCx::new(folder.path(), &Sources::default())).unwrap();
     let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     let links: Vec<&str> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
     assert_eq!(links, ["images/forecast.svg", "images/loss.svg"]);
