@@ -68,3 +68,13 @@ async fn celery_s_client_sees_what_it_knows() {
     assert_eq!(said.lines().count(), 6, "{said}");
     shutdown.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server, and Flower in target/celery; scripts/test runs it"]
+async fn flower_shows_workers_and_tasks() {
+    let server = RedisServer::start();
+    let shutdown = work(&server).await;
+    let said = tokio::task::spawn_blocking(move || run("flower.py", &server)).await.unwrap();
+    assert_eq!(said, "Flower shows workers and tasks\n");
+    shutdown.cancel();
+}
