@@ -74,20 +74,22 @@ impl App {
         }
     }
 
-    /// Records the runs on disk again that the queue does not know: all of them, if it forgets what it knew when the program ends. To be called once,
-    /// before anything else.
+    /// Records the runs on disk again that the queue does not know: those of a queue that was lost, or never lasted, and those that were
+    /// trained without it. To be called once, before anything else.
     ///
     /// # Errors
-    /// [`AppError::Queue`].
-    pub async fn restore(&self) -> Result<()> {
-        for run in self.runs.oldest_first() {
-            match self.queue.get(&run.record.id).await {
+    /// [`AppError::Queue`], [`AppError::Storage`].
+    pub async fn restore(self: &Arc<Self>) -> Result<()> {
+        let app = Arc::clone(self);
+        let records = spawn_blocking(move || app.runs.records()).await.map_err(io::Error::other)??;
+        for record in records {
+            match self.queue.get(&record.id).await {
                 Err(QueueError::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
                 Ok(_) => continue,
             }
-            let log = runs::read_log(&self.runs.folder(&run.experiment_id())).await;
-            match self.queue.restore(run.record.clone(), log).await {
+            let log = runs::read_log(&self.runs.folder(&runs::experiment_id(&record))).await;
+            match self.queue.restore(record, log).await {
                 Ok(()) | Err(QueueError::Duplicate(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -186,26 +188,25 @@ impl App {
         Ok(self.queue.submit(task.arg(config)).await?)
     }
 
-    /// The newest runs, newest first: at least one if there is one, and never more than a thousand.
+    /// The newest runs, newest first: at least one if there is one, and never more than a thousand. Only with `whole` are their folders looked
+    /// at; without, they have no results but what is in their records.
     ///
     /// # Errors
     /// [`AppError::Queue`].
-    pub async fn list(&self, limit: usize) -> Result<Vec<Run>> {
+    pub async fn list(self: &Arc<Self>, limit: usize, whole: bool) -> Result<Vec<Run>> {
         let limit = limit.clamp(1, MAX_LIST);
         let page = self.queue.list(&ListQuery::default().name(TASK).limit(limit)).await?;
-        Ok(page.items.into_iter().map(|record| self.run(record)).collect())
+        if whole { self.whole(page.items).await } else { Ok(page.items.into_iter().map(Run::new).collect()) }
     }
 
     /// A run, by its experiment id or its task's id.
     ///
     /// # Errors
     /// [`AppError::NoExperiment`].
-    pub async fn find(&self, id: &str) -> Result<Run> {
-        let record = match id.parse() {
-            Ok(task) => self.record(&task).await?,
-            Err(_) => self.labelled(id).await?,
-        };
-        record.map(|record| self.run(record)).ok_or_else(|| AppError::NoExperiment(id.to_owned()))
+    pub async fn find(self: &Arc<Self>, id: &str) -> Result<Run> {
+        let record = self.record(id).await?;
+        let run = self.whole(vec![record]).await?.pop();
+        run.ok_or_else(|| AppError::NoExperiment(id.to_owned()))
     }
 
     /// Cancels a run: a waiting one at once, a running one after its current batch. One that has ended stays as it is.
@@ -213,10 +214,9 @@ impl App {
     /// # Errors
     /// [`AppError::NoExperiment`].
     pub async fn cancel(self: &Arc<Self>, id: &str) -> Result<Run> {
-        let run = self.find(id).await?;
-        let task = run.record.id;
-        if self.queue.cancel(&task).await? == State::Revoked && self.runs.get(&run.experiment_id()).is_none()
-        {
+        let record = self.record(id).await?;
+        let (task, folder) = (record.id, self.runs.folder(&runs::experiment_id(&record)));
+        if self.queue.cancel(&task).await? == State::Revoked && !folder.exists() {
             // Nobody works on it, so nobody else writes it down. It is cancelled even if that does not succeed.
             if let Err(error) = self.keep(task).await {
                 tracing::warn!(%task, %error, "a cancelled run could not be written down");
@@ -230,8 +230,7 @@ impl App {
     /// # Errors
     /// [`AppError::NoExperiment`].
     pub async fn follow(&self, id: &str, after: Seq) -> Result<BoxStream<'static, QueueResult<Entry>>> {
-        let run = self.find(id).await?;
-        Ok(self.queue.follow(&run.record.id, after).await?)
+        Ok(self.queue.follow(&self.record(id).await?.id, after).await?)
     }
 
     /// The report of a run, as Markdown.
@@ -239,7 +238,7 @@ impl App {
     /// # Errors
     /// [`AppError::NoExperiment`], [`AppError::NoReport`].
     pub async fn report(&self, id: &str) -> Result<String> {
-        let run = self.find(id).await?.experiment_id();
+        let run = runs::experiment_id(&self.record(id).await?);
         let text = tokio::fs::read_to_string(self.runs.folder(&run).join("report.md")).await;
         text.map_err(|error| absent(error, || AppError::NoReport(run)))
     }
@@ -249,7 +248,7 @@ impl App {
     /// # Errors
     /// [`AppError::NoExperiment`], [`AppError::NoImage`].
     pub async fn image(&self, id: &str, name: &str) -> Result<Vec<u8>> {
-        let run = self.find(id).await?.experiment_id();
+        let run = runs::experiment_id(&self.record(id).await?);
         if !names::is_safe(name) || Path::new(name).extension().is_none_or(|ending| ending != "svg") {
             return Err(AppError::NoImage(run));
         }
@@ -257,21 +256,32 @@ impl App {
         bytes.map_err(|error| absent(error, || AppError::NoImage(run)))
     }
 
-    /// A record of the queue with what is on disk. What is there before the task has ended does not count yet.
-    fn run(&self, record: TaskRecord) -> Run {
-        let stored = self.runs.get(&runs::experiment_id(&record));
-        match stored.filter(|stored| record.state.is_terminal() && stored.record.id == record.id) {
-            Some(stored) => Run { record, results: stored.results.clone(), has_model: stored.has_model },
-            None => Run::new(record),
-        }
+    /// Records of the queue with what is on disk. What is there before a task has ended does not count yet.
+    async fn whole(self: &Arc<Self>, records: Vec<TaskRecord>) -> Result<Vec<Run>> {
+        let app = Arc::clone(self);
+        let whole = move |record: TaskRecord| {
+            let stored =
+                record.state.is_terminal().then(|| app.runs.read(&runs::experiment_id(&record))).flatten();
+            match stored.filter(|stored| stored.record.id == record.id) {
+                Some(stored) => Run { record, ..stored },
+                None => Run::new(record),
+            }
+        };
+        let runs = spawn_blocking(move || records.into_iter().map(whole).collect()).await;
+        Ok(runs.map_err(io::Error::other)?)
     }
 
-    async fn record(&self, id: &TaskId) -> Result<Option<TaskRecord>> {
-        match self.queue.get(id).await {
-            Ok(record) => Ok((record.name == TASK).then_some(record)),
-            Err(QueueError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    /// The record of a run, by its experiment id or its task's id.
+    async fn record(&self, id: &str) -> Result<TaskRecord> {
+        let record = match id.parse() {
+            Ok(task) => match self.queue.get(&task).await {
+                Ok(record) => Some(record).filter(|record| record.name == TASK),
+                Err(QueueError::NotFound(_)) => None,
+                Err(error) => return Err(error.into()),
+            },
+            Err(_) => self.labelled(id).await?,
+        };
+        record.ok_or_else(|| AppError::NoExperiment(id.to_owned()))
     }
 
     async fn labelled(&self, experiment_id: &str) -> Result<Option<TaskRecord>> {
@@ -285,11 +295,10 @@ impl App {
         let mut characters = 8;
         loop {
             let id = runs::new_experiment_id(pipeline, now, task, characters);
-            match self.find(&id).await {
-                Err(AppError::NoExperiment(_)) => return Ok(id),
-                Err(error) => return Err(error),
-                Ok(_) => characters += 1,
+            if self.labelled(&id).await?.is_none() && !self.runs.folder(&id).exists() {
+                return Ok(id);
             }
+            characters += 1;
         }
     }
 

@@ -181,9 +181,9 @@ impl Api {
         #[oai(default = "all_fields")]
         fields: Query<Fields>,
     ) -> ApiResult<Json<Vec<ExperimentView>>> {
-        let views = self.0.list(limit.0 as usize).await?.into_iter().map(ExperimentView::from);
-        let summary = fields.0 == Fields::Summary;
-        Ok(Json(views.map(|view| if summary { view.summary() } else { view }).collect()))
+        let whole = fields.0 == Fields::All;
+        let views = self.0.list(limit.0 as usize, whole).await?.into_iter().map(ExperimentView::from);
+        Ok(Json(views.map(|view| if whole { view } else { view.summary() }).collect()))
     }
 
     /// All there is to know of an experiment, by its id or its task's.

@@ -1,10 +1,9 @@
 //! The runs on disk, and the index of them in memory.
 
 use std::{
-    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::Arc,
 };
 
 use azura_learner::files::write_atomic;
@@ -81,7 +80,7 @@ pub(crate) fn new_experiment_id(
     format!("{pipeline}_{}_{}", at.strftime("%Y%m%d_%H%M%S"), &task[..characters.min(task.len())])
 }
 
-/// The folder of all runs, with an index in memory: it is read once at the start and kept as runs are added, so that no list opens a folder.
+/// The folder of all runs. Several processes may use it at the same time: nothing of it is kept in memory.
 ///
 /// Each run that has ended is a folder `{experiment_id}`:
 ///
@@ -98,7 +97,6 @@ pub(crate) fn new_experiment_id(
 #[derive(Debug)]
 pub struct Runs {
     root: PathBuf,
-    index: RwLock<HashMap<String, Arc<Run>>>,
 }
 
 /// A run that is complete but does not stand among the others.
@@ -106,14 +104,14 @@ pub struct Runs {
 pub(crate) struct Prepared {
     attempt: Attempt,
     name: String,
-    run: Run,
+    task: TaskId,
 }
 
 impl Runs {
     /// Opens the folder of all runs, which is made if there is none. What interrupted runs left behind is removed.
     ///
     /// # Errors
-    /// If the folder cannot be made or read. A run in it that cannot be read is logged and left out.
+    /// If the folder cannot be made or read.
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         fs::create_dir_all(&root)?;
@@ -121,18 +119,7 @@ impl Runs {
             0 => {}
             interrupted => tracing::warn!(interrupted, "what interrupted runs left behind was removed"),
         }
-        let mut index = HashMap::new();
-        for entry in fs::read_dir(&root)? {
-            let (folder, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
-            let Some(name) = name.to_str().filter(|name| names::is_safe(name) && folder.is_dir()) else {
-                continue;
-            };
-            match read(&folder, name) {
-                Ok(run) => drop(index.insert(name.to_owned(), Arc::new(run))),
-                Err(error) => tracing::warn!(folder = %folder.display(), %error, "left out"),
-            }
-        }
-        Ok(Self { root, index: RwLock::new(index) })
+        Ok(Self { root })
     }
 
     /// The folder of a run.
@@ -140,16 +127,39 @@ impl Runs {
         self.root.join(experiment_id)
     }
 
-    /// A run that has ended, by its name.
-    pub(crate) fn get(&self, experiment_id: &str) -> Option<Arc<Run>> {
-        self.index().get(experiment_id).cloned()
+    /// Where workers say that they live, beside the runs.
+    pub(crate) fn workers(&self) -> PathBuf {
+        self.root.join(".workers")
     }
 
-    /// All runs that have ended, in the order in which they were submitted.
-    pub(crate) fn oldest_first(&self) -> Vec<Arc<Run>> {
-        let mut runs: Vec<_> = self.index().values().cloned().collect();
-        runs.sort_by_key(|run| run.record.created_at);
-        runs
+    /// What is on disk of a run that has ended, by its name. What cannot be read is logged.
+    pub(crate) fn read(&self, experiment_id: &str) -> Option<Run> {
+        let folder = self.folder(experiment_id);
+        match read(&folder, experiment_id) {
+            Ok(run) => Some(run),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "a run cannot be read");
+                None
+            }
+        }
+    }
+
+    /// The records of all runs that have ended, in the order in which they were submitted.
+    pub(crate) fn records(&self) -> io::Result<Vec<TaskRecord>> {
+        let mut records = Vec::new();
+        for entry in fs::read_dir(&self.root)? {
+            let (folder, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+            let Some(name) = name.to_str().filter(|name| names::is_safe(name) && folder.is_dir()) else {
+                continue;
+            };
+            match read_record(&folder, name) {
+                Ok(record) => records.push(record),
+                Err(error) => tracing::warn!(folder = %folder.display(), %error, "left out"),
+            }
+        }
+        records.sort_by_key(|record| record.created_at);
+        Ok(records)
     }
 
     /// An empty folder for the newest attempt at a task.
@@ -169,26 +179,19 @@ impl Runs {
             lines.push(b'\n');
         }
         write(&folder.join("events.jsonl"), &lines)?;
-        let run = read(folder, &name)?;
-        Ok(Prepared { attempt, name, run })
+        Ok(Prepared { attempt, name, task: record.id })
     }
 
     /// Adds a prepared run to the others, by one rename.
-    pub(crate) fn publish(&self, Prepared { attempt, name, run }: Prepared) -> io::Result<()> {
+    pub(crate) fn publish(&self, Prepared { attempt, name, task }: Prepared) -> io::Result<()> {
         let target = self.folder(&name);
-        if read(&target, &name).is_ok_and(|there| there.record.id != run.record.id) {
+        if read_record(&target, &name).is_ok_and(|there| there.id != task) {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
                 format!("{name} is the run of another task"),
             ));
         }
-        attempt.publish(&target)?;
-        self.index.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(run));
-        Ok(())
-    }
-
-    fn index(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<Run>>> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+        attempt.publish(&target)
     }
 }
 
@@ -201,14 +204,16 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_atomic(path, bytes).map_err(io::Error::other)
 }
 
-fn read(folder: &Path, name: &str) -> io::Result<Run> {
+fn read_record(folder: &Path, name: &str) -> io::Result<TaskRecord> {
     let record: TaskRecord = serde_json::from_slice(&fs::read(folder.join("run.json"))?)?;
-    if experiment_id(&record) != name || !record.state.is_terminal() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "run.json is not of a run of this name that has ended",
-        ));
+    if experiment_id(&record) == name && record.state.is_terminal() {
+        return Ok(record);
     }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "run.json is not of a run of this name that has ended"))
+}
+
+fn read(folder: &Path, name: &str) -> io::Result<Run> {
+    let record = read_record(folder, name)?;
     let results = match fs::read(folder.join("results.json")) {
         Ok(bytes) => Some(Arc::new(serde_json::from_slice(&bytes)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -236,7 +236,7 @@ impl From<Run> for ExperimentView {
             batch_name: run.record.labels.get(BATCH_NAME).cloned(),
             model_path: run.has_model.then(|| format!("{experiment_id}/model.safetensors")),
             config_summary: ConfigSummary::of(run.config()),
-            results_summary: ResultsSummary::of(run.results.as_deref().unwrap_or(&Value::Null)),
+            results_summary: ResultsSummary::of(run.record.result.as_ref().unwrap_or(&Value::Null)),
             config: run.config().clone(),
             error: run.record.error.map(FailureView::from),
             results: run.results,
