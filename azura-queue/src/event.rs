@@ -95,6 +95,11 @@ impl NewEvent {
     pub fn new(keep: Keep, details: Value) -> Self {
         Self { keep, details, at: clock::timestamp() }
     }
+
+    /// As an entry, without a number.
+    pub(crate) fn entry(&self, attempt: u32) -> Entry {
+        Entry::new(EventKind::Progress, None, attempt, self.details.clone(), self.at)
+    }
 }
 
 /// What is left to append of a batch whose stored events begin after number `after`, in a log that ends with number `last`.

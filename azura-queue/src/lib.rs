@@ -11,11 +11,14 @@ mod context;
 mod emitter;
 mod error;
 mod event;
+mod follow;
 mod id;
+mod life;
 mod memory;
 mod schedule;
 mod state;
 mod task;
+mod wake;
 mod worker;
 
 pub use broker::{
