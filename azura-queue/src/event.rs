@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_state_has_its_event_of_the_same_name() {
-        for state in [State::Pending, State::Started, State::Success, State::Failure, State::Revoked] {
+        for state in State::ALL {
             let kind = EventKind::from(state);
             assert_eq!(kind.as_str(), state.as_str());
             assert_eq!(kind.is_terminal(), state.is_terminal());

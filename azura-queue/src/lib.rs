@@ -16,6 +16,8 @@ mod id;
 mod life;
 mod memory;
 mod schedule;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod state;
 mod task;
 mod wake;
@@ -31,6 +33,8 @@ pub use event::{Entry, EventKind, Keep, NewEvent, Seq};
 pub use id::{ParseTaskIdError, TaskId, WorkerId};
 pub use memory::MemoryQueue;
 pub use schedule::{Hold, LEAST_URGENT, Retry, Schedule, TimeLimits, Unique};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteQueue;
 pub use state::{IllegalTransition, State, Transition};
 pub use task::{DEFAULT_QUEUE, Labels, NewTask, TaskFailure, TaskRecord};
 pub use worker::Worker;

@@ -30,6 +30,12 @@ impl Wakes {
     pub(crate) fn task(&self, id: &TaskId) -> &Notify {
         &self.tasks[id.low_bits() as usize % SHARDS]
     }
+
+    /// Who knows what happened.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn all(&self) {
+        self.tasks.iter().chain([&self.ready]).for_each(Notify::notify_waiters);
+    }
 }
 
 /// Looks, and looks again after each wake-up and when something comes due, until something is found or the deadline is past.
