@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params_from_iter, types::Value as SqlValue};
+use rusqlite::{Connection, Params, Row, params_from_iter, types::Value as SqlValue};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -149,7 +149,7 @@ pub(super) fn list(sql: &Connection, query: &ListQuery) -> Result<Page<TaskRecor
     };
     let limit = query.limit.clamp(1, i64::MAX as usize - 1);
     let mut params: Vec<SqlValue> = vec![created.into(), task.into(), (limit as i64 + 1).into()];
-    let Some(listing) = listing(query, &mut params) else { return Ok(Page::new(Vec::new(), None)) };
+    let Some(listing) = listing(sql, query, &mut params)? else { return Ok(Page::new(Vec::new(), None)) };
     let found = sql.all(&listing, params_from_iter(params), |row| {
         let (created, task): (i64, i64) = (row.get(0)?, row.get(1)?);
         Ok((format!("{created}/{task}"), to_record(row, 2)?))
@@ -160,11 +160,11 @@ pub(super) fn list(sql: &Connection, query: &ListQuery) -> Result<Page<TaskRecor
 }
 
 /// The statement of a listing: for each standing a walk along an index, which SQLite merges by age and ends when the page is full.
-fn listing(query: &ListQuery, params: &mut Vec<SqlValue>) -> Option<String> {
+fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> Result<Option<String>> {
     let asked = |state: &State| query.states.is_empty() || query.states.contains(state);
     let mut standings: Vec<&str> = Vec::new();
     if !query.dead {
-        standings.extend(State::ALL.into_iter().filter(asked).map(State::as_str));
+        standings.extend(State::ALL.iter().filter(|state| asked(state)).map(|state| state.as_str()));
     }
     if asked(&State::Failure) {
         standings.push(DEAD);
@@ -174,26 +174,46 @@ fn listing(query: &ListQuery, params: &mut Vec<SqlValue>) -> Option<String> {
         params.push(text.to_owned().into());
         format!("?{}", params.len())
     };
-    // The first label leads, by its index; a cross join keeps the order.
-    let lead = if query.labels.is_empty() { "tasks" } else { "l0" };
-    let (mut from, mut filter) = (String::new(), String::new());
+    let mut filter = String::new();
+    // What the walk goes along and past, with the number of rows that each would offer.
+    let mut tables = Vec::new();
     for (n, (key, value)) in query.labels.iter().enumerate() {
-        let _ = write!(from, "labels AS l{n} CROSS JOIN ");
-        let (key, value) = (bind(key), bind(value));
-        let _ = write!(filter, " AND l{n}.task = l0.task AND l{n}.key = {key} AND l{n}.value = {value}");
+        tables.push((
+            few(sql, "labels WHERE key = ?1 AND value = ?2", [key, value])?,
+            "labels",
+            format!("l{n}"),
+        ));
+        let _ = write!(filter, " AND l{n}.key = {} AND l{n}.value = {}", bind(key), bind(value));
     }
+    let mut named = u64::MAX;
     if let Some(name) = &query.name {
+        named = few(sql, "tasks WHERE name = ?1", [name])?;
         let _ = write!(filter, " AND name = {}", bind(name));
+    }
+    tables.push((named, "tasks", "t".to_owned()));
+
+    // The rarest leads; a cross join keeps the order.
+    tables.sort();
+    let from: Vec<_> = tables.iter().map(|(_, table, alias)| format!("{table} AS {alias}")).collect();
+    let (from, lead) = (from.join(" CROSS JOIN "), tables[0].2.as_str());
+    for (_, _, alias) in &tables[1..] {
+        let _ = write!(filter, " AND {alias}.task = {lead}.task");
     }
     let walk = |stands: &str| {
         format!(
-            "SELECT {lead}.created AS created, {lead}.task AS task, record FROM {from}tasks
-             WHERE tasks.task = {lead}.task AND {lead}.stands = '{stands}'
-             AND ({lead}.created, {lead}.task) < (?1, ?2){filter}"
+            "SELECT {lead}.created AS created, {lead}.task AS task, record FROM {from}
+             WHERE {lead}.stands = '{stands}' AND ({lead}.created, {lead}.task) < (?1, ?2){filter}"
         )
     };
     let walks: Vec<_> = standings.into_iter().map(walk).collect();
-    (!walks.is_empty()).then(|| walks.join(" UNION ALL ") + " ORDER BY created DESC, task DESC LIMIT ?3")
+    let whole = || walks.join(" UNION ALL ") + " ORDER BY created DESC, task DESC LIMIT ?3";
+    Ok((!walks.is_empty()).then(whole))
+}
+
+/// How many rows these are, counted no further than it pays.
+fn few(sql: &Connection, rows: &str, params: impl Params) -> Result<u64> {
+    let count = format!("SELECT count(*) FROM (SELECT 1 FROM {rows} LIMIT 1000)");
+    Ok(sql.first(&count, params, |row| Ok(row.get(0)?))?.unwrap_or_default())
 }
 
 /// Reads a cursor: when a task was created, and its place among those of the same moment.

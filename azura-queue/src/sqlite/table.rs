@@ -51,6 +51,11 @@ impl Table {
         Self { sql, steps: Steps::new(), told: Told::default(), version: None }
     }
 
+    #[cfg(test)]
+    pub(super) fn sql(&self) -> &Connection {
+        &self.sql
+    }
+
     /// Runs verbs and commits what they did, once and for all of them.
     pub(super) fn transaction(&mut self, verbs: impl FnOnce(&mut Self) -> Result<()>) -> Result<Told> {
         self.told = Told::default();
