@@ -1,8 +1,8 @@
-//! The two clocks: wall-clock time is only ever shown, monotonic time decides.
+//! The two clocks: wall-clock time is shown, and decides only where several processes must agree; elsewhere monotonic time decides.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 /// No lease or pause needs more; it keeps sums of an instant and a duration from overflowing.
@@ -32,4 +32,26 @@ pub(crate) fn now() -> Instant {
 /// The instant that lies `span` ahead.
 pub(crate) fn after(span: Duration) -> Instant {
     now() + span.min(FAR)
+}
+
+/// Notices when the wall clock was set, and when the machine slept: monotonic time does neither.
+#[cfg(feature = "sqlite")]
+pub(crate) struct Steps {
+    wall: Timestamp,
+    steady: Instant,
+}
+
+#[cfg(feature = "sqlite")]
+impl Steps {
+    pub(crate) fn new() -> Self {
+        Self { wall: timestamp(), steady: now() }
+    }
+
+    /// Whether there was a step since this was asked last. Clocks that are slewed differ by less than a second.
+    pub(crate) fn any(&mut self) -> bool {
+        let before = std::mem::replace(self, Self::new());
+        let wall = self.wall.duration_since(before.wall);
+        let steady = SignedDuration::try_from(self.steady - before.steady).unwrap_or(SignedDuration::MAX);
+        (wall - steady).abs() > SignedDuration::from_secs(1)
+    }
 }

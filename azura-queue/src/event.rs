@@ -95,6 +95,11 @@ impl NewEvent {
     pub fn new(keep: Keep, details: Value) -> Self {
         Self { keep, details, at: clock::timestamp() }
     }
+
+    /// As an entry, without a number.
+    pub(crate) fn entry(&self, attempt: u32) -> Entry {
+        Entry::new(EventKind::Progress, None, attempt, self.details.clone(), self.at)
+    }
 }
 
 /// What is left to append of a batch whose stored events begin after number `after`, in a log that ends with number `last`.
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_state_has_its_event_of_the_same_name() {
-        for state in [State::Pending, State::Started, State::Success, State::Failure, State::Revoked] {
+        for state in State::ALL {
             let kind = EventKind::from(state);
             assert_eq!(kind.as_str(), state.as_str());
             assert_eq!(kind.is_terminal(), state.is_terminal());

@@ -11,14 +11,19 @@ mod context;
 mod emitter;
 mod error;
 mod event;
+mod follow;
 mod id;
+mod life;
 mod memory;
 mod presence;
 #[cfg(feature = "redis")]
 mod redis;
 mod schedule;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod state;
 mod task;
+mod wake;
 mod worker;
 
 pub use broker::{
@@ -34,6 +39,8 @@ pub use presence::WorkerInfo;
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisQueue};
 pub use schedule::{Hold, LEAST_URGENT, Retry, Schedule, TimeLimits, Unique};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteQueue;
 pub use state::{IllegalTransition, State, Transition};
 pub use task::{DEFAULT_QUEUE, Labels, NewTask, TaskFailure, TaskRecord};
 pub use worker::Worker;

@@ -1,6 +1,5 @@
 //! The queue that lives in this process.
 
-mod follow;
 mod table;
 
 use std::{
@@ -12,14 +11,13 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use tokio::{
-    sync::Notify,
-    time::{timeout, timeout_at},
-};
+use tokio::sync::Notify;
 
 use crate::{
     Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
     QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
+    follow::{self, News, Source},
+    wake::{Wakes, look_until},
 };
 use table::Table;
 
@@ -31,11 +29,17 @@ pub struct MemoryQueue {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     table: Mutex<Table>,
-    /// Wakes claims that wait: a task may have become `PENDING`.
-    ready: Notify,
+    wakes: Arc<Wakes>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let table = Table::default();
+        let wakes = Arc::clone(&table.wakes);
+        Self { table: Mutex::new(table), wakes }
+    }
 }
 
 impl MemoryQueue {
@@ -56,45 +60,12 @@ impl Shared {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Waits for a task to claim.
-    async fn claim(&self, worker: &WorkerId, queues: &[String], ttl: Duration) -> Result<Lease> {
-        loop {
-            // Made before the look at the table, so that nothing can slip in between.
-            let ready = self.ready.notified();
-            let (claimed, due) = {
-                let mut table = self.table();
-                (table.claim(worker, queues, ttl)?, table.next_due())
-            };
-            match claimed {
-                Some(lease) => return Ok(lease),
-                None => {
-                    let _ = timeout_at(due.unwrap_or_else(|| clock::after(Duration::MAX)), ready).await;
-                }
-            }
-        }
-    }
-
-    /// Waits for a request to cancel.
-    async fn cancel_requested(&self, lease: &Lease) -> Result<bool> {
-        let (_, wake) = self.table().cancel_requested(lease)?;
-        loop {
-            let woken = wake.notified();
-            let (requested, _) = self.table().cancel_requested(lease)?;
-            if requested {
-                return Ok(true);
-            }
-            woken.await;
-        }
-    }
 }
 
 #[async_trait]
 impl Broker for MemoryQueue {
     async fn submit(&self, task: NewTask) -> Result<TaskId> {
-        let id = self.shared.table().submit(task)?;
-        self.shared.ready.notify_waiters();
-        Ok(id)
+        self.shared.table().submit(task)
     }
 
     async fn restore(&self, record: TaskRecord, log: Vec<Entry>) -> Result<()> {
@@ -118,10 +89,11 @@ impl Broker for MemoryQueue {
         ttl: Duration,
         wait: Duration,
     ) -> Result<Option<Lease>> {
-        match timeout(wait, self.shared.claim(worker, queues, ttl)).await {
-            Ok(claimed) => claimed.map(Some),
-            Err(_) => Ok(None),
-        }
+        look_until(clock::after(wait), &self.shared.wakes.ready, || async {
+            let mut table = self.shared.table();
+            Ok((table.claim(worker, queues, ttl)?, table.next_due()))
+        })
+        .await
     }
 
     async fn heartbeat(&self, lease: &Lease, ttl: Duration) -> Result<Heartbeat> {
@@ -129,15 +101,14 @@ impl Broker for MemoryQueue {
     }
 
     async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
-        timeout(wait, self.shared.cancel_requested(lease)).await.unwrap_or(Ok(false))
+        let requested = look_until(clock::after(wait), self.shared.wakes.task(&lease.id()), || async {
+            Ok((self.shared.table().cancel_requested(lease)?.then_some(()), None))
+        });
+        Ok(requested.await?.is_some())
     }
 
     async fn finish(&self, lease: &Lease, how: Finish) -> Result<State> {
-        let state = self.shared.table().finish(lease, how)?;
-        if state == State::Pending {
-            self.shared.ready.notify_waiters();
-        }
-        Ok(state)
+        self.shared.table().finish(lease, how)
     }
 
     async fn cancel(&self, id: &TaskId) -> Result<State> {
@@ -145,17 +116,11 @@ impl Broker for MemoryQueue {
     }
 
     async fn reap(&self) -> Result<usize> {
-        let reaped = self.shared.table().reap()?;
-        if reaped > 0 {
-            self.shared.ready.notify_waiters();
-        }
-        Ok(reaped)
+        self.shared.table().reap()
     }
 
     async fn disown(&self, worker: &WorkerId) -> Result<usize> {
-        let disowned = self.shared.table().disown(worker)?;
-        self.shared.ready.notify_waiters();
-        Ok(disowned)
+        self.shared.table().disown(worker)
     }
 
     async fn holders(&self) -> Result<Vec<WorkerId>> {
@@ -177,9 +142,7 @@ impl Broker for MemoryQueue {
     }
 
     async fn requeue(&self, id: &TaskId, labels: &BTreeMap<String, Option<String>>) -> Result<TaskId> {
-        let new = self.shared.table().requeue(id, labels)?;
-        self.shared.ready.notify_waiters();
-        Ok(new)
+        self.shared.table().requeue(id, labels)
     }
 
     async fn pause(&self, queue: &str) -> Result<()> {
@@ -189,7 +152,6 @@ impl Broker for MemoryQueue {
 
     async fn resume(&self, queue: &str) -> Result<()> {
         self.shared.table().resume(queue);
-        self.shared.ready.notify_waiters();
         Ok(())
     }
 
@@ -213,12 +175,22 @@ impl EventLog for MemoryQueue {
     }
 
     async fn read(&self, id: &TaskId, after: Seq, limit: usize) -> Result<Vec<Entry>> {
-        let entries = self.shared.table().read(id, after, limit)?;
-        Ok(entries.into_iter().map(Arc::unwrap_or_clone).collect())
+        self.shared.table().read(id, after, limit)
     }
 
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
         self.shared.table().record(id)?;
         Ok(follow::stream(Arc::clone(&self.shared), *id, after))
+    }
+}
+
+#[async_trait]
+impl Source for Arc<Shared> {
+    fn wake(&self, id: &TaskId) -> &Notify {
+        self.wakes.task(id)
+    }
+
+    async fn news(&self, id: &TaskId, after: Seq, limit: usize) -> Result<News> {
+        self.table().news(id, after, limit)
     }
 }

@@ -65,6 +65,10 @@ pub struct IllegalTransition {
 }
 
 impl State {
+    /// All there are.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Pending, Self::Started, Self::Success, Self::Failure, Self::Revoked];
+
     /// The state after `transition`: the only table of what is legal.
     ///
     /// # Errors
@@ -126,8 +130,6 @@ impl fmt::Display for Transition {
 mod tests {
     use super::*;
 
-    const STATES: [State; 5] =
-        [State::Pending, State::Started, State::Success, State::Failure, State::Revoked];
     const TRANSITIONS: [Transition; 8] = [
         Transition::Claim,
         Transition::Retry,
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn nothing_leaves_a_terminal_state() {
-        for state in STATES.into_iter().filter(|state| state.is_terminal()) {
+        for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
             for transition in TRANSITIONS {
                 let error = IllegalTransition { from: state, transition };
                 assert_eq!(state.apply(transition), Err(error));
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn every_state_can_be_reached_and_only_a_claim_starts() {
         let mut reached = vec![State::Pending];
-        for _ in STATES {
+        for _ in State::ALL {
             for transition in TRANSITIONS {
                 let next: Vec<_> = reached.iter().filter_map(|s| s.apply(transition).ok()).collect();
                 assert!(transition == Transition::Claim || !next.contains(&State::Started));
@@ -161,12 +163,12 @@ mod tests {
                 reached.dedup();
             }
         }
-        assert!(STATES.iter().all(|state| reached.contains(state)));
+        assert!(State::ALL.iter().all(|state| reached.contains(state)));
     }
 
     #[test]
     fn the_wire_name_is_the_displayed_one() {
-        for state in STATES {
+        for state in State::ALL {
             assert_eq!(serde_json::to_value(state).unwrap(), state.to_string());
         }
     }

@@ -7,13 +7,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
-    Entry, EventKind, Finish, Hold, Keep, Labels, Lease, ListQuery, MAX_LOST_LEASES, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, Transition, Unique,
-    WorkerId, WorkerInfo, clock, event::not_yet_stored, task::relabel,
+    Entry, Finish, Hold, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page, QueueError, QueueStats,
+    Result, Seq, State, TaskId, TaskRecord, Unique, WorkerId, WorkerInfo, clock, event::not_yet_stored, follow::News,
+    task::relabel, wake::Wakes,
 };
 
 #[derive(Default)]
@@ -37,6 +36,8 @@ pub(super) struct Table {
     workers: BTreeMap<WorkerId, (WorkerInfo, Instant)>,
     /// How many tasks were ever recorded.
     recorded: u64,
+    /// Told of all that others may wait for.
+    pub(super) wakes: Arc<Wakes>,
 }
 
 /// When a task was created, and its place among those of the same moment.
@@ -57,13 +58,11 @@ struct Task {
     /// When it is revoked if it still waits.
     expires: Option<Instant>,
     /// Entry `n` is number `n + 1`.
-    log: Vec<Arc<Entry>>,
+    log: Vec<Entry>,
     /// The transient event that is newer than the whole log.
-    newest: Option<Arc<Entry>>,
+    newest: Option<Entry>,
     /// How many transient events there were.
     versions: u64,
-    /// Wakes followers, and the worker that waits for a cancel request.
-    wake: Arc<Notify>,
 }
 
 impl Table {
@@ -76,7 +75,7 @@ impl Table {
             return Err(QueueError::NotUnique { key: key.clone(), by });
         }
         let task = self.insert(TaskRecord::new(id, task, clock::timestamp()))?;
-        task.store(EventKind::Pending, json!({}), task.record.created_at);
+        task.store(task.record.submitted());
         if let Some(Unique { key, hold }) = task.record.schedule.unique.clone() {
             let until = match hold {
                 Hold::Period(period) => Some(clock::after(period)),
@@ -85,32 +84,21 @@ impl Table {
             self.keys.insert(key, (id, until));
         }
         self.index(&id);
+        self.wakes.ready.notify_waiters();
         Ok(id)
     }
 
     pub(super) fn restore(&mut self, record: TaskRecord, log: Vec<Entry>) -> Result<()> {
-        let (id, state) = (record.id, record.state);
-        let details = match state {
-            State::Success => record.result.clone().unwrap_or_default(),
-            State::Failure => record.error.as_ref().map(describe).unwrap_or_default(),
-            State::Revoked => json!({}),
-            State::Pending | State::Started => return Err(QueueError::NotFinished { id, state }),
-        };
+        let log = record.restored(log)?;
         let task = self.insert(record)?;
-        for entry in log.into_iter().filter(|entry| entry.seq.is_some() && !entry.kind.is_terminal()) {
-            task.push(entry);
+        for entry in log {
+            task.store(entry);
         }
-        let ended = task.record.finished_at.unwrap_or(task.record.created_at);
-        task.store(state.into(), details, ended);
         Ok(())
     }
 
     pub(super) fn record(&self, id: &TaskId) -> Result<Arc<TaskRecord>> {
         Ok(Arc::clone(&self.task(id)?.record))
-    }
-
-    pub(super) fn wake(&self, id: &TaskId) -> Result<Arc<Notify>> {
-        Ok(Arc::clone(&self.task(id)?.wake))
     }
 
     pub(super) fn list(&self, query: &ListQuery) -> Result<Page<Arc<TaskRecord>>> {
@@ -149,11 +137,8 @@ impl Table {
         let Some(id) = first else { return Ok(None) };
         let task = self.task_mut(&id)?;
         task.lease_ends = clock::after(ttl);
-        let record = task.record_mut();
-        record.attempt += 1;
-        record.worker = Some(worker.clone());
-        let details = json!({"attempt": record.attempt, "from_epoch": 0});
-        self.change(&id, Transition::Claim, details)?;
+        let told = task.record_mut().claim(worker)?;
+        self.changed(&id, told)?;
         let task = self.task(&id)?;
         Ok(Some(Lease::new(TaskRecord::clone(&task.record), worker.clone(), task.log.len() as Seq)))
     }
@@ -169,7 +154,8 @@ impl Table {
         while let Some(entry) = self.expiring.first_entry().filter(|entry| entry.key().0 <= now) {
             let id = entry.remove();
             if self.task(&id)?.record.state == State::Pending {
-                self.change(&id, Transition::Expire, json!({"reason": "expired"}))?;
+                let told = self.task_mut(&id)?.record_mut().expire()?;
+                self.changed(&id, told)?;
             }
         }
         while let Some(entry) = self.scheduled.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -186,58 +172,23 @@ impl Table {
         Ok(task.record.cancel_requested)
     }
 
-    /// Whether somebody asked to cancel, and what wakes those who wait for that.
-    pub(super) fn cancel_requested(&mut self, lease: &Lease) -> Result<(bool, Arc<Notify>)> {
-        let task = self.leased(lease)?;
-        Ok((task.record.cancel_requested, Arc::clone(&task.wake)))
+    /// Whether somebody asked to cancel.
+    pub(super) fn cancel_requested(&mut self, lease: &Lease) -> Result<bool> {
+        Ok(self.leased(lease)?.record.cancel_requested)
     }
 
     pub(super) fn finish(&mut self, lease: &Lease, how: Finish) -> Result<State> {
         let task = self.leased(lease)?;
-        let id = task.record.id;
-        match how {
-            Finish::Succeeded(result) => {
-                task.record_mut().result = Some(result.clone());
-                self.change(&id, Transition::Succeed, result)
-            }
-            Finish::Failed { failure, retry } => {
-                let record = task.record_mut();
-                record.failures += 1;
-                let pause = match retry {
-                    // It comes back only to be revoked.
-                    true if record.cancel_requested => Some(Duration::ZERO),
-                    true => record.schedule.retry.pause(id, record.failures),
-                    false => None,
-                };
-                let Some(pause) = pause else {
-                    record.dead = retry;
-                    return self.fail(&id, failure);
-                };
-                let eta = clock::timestamp_after(pause);
-                record.schedule.eta = Some(eta);
-                task.due = clock::after(pause);
-                let mut details = describe(&failure);
-                details["reason"] = "retry".into();
-                details["eta"] = json!(eta);
-                self.give_back(&id, Transition::Retry, details)
-            }
-            Finish::Cancelled => self.change(&id, Transition::Cancel, json!({})),
-            Finish::Released => self.give_back(&id, Transition::Release, json!({"reason": "released"})),
-        }
+        let told = task.record_mut().finish(how)?;
+        self.changed(&lease.id(), told)
     }
 
     pub(super) fn cancel(&mut self, id: &TaskId) -> Result<State> {
-        let task = self.task_mut(id)?;
-        let state = task.record.state;
-        if state.is_terminal() {
-            return Ok(state);
+        if let Some(told) = self.task_mut(id)?.record_mut().cancel()? {
+            return self.changed(id, told);
         }
-        task.record_mut().cancel_requested = true;
-        task.wake.notify_waiters();
-        match state {
-            State::Pending => self.change(id, Transition::Cancel, json!({})),
-            _ => Ok(state),
-        }
+        self.wakes.task(id).notify_waiters();
+        Ok(self.task(id)?.record.state)
     }
 
     pub(super) fn reap(&mut self) -> Result<usize> {
@@ -261,15 +212,8 @@ impl Table {
         let lost: Vec<TaskId> =
             self.running.iter().filter(|id| self.tasks.get(id).is_some_and(&lost)).copied().collect();
         for id in &lost {
-            let record = self.task_mut(id)?.record_mut();
-            record.lost_leases += 1;
-            if record.lost_leases < MAX_LOST_LEASES {
-                self.give_back(id, Transition::LoseLease, json!({"reason": "lease lost"}))?;
-            } else {
-                record.dead = !record.cancel_requested;
-                let message = format!("the task lost its worker {MAX_LOST_LEASES} times");
-                self.fail(id, TaskFailure::new(TaskFailure::WORKER_LOST, message))?;
-            }
+            let told = self.task_mut(id)?.record_mut().lose_lease()?;
+            self.changed(id, told)?;
         }
         Ok(lost.len())
     }
@@ -310,6 +254,7 @@ impl Table {
 
     pub(super) fn resume(&mut self, queue: &str) {
         self.paused.remove(queue);
+        self.wakes.ready.notify_waiters();
     }
 
     pub(super) fn stats(&self) -> Vec<QueueStats> {
@@ -339,13 +284,13 @@ impl Table {
             return Err(QueueError::NotFinished { id: *id, state });
         }
         let age = task.age();
-        task.wake.notify_waiters();
         self.order.remove(&age);
         if let Some(task) = self.tasks.remove(id)
             && let Some(unique) = &task.record.schedule.unique
         {
             self.let_go(id, &unique.key);
         }
+        self.wakes.task(id).notify_waiters();
         Ok(())
     }
 
@@ -363,24 +308,28 @@ impl Table {
         let task = self.leased(lease)?;
         for event in not_yet_stored(events, after, task.log.len() as Seq) {
             match event.keep {
-                Keep::All => task.store(EventKind::Progress, event.details.clone(), event.at),
-                Keep::Newest => task.overwrite(event.details.clone(), event.at),
+                Keep::All => task.store(event.entry(lease.attempt())),
+                Keep::Newest => task.overwrite(event.entry(lease.attempt())),
             }
         }
-        task.wake.notify_waiters();
-        Ok(task.log.len() as Seq)
+        let last = task.log.len() as Seq;
+        self.wakes.task(&lease.id()).notify_waiters();
+        Ok(last)
     }
 
-    pub(super) fn read(&self, id: &TaskId, after: Seq, limit: usize) -> Result<Vec<Arc<Entry>>> {
+    pub(super) fn read(&self, id: &TaskId, after: Seq, limit: usize) -> Result<Vec<Entry>> {
         let log = &self.task(id)?.log;
         let start = usize::try_from(after).map_or(log.len(), |after| after.min(log.len()));
         Ok(log[start..].iter().take(limit).cloned().collect())
     }
 
-    /// The transient event that is newer than the whole log, and its version.
-    pub(super) fn newest(&self, id: &TaskId) -> Result<Option<(u64, Arc<Entry>)>> {
+    pub(super) fn news(&self, id: &TaskId, after: Seq, limit: usize) -> Result<News> {
         let task = self.task(id)?;
-        Ok(task.newest.clone().map(|entry| (task.versions, entry)))
+        Ok(News {
+            stored: self.read(id, after, limit)?,
+            newest: task.newest.clone().map(|entry| (task.versions, entry)),
+            ended: task.record.state.is_terminal(),
+        })
     }
 
     fn task(&self, id: &TaskId) -> Result<&Task> {
@@ -413,39 +362,22 @@ impl Table {
             .ok_or(QueueError::StaleLease { id, attempt })
     }
 
-    fn fail(&mut self, id: &TaskId, failure: TaskFailure) -> Result<State> {
-        let details = describe(&failure);
-        self.task_mut(id)?.record_mut().error = Some(failure);
-        self.change(id, Transition::Fail, details)
-    }
-
-    /// Back to the queue, unless somebody asked to cancel: then that is due now.
-    fn give_back(&mut self, id: &TaskId, transition: Transition, details: Value) -> Result<State> {
-        if self.task(id)?.record.cancel_requested {
-            self.change(id, Transition::Cancel, json!({}))
-        } else {
-            self.change(id, transition, details)
-        }
-    }
-
-    /// The only place where a state changes, with its event and the indexes.
-    fn change(&mut self, id: &TaskId, transition: Transition, details: Value) -> Result<State> {
-        let now = clock::timestamp();
+    /// Every change of a state comes by here, with the event that tells of it.
+    fn changed(&mut self, id: &TaskId, told: Entry) -> Result<State> {
         let task = self.task_mut(id)?;
-        let state = task.record.state.apply(transition)?;
-        let record = task.record_mut();
-        record.state = state;
-        match state {
-            State::Pending => (record.started_at, record.worker) = (None, None),
-            State::Started => record.started_at = Some(now),
-            State::Success | State::Failure | State::Revoked => record.finished_at = Some(now),
+        let state = task.record.state;
+        if state == State::Pending {
+            task.due = due(&task.record);
         }
-        task.store(state.into(), details, now);
-        task.wake.notify_waiters();
+        task.store(told);
         if let Some(unique) = task.record.schedule.unique.clone().filter(|unique| unique.hold.ends(state)) {
             self.let_go(id, &unique.key);
         }
         self.index(id);
+        self.wakes.task(id).notify_waiters();
+        if state == State::Pending {
+            self.wakes.ready.notify_waiters();
+        }
         Ok(state)
     }
 
@@ -487,13 +419,12 @@ impl Task {
         Self {
             place,
             lease_ends: clock::now(),
-            due: clock::after(record.schedule.eta.map(clock::until).unwrap_or_default()),
+            due: due(&record),
             expires: record.schedule.expires.map(|expires| clock::after(clock::until(expires))),
             record: Arc::new(record),
             log: Vec::new(),
             newest: None,
             versions: 0,
-            wake: Arc::default(),
         }
     }
 
@@ -511,24 +442,23 @@ impl Task {
         Arc::make_mut(&mut self.record)
     }
 
-    /// Adds an event to the log. It is newer than the transient one, which goes.
-    fn store(&mut self, kind: EventKind, details: Value, at: Timestamp) {
-        self.push(Entry::new(kind, None, self.record.attempt, details, at));
+    /// Numbers an event and adds it to the log. It is newer than the transient one, which goes.
+    fn store(&mut self, entry: Entry) {
+        let seq = Some(self.log.len() as Seq + 1);
+        self.log.push(Entry { seq, ..entry });
         self.newest = None;
     }
 
-    /// Numbers an entry and adds it to the log.
-    fn push(&mut self, entry: Entry) {
-        let seq = Some(self.log.len() as Seq + 1);
-        self.log.push(Arc::new(Entry { seq, ..entry }));
-    }
-
     /// Replaces the transient event.
-    fn overwrite(&mut self, details: Value, at: Timestamp) {
-        let entry = Entry::new(EventKind::Progress, None, self.record.attempt, details, at);
-        self.newest = Some(Arc::new(entry));
+    fn overwrite(&mut self, entry: Entry) {
+        self.newest = Some(entry);
         self.versions += 1;
     }
+}
+
+/// When a task may be claimed.
+fn due(record: &TaskRecord) -> Instant {
+    clock::after(record.schedule.eta.map(clock::until).unwrap_or_default())
 }
 
 /// Keeps an entry of an index, or keeps it out.
@@ -544,9 +474,4 @@ fn keep(index: &mut BTreeMap<Moment, TaskId>, moment: Moment, id: TaskId, belong
 fn age(cursor: &str) -> Option<Age> {
     let (created, place) = cursor.split_once('/')?;
     Some((created.parse().ok()?, place.parse().ok()?))
-}
-
-/// What watchers are told of a failure.
-fn describe(failure: &TaskFailure) -> Value {
-    json!({"error_code": failure.code, "message": failure.message})
 }

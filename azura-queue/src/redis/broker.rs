@@ -453,10 +453,10 @@ impl Broker for RedisQueue {
 
     async fn attend(&self, worker: &WorkerInfo, ttl: Duration) -> Result<()> {
         let mut connection = self.shared.manager.clone();
-        // The least that a key can live; it is gone before anybody looks.
-        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 40);
-        let key = self.shared.key("worker", &worker.id);
-        connection.pset_ex::<_, _, ()>(key, encoded(worker)?, ttl).await.map_err(error)?;
+        let (key, ttl) = (self.shared.key("worker", &worker.id), ttl.as_millis().min(1 << 40) as u64);
+        if ttl > 0 {
+            connection.pset_ex::<_, _, ()>(key, encoded(worker)?, ttl).await.map_err(error)?;
+        }
         self.shared.heard_of(worker).await;
         Ok(())
     }

@@ -1,0 +1,146 @@
+//! What only the inside of the queue can bring about, or see.
+
+use std::{fs, sync::Arc, time::Instant};
+
+use futures_util::future::join_all;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+
+fn open() -> (TempDir, SqliteQueue) {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = SqliteQueue::open(folder.path().join("queue.db")).unwrap();
+    (folder, queue)
+}
+
+fn beside(folder: &TempDir) -> Connection {
+    Connection::open(folder.path().join("queue.db")).unwrap()
+}
+
+async fn tasks(queue: &SqliteQueue) -> usize {
+    queue.list(&ListQuery::default().limit(usize::MAX)).await.unwrap().items.len()
+}
+
+fn refusal(path: impl AsRef<Path>) -> String {
+    let error = SqliteQueue::open(path).unwrap_err();
+    assert!(matches!(error, QueueError::Storage(_)), "{error:?}");
+    error.to_string()
+}
+
+#[test]
+fn a_file_from_the_future_is_refused() {
+    let (folder, queue) = open();
+    drop(queue);
+    beside(&folder).pragma_update(None, "user_version", 99).unwrap();
+    let refusal = refusal(folder.path().join("queue.db"));
+    assert!(refusal.contains("queue.db: it was written by a newer version"), "{refusal}");
+    assert!(refusal.contains("99"), "{refusal}");
+}
+
+#[test]
+fn what_is_no_queue_is_refused_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text");
+    fs::write(&text, "no database at all, but longer than a header would be ".repeat(100)).unwrap();
+    let other = folder.path().join("other.db");
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE theirs (n)").unwrap();
+    for (path, why) in [(text, "not a database"), (other, "another application")] {
+        let before = fs::read(&path).unwrap();
+        let refusal = refusal(&path);
+        assert!(refusal.contains(why), "{refusal}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+    let nowhere = SqliteQueue::open(folder.path().join("no/folder/queue.db"));
+    assert!(matches!(nowhere, Err(QueueError::Unavailable(_))), "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_passes() {
+    let (_folder, queue) = open();
+    let limit = |pages: i64| {
+        queue.change(move |table| Ok(table.sql().pragma_update(None, "max_page_count", pages)?))
+    };
+    limit(100).await.unwrap();
+    let mut submitted = 0;
+    for _ in 0..100 {
+        let outcomes = join_all((0..16).map(|_| queue.submit(NewTask::new("work")))).await;
+        submitted += outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        for error in outcomes.into_iter().filter_map(Result::err) {
+            assert!(error.is_transient(), "{error:?}");
+        }
+        assert_eq!(tasks(&queue).await, submitted);
+    }
+    let full = queue.submit(NewTask::new("big").arg("x".repeat(1_000_000))).await;
+    assert!(matches!(full, Err(QueueError::Unavailable(_))), "{full:?}");
+    assert!(submitted > 16, "{submitted} fitted");
+
+    limit(1_000_000).await.unwrap();
+    queue.submit(NewTask::new("work")).await.unwrap();
+    assert_eq!(tasks(&queue).await, submitted + 1);
+}
+
+#[tokio::test]
+async fn a_verb_that_fails_leaves_no_trace_and_spoils_no_other() {
+    let (_folder, queue) = open();
+    let submits = (0..50).map(|n| {
+        let queue = &queue;
+        async move {
+            let half = move |table: &mut Table| {
+                let id = table.submit(NewTask::new("work"))?;
+                if n % 5 == 0 { Err(QueueError::NotDead(id).into()) } else { Ok(id) }
+            };
+            queue.change(half).await
+        }
+    });
+    let outcomes = join_all(submits).await;
+    let failed = outcomes.iter().filter(|outcome| matches!(outcome, Err(QueueError::NotDead(_))));
+    assert_eq!((failed.count(), tasks(&queue).await), (10, 40));
+    for id in outcomes.into_iter().flatten() {
+        assert_eq!(queue.get(&id).await.unwrap().state, State::Pending);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_stays_is_an_outage() {
+    let (folder, queue) = open();
+    let id = queue.submit(NewTask::new("work")).await.unwrap();
+    let other = beside(&folder);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = queue.submit(NewTask::new("work")).await;
+    assert!(matches!(refused, Err(QueueError::Unavailable(_))), "{refused:?}");
+    assert_eq!(queue.get(&id).await.unwrap().state, State::Pending, "reading needs no lock");
+    other.execute_batch("ROLLBACK").unwrap();
+    queue.submit(NewTask::new("work")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_thread_ends_with_the_last_handle() {
+    let (_folder, queue) = open();
+    let id = queue.submit(NewTask::new("work")).await.unwrap();
+    let thread = Arc::downgrade(&queue.shared.wakes);
+    let (clone, follower) = (queue.clone(), queue.follow(&id, 0).await.unwrap());
+    drop(queue);
+    clone.submit(NewTask::new("work")).await.unwrap();
+    drop((clone, follower));
+    let begun = Instant::now();
+    while thread.strong_count() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the thread goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_lease_longer() {
+    let ttl = Duration::from_mins(1);
+    let (folder, queue) = open();
+    queue.submit(NewTask::new("work")).await.unwrap();
+    let queues = [crate::DEFAULT_QUEUE.to_owned()];
+    let lease = queue.claim(&"one".into(), &queues, ttl, Duration::ZERO).await.unwrap();
+    let before = query::now();
+    beside(&folder).execute("UPDATE leases SET ends = ends + 3600000000", []).unwrap();
+    assert_eq!(queue.reap().await, Ok(0));
+    let ends: i64 = beside(&folder).query_row("SELECT ends FROM leases", [], |row| row.get(0)).unwrap();
+    assert!((before..=query::now()).contains(&(ends - 60_000_000)));
+    assert!(lease.is_some());
+}
