@@ -1,6 +1,6 @@
 //! Everything that the server can do, without a word of HTTP.
 
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
 use azura_learner::{
     ConfigError, PipelineInfo, Registry, Sources,
@@ -11,14 +11,16 @@ use azura_queue::{
 };
 use futures_util::stream::BoxStream;
 use serde_json::Value;
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    TASK, clock, names,
+    TASK, clock, names, presence,
     runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, Run, Runs},
 };
 
+/// How often dead workers are looked for.
+const LOOK: Duration = Duration::from_millis(500);
 /// The most runs that one list holds.
 pub(crate) const MAX_LIST: usize = 1000;
 
@@ -95,6 +97,29 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// Looks after the workers of this machine until the shutdown: the tasks of one whose process has died are given back at once, and not when
+    /// their leases end. Of several processes over the same folder one is enough, and more do no harm.
+    pub async fn tend(self: &Arc<Self>) {
+        while self.shutdown.run_until_cancelled(sleep(LOOK)).await.is_some() {
+            let app = Arc::clone(self);
+            let departed = match spawn_blocking(move || presence::departed(&app.runs.workers())).await {
+                Ok(Ok(departed)) => departed,
+                error => {
+                    tracing::warn!(?error, "it cannot be seen which workers live");
+                    continue;
+                }
+            };
+            for worker in departed {
+                let disowned =
+                    async { self.queue.leave(&worker).await.and(self.queue.disown(&worker).await) };
+                match disowned.await {
+                    Ok(tasks) => tracing::warn!(%worker, tasks, "a worker has died; its tasks wait again"),
+                    Err(error) => tracing::warn!(%worker, %error, "a worker has died; its leases will end"),
+                }
+            }
+        }
     }
 
     /// The pipelines.

@@ -10,10 +10,17 @@ use std::{
 };
 
 use azura_learner::{PipelineError, ProgressEvent, RunCx, results::Results};
-use azura_queue::{Entry, Keep, State, StopReason, TaskContext, TaskFailure, TaskRecord, Worker};
+use azura_queue::{
+    Entry, Keep, QueueError, State, StopReason, TaskContext, TaskFailure, TaskRecord, Worker, WorkerId,
+};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
-use crate::{App, Runs, clock, environment, runs};
+use crate::{
+    App, Runs, clock, environment,
+    presence::Presence,
+    runs::{self, EXPERIMENT_ID, PIPELINE_NAME, config},
+};
 
 /// The name of the tasks that train.
 pub const TASK: &str = "start_training_pipeline";
@@ -29,9 +36,14 @@ pub fn worker_with<F>(app: &Arc<App>, dress: F) -> Worker
 where
     F: for<'a> Fn(RunCx<'a>) -> RunCx<'a> + Send + Sync + 'static,
 {
-    let queue = Arc::clone(app.queue());
-    let app = Arc::clone(app);
-    Worker::new(queue).handle(TASK, move |task| train(&app, task, &dress))
+    let (queue, app, id) = (Arc::clone(app.queue()), Arc::clone(app), WorkerId::random());
+    let presence = Presence::announce(&app.runs().workers(), &id);
+    let presence = presence
+        .inspect_err(|error| tracing::warn!(%error, "if this worker dies, its leases have to end first"));
+    Worker::new(queue).id(id).handle(TASK, move |task| {
+        let _lives = &presence;
+        train(&app, task, &dress)
+    })
 }
 
 /// Trains and keeps what came out: the run is on disk before its task ends, whatever the end.
@@ -41,6 +53,7 @@ fn train(
     dress: &dyn for<'a> Fn(RunCx<'a>) -> RunCx<'a>,
 ) -> Result<Value, TaskFailure> {
     let begun = clock::now();
+    label(app, task).map_err(not_kept)?;
     let mut attempt = app.runs().begin(task.record()).map_err(not_kept)?;
     let trained = run(app, task, attempt.folder(), dress);
     let stopped = matches!(task.stop_reason(), Some(StopReason::Shutdown | StopReason::LeaseLost));
@@ -64,6 +77,18 @@ fn train(
     outcome
 }
 
+/// Labels a task that somebody else has sent, so that it is found by its experiment's name.
+fn label(app: &App, task: &TaskContext) -> Result<(), QueueError> {
+    let record = task.record();
+    if record.labels.contains_key(EXPERIMENT_ID) {
+        return Ok(());
+    }
+    let pipeline = config(record)[PIPELINE_NAME].as_str().map(str::to_owned);
+    let labels =
+        [(EXPERIMENT_ID.to_owned(), Some(runs::experiment_id(record))), (PIPELINE_NAME.to_owned(), pipeline)];
+    Handle::current().block_on(app.queue().annotate(&record.id, &labels.into())).map(drop)
+}
+
 /// Runs the pipeline. A panic in it is a failure like any other.
 fn run(
     app: &App,
@@ -79,7 +104,7 @@ fn run(
                 event,
             );
         });
-    let config = task.record().args.first().unwrap_or(&Value::Null);
+    let config = config(task.record());
     match catch_unwind(AssertUnwindSafe(|| app.registry().run(config, &mut dress(cx)))) {
         Ok(Err(PipelineError::Cancelled)) => Err(TaskFailure::cancelled()),
         Ok(trained) => trained.map_err(|error| TaskFailure::new(error.code(), error.to_string())),

@@ -12,6 +12,7 @@ mod handler;
 mod headers;
 mod names;
 mod page;
+mod presence;
 mod report;
 mod routes;
 mod runs;
@@ -23,7 +24,7 @@ pub use app::{App, AppError};
 pub use guard::{Access, Origin, ParseOriginError};
 pub use handler::{TASK, worker, worker_with};
 pub use routes::{protect, routes};
-pub use runs::{Run, Runs};
+pub use runs::{EXPERIMENT_ID, Run, Runs};
 pub use serve::serve;
 
 /// The HTTP library of the routes, so that users take the same version.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{attempt::Attempt, names};
 
 /// The label of a task that says which run it makes.
-pub(crate) const EXPERIMENT_ID: &str = "experiment_id";
+pub const EXPERIMENT_ID: &str = "experiment_id";
 /// The label of a task that says which pipeline it runs.
 pub(crate) const PIPELINE_NAME: &str = "pipeline_name";
 /// The label of a task that says which group of runs it belongs to.
@@ -51,15 +51,20 @@ impl Run {
 
     /// Its config.
     pub fn config(&self) -> &Value {
-        self.record.args.first().unwrap_or(&Value::Null)
+        config(&self.record)
     }
+}
+
+/// The config that a task was given: its first argument, or the one of that name.
+pub(crate) fn config(record: &TaskRecord) -> &Value {
+    record.args.first().or_else(|| record.kwargs.get("config")).unwrap_or(&Value::Null)
 }
 
 /// The name of the run that a task makes: its label, or one derived from the task if somebody submitted it without.
 pub(crate) fn experiment_id(record: &TaskRecord) -> String {
     let label = record.labels.get(EXPERIMENT_ID).filter(|name| names::is_safe(name));
     label.cloned().unwrap_or_else(|| {
-        let pipeline = record.args.first().and_then(|config| config[PIPELINE_NAME].as_str());
+        let pipeline = config(record)[PIPELINE_NAME].as_str();
         new_experiment_id(
             pipeline.filter(|name| names::is_safe(name)).unwrap_or("run"),
             record.created_at,
@@ -171,7 +176,7 @@ impl Runs {
     pub(crate) fn prepare(attempt: Attempt, record: &TaskRecord, log: &[Entry]) -> io::Result<Prepared> {
         let name = experiment_id(record);
         let folder = attempt.folder();
-        write_json(&folder.join("config.json"), record.args.first().unwrap_or(&Value::Null))?;
+        write_json(&folder.join("config.json"), config(record))?;
         write_json(&folder.join("run.json"), record)?;
         let mut lines = Vec::new();
         for entry in log {

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::{
     Entry, Finish, Hold, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page, QueueError, QueueStats,
-    Result, Seq, State, TaskId, TaskRecord, Unique, WorkerId, WorkerInfo, clock, event::not_yet_stored, follow::News,
-    task::relabel, wake::Wakes,
+    Result, Seq, State, TaskId, TaskRecord, Unique, WorkerId, WorkerInfo, clock, event::not_yet_stored,
+    follow::News, task::relabel, wake::Wakes,
 };
 
 #[derive(Default)]

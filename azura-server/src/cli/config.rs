@@ -7,6 +7,7 @@ use std::{
     path::{self, PathBuf},
 };
 
+use azura_queue::{DEFAULT_QUEUE, TaskId};
 use azura_server::Origin;
 use clap::{Args, Parser, Subcommand, error::ErrorKind, value_parser};
 
@@ -14,6 +15,9 @@ const EXAMPLES: &str = "\
 Examples:
   azura                                           start the server at http://127.0.0.1:8000
   azura serve --bind 127.0.0.1:9000 --workers 2   another port, two runs at a time
+  azura worker --concurrency 2                    more workers for the same queue, in a process of their own
+  azura queue stats                               what waits, what runs, who works
+  azura serve --queue redis://127.0.0.1:6379/0    a queue for many machines, and for Celery's clients
   azura pipelines                                 what there is to run
   azura pipelines csv_forecaster                  its default config and the schema of its configs
   azura train my.json                             train in the terminal
@@ -46,6 +50,12 @@ pub(crate) enum Command {
     /// Trains in the terminal, with a progress bar. Ctrl-C cancels.
     #[command(after_help = EXAMPLES)]
     Train(TrainArgs),
+    /// Does the runs of a queue that others share: those of a server, and of Celery's clients.
+    #[command(after_help = EXAMPLES)]
+    Worker(WorkerArgs),
+    /// Shows and manages the queue.
+    #[command(after_help = EXAMPLES)]
+    Queue(QueueArgs),
     /// Prints the pipelines, or one pipeline's defaults and schema.
     #[command(after_help = EXAMPLES)]
     Pipelines(PipelinesArgs),
@@ -60,6 +70,9 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
 
+    #[command(flatten)]
+    pub(crate) queue: QueueUrl,
+
     /// How many runs are worked on at a time; 0 accepts runs without doing any.
     #[arg(long, env = "AZURA_WORKERS", value_name = "N", default_value_t = 1)]
     pub(crate) workers: usize,
@@ -67,6 +80,69 @@ pub(crate) struct ServeArgs {
     /// Another origin under which the server is reached, as through a proxy: `https://lab.example`. May be repeated.
     #[arg(long, env = "AZURA_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) allow_origin: Vec<Origin>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+
+    #[command(flatten)]
+    pub(crate) queue: QueueUrl,
+
+    /// How many runs are worked on at a time.
+    #[arg(long, env = "AZURA_WORKERS", value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueArgs {
+    #[command(subcommand)]
+    pub(crate) command: QueueCommand,
+
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+
+    #[command(flatten)]
+    pub(crate) queue: QueueUrl,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Prints how many tasks stand where, and who works.
+    Stats,
+    /// Prints the dead letters: tasks that failed although they were to be tried again.
+    Dead,
+    /// Submits a dead letter once more.
+    Requeue {
+        /// The task's id.
+        task: TaskId,
+    },
+    /// Forgets a dead letter.
+    Drop {
+        /// The task's id.
+        task: TaskId,
+    },
+    /// Lets no more tasks of a queue be taken up.
+    Pause {
+        /// The queue's name.
+        #[arg(default_value = DEFAULT_QUEUE)]
+        name: String,
+    },
+    /// Undoes `pause`.
+    Resume {
+        /// The queue's name.
+        #[arg(default_value = DEFAULT_QUEUE)]
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueUrl {
+    /// Where runs wait: `sqlite` (queue.db in the data folder), `memory` (gone with the process), or a Redis, as
+    /// `redis://[[user]:password@]host[:port][/db]` or `unix:///path`.
+    #[arg(long = "queue", env = "AZURA_QUEUE", value_name = "URL", default_value = "sqlite", global = true)]
+    pub(crate) url: String,
 }
 
 #[derive(Debug, Args)]
@@ -107,11 +183,16 @@ pub(crate) struct Assignment {
 }
 
 impl DataArgs {
-    /// The folder of all runs.
-    pub(crate) fn experiments(&self) -> Result<PathBuf, super::Failure> {
+    /// The data folder.
+    pub(crate) fn folder(&self) -> Result<PathBuf, super::Failure> {
         let folder = self.data_dir.clone().or_else(data_folder);
         let folder = folder.ok_or("there is no data folder for this user; name one with --data-dir DIR")?;
-        Ok(path::absolute(folder.join("experiments"))?)
+        Ok(path::absolute(folder)?)
+    }
+
+    /// The folder of all runs.
+    pub(crate) fn experiments(&self) -> Result<PathBuf, super::Failure> {
+        Ok(self.folder()?.join("experiments"))
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod config;
 mod pipelines;
+mod queue;
 mod serve;
 mod signals;
 mod train;
+mod worker;
 
 use std::{error::Error, io::IsTerminal as _, process::ExitCode, time::Duration};
 
@@ -46,6 +48,8 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
     let code = match cli.command {
         Command::Serve(args) => runtime.block_on(serve::run(args)),
         Command::Train(args) => runtime.block_on(train::run(args)),
+        Command::Worker(args) => runtime.block_on(worker::run(args)),
+        Command::Queue(args) => runtime.block_on(queue::run(args)),
         Command::Pipelines(args) => pipelines::run(&args),
     };
     // A handler that does not stop is not waited for.

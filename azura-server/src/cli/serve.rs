@@ -9,14 +9,13 @@ use std::{
 };
 
 use azura_learner::{Registry, Sources};
-use azura_queue::MemoryQueue;
 use azura_server::{Access, App, Runs};
 use tokio::net::TcpListener;
 
-use super::{Failure, config::ServeArgs, signals};
+use super::{Failure, config::ServeArgs, queue, signals};
 
 /// How long a run may take to stop when the server ends.
-const GRACE: Duration = Duration::from_secs(8);
+pub(super) const GRACE: Duration = Duration::from_secs(8);
 
 pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     if !args.bind.ip().is_loopback() {
@@ -28,13 +27,18 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let experiments = args.data.experiments()?;
     let runs = Runs::open(&experiments)
         .map_err(|error| format!("{} cannot be used: {error}", experiments.display()))?;
-    let queue = Arc::new(MemoryQueue::new());
+    let Some(queue) = queue::open(&args.queue, &args.data.folder()?, &stop).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let app = Arc::new(App::new(Registry::builtin(), Sources::default(), queue, runs));
     app.restore().await?;
 
     let access = args.allow_origin.into_iter().fold(Access::loopback(), Access::allow);
     writeln!(io::stdout(), "AzuraForge is listening on http://{}", listener.local_addr()?)?;
     writeln!(io::stdout(), "Runs are kept in {}", experiments.display())?;
+    if args.queue.url == "memory" {
+        writeln!(io::stdout(), "Runs that wait or train are gone when this process ends.")?;
+    }
 
     let ending = async {
         stop.cancelled().await;
@@ -50,7 +54,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         stop.cancel();
         served
     };
-    let ((), (), served) = tokio::join!(ending, working, serving);
+    let ((), (), (), served) = tokio::join!(ending, working, app.tend(), serving);
     Ok(served.map(|()| ExitCode::SUCCESS)?)
 }
 

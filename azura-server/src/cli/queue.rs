@@ -1,0 +1,143 @@
+//! `azura queue`, and opening the queue that a command line names.
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use azura_queue::{ListQuery, MemoryQueue, Queue, QueueError, RedisQueue, SqliteQueue};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Failure,
+    config::{QueueArgs, QueueCommand, QueueUrl},
+    signals,
+};
+
+/// The pause between two tries to reach a queue.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Opens the queue. One that cannot be reached is tried again until `stop`; then there is none.
+pub(crate) async fn open(
+    url: &QueueUrl,
+    data: &Path,
+    stop: &CancellationToken,
+) -> Result<Option<Arc<dyn Queue>>, Failure> {
+    let mut told = String::new();
+    loop {
+        let opened: Result<Arc<dyn Queue>, QueueError> = match url.url.as_str() {
+            "memory" => Ok(Arc::new(MemoryQueue::new())),
+            "sqlite" => {
+                std::fs::create_dir_all(data).map_err(|error| format!("{}: {error}", data.display()))?;
+                let path = data.join("queue.db");
+                let opened = tokio::task::spawn_blocking(move || SqliteQueue::open(path)).await?;
+                opened.map(|queue| Arc::new(queue) as Arc<dyn Queue>)
+            }
+            redis if ["redis://", "unix:"].iter().any(|scheme| redis.starts_with(scheme)) => {
+                RedisQueue::connect(redis).await.map(|queue| Arc::new(queue) as Arc<dyn Queue>)
+            }
+            _ => {
+                let shown = shown(&url.url);
+                let message =
+                    format!("--queue {shown}: expected sqlite, memory, redis://HOST:PORT/DB or unix:///PATH");
+                return Err(message.into());
+            }
+        };
+        match opened {
+            Ok(queue) => return Ok(Some(queue)),
+            Err(QueueError::Unavailable(why)) => {
+                let message = format!("the queue {} cannot be reached: {why}; trying again", shown(&url.url));
+                if message != told {
+                    eprintln!("{message}");
+                    told = message;
+                }
+                if stop.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+                    return Ok(None);
+                }
+            }
+            Err(error) => return Err(format!("the queue {} cannot be used: {error}", shown(&url.url)).into()),
+        }
+    }
+}
+
+/// A URL without its password.
+pub(crate) fn shown(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
+        Some((scheme, host)) => format!("{scheme}://***@{host}"),
+        None => url.to_owned(),
+    }
+}
+
+pub(crate) async fn run(args: QueueArgs) -> Result<ExitCode, Failure> {
+    let stop = signals::token()?;
+    let Some(queue) = open(&args.queue, &args.data.folder()?, &stop).await? else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let mut out = io::stdout().lock();
+    match args.command {
+        QueueCommand::Stats => {
+            writeln!(
+                out,
+                "{:<20}{:>10}{:>10}{:>10}{:>10}",
+                "queue", "waiting", "scheduled", "running", "dead"
+            )?;
+            for stats in queue.stats().await? {
+                let paused = if stats.paused { "  paused" } else { "" };
+                writeln!(
+                    out,
+                    "{:<20}{:>10}{:>10}{:>10}{:>10}{paused}",
+                    stats.queue, stats.waiting, stats.scheduled, stats.running, stats.dead
+                )?;
+            }
+            writeln!(out)?;
+            for worker in queue.workers().await? {
+                let done: u64 = worker.done.values().sum();
+                let (id, running, slots) = (worker.id, worker.running.len(), worker.slots);
+                writeln!(out, "{id}: {running} of {slots} busy, {done} done")?;
+            }
+        }
+        QueueCommand::Dead => {
+            let mut query = ListQuery::default().dead();
+            loop {
+                let page = queue.list(&query).await?;
+                for task in page.items {
+                    let why = task.error.map_or_else(String::new, |error| error.to_string());
+                    writeln!(out, "{}  {}  after {} attempts: {why}", task.id, task.name, task.attempt)?;
+                }
+                let Some(next) = page.next else { break };
+                query = query.cursor(next);
+            }
+        }
+        QueueCommand::Requeue { task } => {
+            // The new run gets a folder of its own.
+            let labels = [(azura_server::EXPERIMENT_ID.to_owned(), None)];
+            writeln!(out, "{}", queue.requeue(&task, &labels.into()).await?)?;
+        }
+        QueueCommand::Drop { task } => {
+            if !queue.get(&task).await?.dead {
+                return Err(QueueError::NotDead(task).into());
+            }
+            queue.delete(&task).await?;
+        }
+        QueueCommand::Pause { name } => queue.pause(&name).await?,
+        QueueCommand::Resume { name } => queue.resume(&name).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        assert_eq!(shown("redis://user:secret@host:1/2"), "redis://***@host:1/2");
+        assert_eq!(shown("redis://:p@ss@host"), "redis://***@host");
+        assert_eq!(shown("redis://host/0"), "redis://host/0");
+        assert_eq!(shown("sqlite"), "sqlite");
+    }
+}
