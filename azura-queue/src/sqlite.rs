@@ -44,6 +44,8 @@ use writer::{Watch, Writer};
 /// Leases and due times are measured by the wall clock, since that is what processes have in common. When the clock is set, or the machine
 /// wakes from sleep, all leases begin anew: work that goes on loses nothing, and a dead worker's tasks come back that much later.
 ///
+/// A process that is stopped (as by SIGSTOP) in the middle of a transaction holds the file's lock: the others wait until it goes on or is killed.
+///
 /// Errors that may pass, such as a full disk or a lock that another process keeps for longer than 5 s, are
 /// [`QueueError::Unavailable`]; all others are [`QueueError::Storage`].
 ///

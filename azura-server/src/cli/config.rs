@@ -171,7 +171,7 @@ pub(crate) struct PipelinesArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
     /// Where runs are kept [default: azuraforge in the user's data folder].
-    #[arg(long, env = "AZURA_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "AZURA_DATA_DIR", value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
 
