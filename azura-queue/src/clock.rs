@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+#[cfg(feature = "sqlite")]
+use jiff::SignedDuration;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 /// No lease or pause needs more; it keeps sums of an instant and a duration from overflowing.
