@@ -57,3 +57,19 @@ impl Steps {
         (wall - steady).abs() > SignedDuration::from_secs(1)
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_noticed_once() {
+        let hour = SignedDuration::from_hours(1);
+        for wall in [timestamp() - hour, timestamp() + hour] {
+            let mut steps = Steps { wall, steady: now() };
+            assert!(steps.any());
+            assert!(!steps.any());
+        }
+        assert!(!Steps::new().any());
+    }
+}
