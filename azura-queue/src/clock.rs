@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+#[cfg(feature = "sqlite")]
+use jiff::SignedDuration;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 /// No lease or pause needs more; it keeps sums of an instant and a duration from overflowing.
@@ -53,5 +55,21 @@ impl Steps {
         let wall = self.wall.duration_since(before.wall);
         let steady = SignedDuration::try_from(self.steady - before.steady).unwrap_or(SignedDuration::MAX);
         (wall - steady).abs() > SignedDuration::from_secs(1)
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_noticed_once() {
+        let hour = SignedDuration::from_hours(1);
+        for wall in [timestamp() - hour, timestamp() + hour] {
+            let mut steps = Steps { wall, steady: now() };
+            assert!(steps.any());
+            assert!(!steps.any());
+        }
+        assert!(!Steps::new().any());
     }
 }

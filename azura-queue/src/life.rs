@@ -10,7 +10,7 @@ use crate::{
     clock,
 };
 
-/// A storage calls one of these, stores the event that it gets as the next of the task's log, and puts the task where its new state says.
+/// A storage calls one of these, stores record and event in one step, and puts the task where its new state says.
 impl TaskRecord {
     /// The event of its submission.
     pub(crate) fn submitted(&self) -> Entry {

@@ -66,6 +66,7 @@ pub struct IllegalTransition {
 
 impl State {
     /// All there are.
+    #[cfg(any(feature = "sqlite", test))]
     pub(crate) const ALL: [Self; 5] =
         [Self::Pending, Self::Started, Self::Success, Self::Failure, Self::Revoked];
 

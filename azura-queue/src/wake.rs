@@ -31,7 +31,7 @@ impl Wakes {
         &self.tasks[id.low_bits() as usize % SHARDS]
     }
 
-    /// Who knows what happened.
+    /// Anything may have happened.
     #[cfg(feature = "sqlite")]
     pub(crate) fn all(&self) {
         self.tasks.iter().chain([&self.ready]).for_each(Notify::notify_waiters);

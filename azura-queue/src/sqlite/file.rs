@@ -26,6 +26,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     version(&sql)?;
     sql.pragma_update(None, "journal_mode", "WAL")?;
     sql.pragma_update(None, "synchronous", "FULL")?;
+    // Without this, macOS confirms what its disk has only heard of.
+    sql.pragma_update(None, "fullfsync", true)?;
     // Ids are random, so that tasks far apart change pages all over the file: 16 MB of those stay at hand, and of what has
     // changed 16 MB are collected before it moves from the log into the file.
     sql.pragma_update(None, "cache_size", -16_000)?;
