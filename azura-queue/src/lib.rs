@@ -23,6 +23,7 @@ mod schedule;
 mod sqlite;
 mod state;
 mod task;
+mod track;
 mod wake;
 mod worker;
 
@@ -43,4 +44,5 @@ pub use schedule::{Hold, LEAST_URGENT, Retry, Schedule, TimeLimits, Unique};
 pub use sqlite::SqliteQueue;
 pub use state::{IllegalTransition, State, Transition};
 pub use task::{DEFAULT_QUEUE, Labels, NewTask, TaskFailure, TaskRecord};
+pub use track::{Tracked, track};
 pub use worker::Worker;

@@ -233,6 +233,8 @@ pub struct TaskFailure {
 }
 
 impl TaskFailure {
+    /// The code of [tracked](crate::track) work that ended without saying how.
+    pub const ABANDONED: &'static str = "ABANDONED";
     /// The code of a handler that stopped because it was asked to.
     pub const CANCELLED: &'static str = "CANCELLED";
     /// The code of a handler that panicked.

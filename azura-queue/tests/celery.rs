@@ -41,7 +41,7 @@ fn train(task: &TaskContext) -> Result<Value, TaskFailure> {
 }
 
 async fn work(server: &RedisServer) -> CancellationToken {
-    let queue = RedisQueue::connect(&server.url()).await.unwrap();
+    let queue = RedisQueue::connect(server.as_ref()).await.unwrap();
     let shutdown = CancellationToken::new();
     let worker = Worker::new(Arc::new(queue))
         .slots(2)

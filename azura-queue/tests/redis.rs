@@ -12,7 +12,7 @@ use redis_server::RedisServer;
 /// An empty queue: a database of its own in a server of its own.
 async fn make() -> (RedisServer, Arc<dyn Queue>) {
     let server = RedisServer::start();
-    let queue = RedisQueue::connect(&server.url()).await.unwrap();
+    let queue = RedisQueue::connect(server.as_ref()).await.unwrap();
     (server, Arc::new(queue))
 }
 

@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::print_stdout, reason = "figures")]
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -15,7 +16,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process that ends with this value.
 struct Process(Child);
@@ -222,40 +223,30 @@ fn a_worker_that_stood_still_is_fenced_off(data: &TempDir, queue: &str) {
 macro_rules! over {
     ($backend:ident, $queue:expr) => {
         mod $backend {
-            use super::*;
 
             #[test]
             fn a_killed_worker_s_run_is_taken_over_at_once() {
                 let (data, queue) = (tempfile::tempdir().unwrap(), $queue);
-                super::a_killed_worker_s_run_is_taken_over_at_once(&data, &queue.url());
+                super::a_killed_worker_s_run_is_taken_over_at_once(&data, queue.as_ref());
             }
 
             #[test]
             fn a_restart_goes_on_where_it_was() {
                 let (data, queue) = (tempfile::tempdir().unwrap(), $queue);
-                super::a_restart_goes_on_where_it_was(&data, &queue.url());
+                super::a_restart_goes_on_where_it_was(&data, queue.as_ref());
             }
 
             #[test]
             fn a_worker_that_stood_still_is_fenced_off() {
                 let (data, queue) = (tempfile::tempdir().unwrap(), $queue);
-                super::a_worker_that_stood_still_is_fenced_off(&data, &queue.url());
+                super::a_worker_that_stood_still_is_fenced_off(&data, queue.as_ref());
             }
         }
     };
 }
 
-/// The queue in the data folder.
-struct File;
-
-impl File {
-    fn url(&self) -> String {
-        "sqlite".into()
-    }
-}
-
 #[path = "../../azura-queue/tests/redis_server/mod.rs"]
 mod redis_server;
 
-over!(sqlite, File);
-over!(redis, redis_server::RedisServer::start());
+over!(sqlite, "sqlite");
+over!(redis, crate::redis_server::RedisServer::start());

@@ -50,7 +50,7 @@ impl Control {
 }
 
 /// A message of Celery's around this body.
-fn envelope(body: &Value, exchange: &str, key: &str, headers: Value) -> String {
+fn envelope(body: &Value, exchange: &str, key: &str, headers: &Value) -> String {
     json!({
         "body": BASE64.encode(body.to_string()),
         "content-encoding": "utf-8",
@@ -109,7 +109,7 @@ impl Shared {
             body.extend(fields);
         }
         let key = kind.replace('-', ".");
-        let message = envelope(&body, "celeryev", &key, json!({"hostname": worker}));
+        let message = envelope(&body, "celeryev", &key, &json!({"hostname": worker}));
         let mut connection: ConnectionManager = self.manager.clone();
         if let Err(error) =
             connection.publish::<_, _, ()>(self.topic(&format!("celeryev/{key}")), message).await
@@ -170,10 +170,10 @@ impl Shared {
 
     /// Does what a message of the control channel asks for. One that cannot be read is passed over.
     pub(super) async fn control(&self, message: &str) {
-        if let Some(asked) = Asked::read(message) {
-            if let Err(error) = self.answer(asked).await {
-                tracing::warn!(%error, "a control message could not be answered");
-            }
+        if let Some(asked) = Asked::read(message)
+            && let Err(error) = self.answer(asked).await
+        {
+            tracing::warn!(%error, "a control message could not be answered");
         }
     }
 
@@ -202,7 +202,7 @@ impl Shared {
             let Some((exchange, key)) = &asked.reply_to else { continue };
             let answer = self.reply(&asked, &info).await?;
             let headers = json!({"ticket": asked.ticket, "clock": self.control.tick(0)});
-            let message = envelope(&json!({info.id.as_str(): answer}), exchange, key, headers);
+            let message = envelope(&json!({info.id.as_str(): answer}), exchange, key, &headers);
             let list = format!("{key}.{exchange}");
             let mut both = pipe();
             both.atomic().lpush(&list, message).ignore().expire(&list, REPLY_SECONDS).ignore();

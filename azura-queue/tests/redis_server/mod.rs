@@ -13,23 +13,21 @@ use tempfile::TempDir;
 pub(crate) struct RedisServer {
     process: Child,
     folder: TempDir,
+    url: String,
 }
 
 impl RedisServer {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let process = spawn(&folder);
-        let server = Self { process, folder };
+        let url = format!("unix://{}", folder.path().join("socket").display());
+        let server = Self { process, folder, url };
         server.wait();
         server
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("unix://{}", self.socket().display())
     }
 
     fn wait(&self) {
@@ -49,6 +47,13 @@ fn spawn(folder: &TempDir) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .expect("these tests need redis-server, in Debian the package redis-server")
+}
+
+/// Where it listens.
+impl AsRef<str> for RedisServer {
+    fn as_ref(&self) -> &str {
+        &self.url
+    }
 }
 
 impl Drop for RedisServer {

@@ -7,7 +7,7 @@ const $ = id => document.getElementById(id);
 const STATES = { PENDING: "waiting", STARTED: "training", SUCCESS: "finished", FAILURE: "failed", REVOKED: "cancelled", LOST: "lost" };
 const TASK = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const AWAY = "The server cannot be reached. Trying again …";
-const GONE = "This run is not known here. Perhaps it was training or waiting when the server stopped: such runs are not kept.";
+const GONE = "This run is not known here. It may be in another data folder.";
 const ENDED = ["SUCCESS", "FAILURE", "REVOKED", "LOST"];
 
 let pipelines = [];
