@@ -31,11 +31,11 @@ fn train(task: &TaskContext) -> Result<Value, TaskFailure> {
     if config["fail"] == true {
         return Err(TaskFailure::new("PIPELINE_VALUE_ERROR", "loss is NaN"));
     }
-    while config["wait"] == true {
-        if task.cancelled() {
-            return Err(TaskFailure::cancelled());
+    if config["wait"] == true {
+        while !task.cancelled() {
+            thread::sleep(Duration::from_millis(1));
         }
-        thread::sleep(Duration::from_millis(1));
+        return Err(TaskFailure::cancelled());
     }
     Ok(json!({"args": task.record().args, "kwargs": task.record().kwargs}))
 }

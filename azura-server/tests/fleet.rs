@@ -223,7 +223,6 @@ fn a_worker_that_stood_still_is_fenced_off(data: &TempDir, queue: &str) {
 macro_rules! over {
     ($backend:ident, $queue:expr) => {
         mod $backend {
-
             #[test]
             fn a_killed_worker_s_run_is_taken_over_at_once() {
                 let (data, queue) = (tempfile::tempdir().unwrap(), $queue);
