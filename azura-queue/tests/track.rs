@@ -1,7 +1,5 @@
 //! Work that a program does itself.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::{sync::Arc, time::Duration};
 
 use azura_queue::{EventKind, Keep, MemoryQueue, NewTask, Queue, State, TaskFailure, track};
