@@ -4,10 +4,17 @@
 
 mod redis_server;
 
-use std::sync::Arc;
+use std::{sync::Arc, thread, time::Duration};
 
-use azura_queue::{Queue, RedisQueue, conformance_suite};
+use azura_queue::{
+    Entry, EventKind, EventLog as _, Keep, NewTask, Queue, QueueError, RedisQueue, State, TaskContext,
+    TaskFailure, TaskId, Worker, conformance_suite,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use redis_server::RedisServer;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// An empty queue: a database of its own in a server of its own.
 async fn make() -> (RedisServer, Arc<dyn Queue>) {
@@ -17,3 +24,98 @@ async fn make() -> (RedisServer, Arc<dyn Queue>) {
 }
 
 conformance_suite!(redis, make);
+
+/// What a worker does, as many times as it is asked to: it counts to five.
+#[expect(clippy::unnecessary_wraps, reason = "a handler may fail")]
+fn count(task: &TaskContext) -> Result<Value, TaskFailure> {
+    for n in 1..=5 {
+        task.emitter().emit(Keep::All, &json!({"n": n}));
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(json!(5))
+}
+
+/// The log of a task that counted: in one attempt, nothing missing, nothing twice.
+fn assert_counted(log: &[Entry]) {
+    let seqs: Vec<_> = log.iter().filter_map(|entry| entry.seq).collect();
+    assert_eq!(seqs, (1..=8).collect::<Vec<_>>(), "{log:?}");
+    let said: Vec<_> =
+        log.iter().filter(|entry| entry.kind == EventKind::Progress).map(|e| &e.details["n"]).collect();
+    assert_eq!(said, [1, 2, 3, 4, 5]);
+    assert_eq!(log.last().unwrap().kind, EventKind::Success);
+}
+
+/// A worker, a task under way, and somebody who watches it from another connection.
+async fn under_way(
+    server: &RedisServer,
+) -> (TaskId, JoinHandle<Vec<Entry>>, CancellationToken, Arc<dyn Queue>) {
+    let queue: Arc<dyn Queue> = Arc::new(RedisQueue::connect(server.as_ref()).await.unwrap());
+    let shutdown = CancellationToken::new();
+    tokio::spawn(Worker::new(Arc::clone(&queue)).handle("count", count).run(shutdown.clone()));
+    let watcher = RedisQueue::connect(server.as_ref()).await.unwrap();
+    let id = queue.submit(NewTask::new("count")).await.unwrap();
+    let mut told = watcher.follow(&id, 0).await.unwrap();
+    let mut log = Vec::new();
+    while log.last().is_none_or(|entry: &Entry| entry.kind != EventKind::Progress) {
+        log.push(told.next().await.unwrap().unwrap());
+    }
+    let watching = tokio::spawn(async move {
+        while let Some(entry) = told.next().await {
+            log.push(entry.unwrap());
+        }
+        drop(watcher);
+        log
+    });
+    (id, watching, shutdown, queue)
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_mins(1), future).await.expect("this happens soon")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_of_redis_is_waited_out() {
+    let mut server = RedisServer::start();
+    let (id, watching, shutdown, queue) = under_way(&server).await;
+    server.stop();
+    assert!(matches!(queue.get(&id).await, Err(QueueError::Unavailable(_))));
+    // Longer than the work takes: what happened meanwhile arrives when Redis is back.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.start_again();
+    assert_counted(&soon(watching).await.unwrap());
+    let again = soon(async {
+        loop {
+            match queue.submit(NewTask::new("count")).await {
+                Err(QueueError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                submitted => break submitted.unwrap(),
+            }
+        }
+    });
+    let again = again.await;
+    let told: Vec<Entry> = soon(queue.follow(&again, 0).await.unwrap().try_collect()).await.unwrap();
+    assert_counted(&told);
+    shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_killed_are_made_again() {
+    let server = RedisServer::start();
+    let (id, watching, shutdown, queue) = under_way(&server).await;
+    for _ in 0..5 {
+        server.kill_connections();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    assert_counted(&soon(watching).await.unwrap());
+    assert_eq!(soon(queue.get(&id)).await.unwrap().state, State::Success);
+    shutdown.cancel();
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there_is_said_to_be_not_there() {
+    for url in ["redis://127.0.0.1:1/0", "unix:///no/such/socket"] {
+        let error = RedisQueue::connect(url).await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+    }
+    let error = RedisQueue::connect("http://127.0.0.1").await.unwrap_err();
+    assert!(!error.is_transient(), "{error:?}");
+}

@@ -26,6 +26,32 @@ impl RedisServer {
         server
     }
 
+    /// Ends it; what it holds is on disk.
+    #[allow(dead_code, reason = "not for every test")]
+    pub(crate) fn stop(&mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it over what it left on disk.
+    #[allow(dead_code, reason = "not for every test")]
+    pub(crate) fn start_again(&mut self) {
+        self.process = spawn(&self.folder);
+        self.wait();
+    }
+
+    /// Ends every connection to it.
+    #[allow(dead_code, reason = "not for every test")]
+    pub(crate) fn kill_connections(&self) {
+        use std::io::Write as _;
+        let mut stream = std::os::unix::net::UnixStream::connect(self.socket()).unwrap();
+        stream.write_all(b"CLIENT KILL TYPE normal\r\nCLIENT KILL TYPE pubsub\r\n").unwrap();
+        let mut answer = [0; 64];
+        let _ = std::io::Read::read(&mut stream, &mut answer);
+    }
+
+    #[allow(dead_code, reason = "not for every test")]
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
