@@ -42,6 +42,14 @@ fn background_training_prints_the_log() {
     assert_eq!(lines.len(), 9);
 }
 
+#[test]
+fn tracked_training_is_kept_like_any_task() {
+    let lines = output(env!("CARGO_BIN_EXE_tracked_training"));
+    assert!(lines[0].starts_with("task ") && lines[0].len() == 41, "{lines:?}");
+    // PENDING, STARTED, twenty epochs, SUCCESS; batches are not kept.
+    assert_eq!(lines[1..], ["23 events are kept"]);
+}
+
 /// Ends the server however the test ends.
 struct Server(Child);
 
