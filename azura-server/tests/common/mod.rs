@@ -126,8 +126,9 @@ impl Server {
                 .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
                 .unwrap_or_default()
         };
-        let attempts = self.folder().join(".attempts");
-        let runs = list(self.folder().into()).into_iter().filter(|path| *path != attempts);
+        let [attempts, workers] = [".attempts", ".workers"].map(|name| self.folder().join(name));
+        let runs =
+            list(self.folder().into()).into_iter().filter(|path| *path != attempts && *path != workers);
         runs.chain(list(attempts.clone())).collect()
     }
 
