@@ -47,6 +47,8 @@ export function follow(task, onFrame, onUnknown) {
   return () => {
     stopped = true;
     clearTimeout(timer);
-    socket.close();
+    // One that is not open yet is closed when it is; before that, a browser calls it a failure.
+    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket.close();
   };
 }
