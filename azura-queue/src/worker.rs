@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::{
+    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -24,6 +25,8 @@ use crate::{
 
 pub(crate) type Handler = Arc<dyn Fn(&TaskContext) -> Result<Value, TaskFailure> + Send + Sync>;
 
+/// How many slots ask for a task at the same time.
+const CLAIMS: usize = 8;
 /// How long one call waits for a task.
 const CLAIM_WAIT: Duration = Duration::from_secs(5);
 /// How long to wait after a call that failed for good.
@@ -54,6 +57,8 @@ pub struct Worker {
     slots: usize,
     ttl: Duration,
     pace: Pace,
+    /// Few slots wait for a task at the same time: each that does is woken by every task that comes.
+    turns: Semaphore,
     /// What it does and has done.
     status: Mutex<WorkerInfo>,
 }
@@ -65,6 +70,7 @@ impl Worker {
         let id = WorkerId::random();
         Self {
             queue,
+            turns: Semaphore::new(CLAIMS),
             status: Mutex::new(WorkerInfo::new(id.clone())),
             id,
             queues: vec![DEFAULT_QUEUE.to_owned()],
@@ -171,6 +177,8 @@ impl Worker {
     }
 
     async fn claim(&self) -> Result<Option<Lease>> {
+        // The semaphore is never closed.
+        let _turn = self.turns.acquire().await;
         persist(|| self.queue.claim(&self.id, &self.queues, self.ttl, CLAIM_WAIT)).await
     }
 

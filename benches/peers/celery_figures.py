@@ -29,7 +29,7 @@ def main():
         app.send_task("noop", ignore_result=True)
     rate("submit, one after the other", many, begun)
     command = [sys.executable, "-m", "celery", "-A", "celery_figures", "worker", "-c", "2", "-l", "ERROR"]
-    worker = subprocess.Popen(command + [f"--broker={URL}"], cwd="benches/peers", env={**os.environ, "SOCKET": SOCKET})
+    worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="benches/peers", env={**os.environ, "SOCKET": SOCKET})
     try:
         client = app.connection_for_read().default_channel.client
         while client.llen("celery") == many:
