@@ -116,8 +116,10 @@ def bad_messages():
     fails(raw(body="e30="), "MessageInvalid", "[args, kwargs, embed]")
     big = app.send_task(TRAIN, args=[{"big": "x" * 10_000_000}])
     assert len(big.get(timeout=30)["args"][0]["big"]) == 10_000_000
-    odd = raw(task_id="no uuid at all")
+    odd = raw(task_id='no "uuid" at all')
     fails(odd, "InvalidTaskError", "UUID")
+    for priority in (-5, 1e300, None, "high", 4.5):
+        assert raw(priority=priority).get(timeout=20), priority
     with app.connection_for_write() as connection:
         client = connection.default_channel.client
         for junk in (b"", b"{", b"[]", b"\xff", b'{"headers": 1}', b'{"headers": {}, "properties": {}}'):
@@ -125,7 +127,7 @@ def bad_messages():
     assert app.send_task(TRAIN, args=[{}]).get(timeout=20), "the worker lives on"
 
 
-def raw(content_type="application/json", body="W1tdLCB7fSwge31d", task_id=None):
+def raw(content_type="application/json", body="W1tdLCB7fSwge31d", task_id=None, priority=0):
     """A message of our own making, as some other program might send it."""
     import json
 
@@ -139,7 +141,7 @@ def raw(content_type="application/json", body="W1tdLCB7fSwge31d", task_id=None):
             "correlation_id": task_id,
             "delivery_mode": 2,
             "delivery_info": {"exchange": "", "routing_key": "celery"},
-            "priority": 0,
+            "priority": priority,
             "body_encoding": "base64",
             "delivery_tag": str(uuid.uuid4()),
         },

@@ -28,8 +28,9 @@ local function adopt(id, queue, message, headers, properties)
   local created = math.max(NOW, (tonumber(redis.call('GET', P .. 'clock')) or 0) + 1)
   redis.call('SET', P .. 'clock', int(created))
   local name = type(headers.task) == 'string' and headers.task or ''
+  local priority = math.max(0, math.min(9, math.floor(tonumber(properties.priority) or 0)))
   redis.call('HSET', task(id), 'state', 'PENDING', 'attempt', 0, 'lost', 0, 'failures', 0, 'seq', 0, 'name', name,
-    'queue', queue, 'priority', tonumber(properties.priority) or 0, 'created', int(created), 'labels', '{}', 'msg', message)
+    'queue', queue, 'priority', priority, 'created', int(created), 'labels', '{}', 'msg', message)
   if headers.ignore_result == true then redis.call('HSET', task(id), 'quiet', 1) end
   local more = ''
   for header, member in pairs({ parent_id = 'parent_id', group = 'group_id' }) do

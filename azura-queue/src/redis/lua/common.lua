@@ -76,7 +76,7 @@ local function meta(id, status, result, done, traceback)
   if quiet then return end
   local text = '{"status": "' .. status .. '", "result": ' .. result .. ', "traceback": ' .. (traceback or 'null')
     .. ', "children": [], "date_done": ' .. (done and '"' .. stamp(NOW, '+00:00') .. '"' or 'null')
-    .. ', "task_id": "' .. id .. '"' .. (more or '') .. '}'
+    .. ', "task_id": ' .. cjson.encode(id) .. (more or '') .. '}'
   redis.call('SETEX', 'celery-task-meta-' .. id, 86400, text)
   redis.call('PUBLISH', 'celery-task-meta-' .. id, text)
 end
