@@ -7,8 +7,8 @@ mod redis_server;
 use std::{sync::Arc, thread, time::Duration};
 
 use azura_queue::{
-    Entry, EventKind, EventLog as _, Keep, NewTask, Queue, QueueError, RedisQueue, State, TaskContext,
-    TaskFailure, TaskId, Worker, conformance_suite,
+    Entry, EventKind, EventLog as _, Finish, Keep, NewTask, Queue, QueueError, RedisQueue, State,
+    TaskContext, TaskFailure, TaskId, Worker, conformance_suite,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use redis_server::RedisServer;
@@ -118,4 +118,44 @@ async fn a_redis_that_is_not_there_is_said_to_be_not_there() {
     }
     let error = RedisQueue::connect("http://127.0.0.1").await.unwrap_err();
     assert!(!error.is_transient(), "{error:?}");
+}
+
+/// `[[7], {}, {"chain": [{"task": "second", "args": ["more"], "options": {"task_id": ".."}, ..}], ..}]` in base64.
+const CHAIN: &str = "W1s3XSwge30sIHsiY2FsbGJhY2tzIjogbnVsbCwgImVycmJhY2tzIjogbnVsbCwgImNob3JkIjogbnVsbCwgImNoYWluIjogW3sidGFzayI6ICJzZWNvbmQiLCAiYXJncyI6IFsibW9yZSJdLCAia3dhcmdzIjoge30sICJvcHRpb25zIjogeyJ0YXNrX2lkIjogIjUwNGJlZTg4LTY5ODAtNGMwMS1iYzJkLTcyZTlmZmY0YTlhNiJ9LCAic3VidGFza190eXBlIjogbnVsbCwgImltbXV0YWJsZSI6IGZhbHNlfV19XQ==";
+
+#[tokio::test]
+async fn the_rest_of_a_chain_outlives_an_attempt() {
+    let server = RedisServer::start();
+    let queue: Arc<dyn Queue> = Arc::new(RedisQueue::connect(server.as_ref()).await.unwrap());
+    let id = TaskId::random();
+    let message = json!({
+        "body": CHAIN,
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": "first", "id": id, "root_id": id},
+        "properties": {
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": "celery"},
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": "a tag",
+        },
+    });
+    server.command(&["LPUSH", "celery", &message.to_string()]);
+    let claim = async |ttl| {
+        let names = ["celery".to_owned()];
+        queue.claim(&"tester".into(), &names, ttl, Duration::from_secs(10)).await.unwrap().unwrap()
+    };
+    let lost = claim(Duration::ZERO).await;
+    assert_eq!((lost.id(), lost.attempt(), &lost.task.args[..]), (id, 1, &[json!(7)][..]));
+    assert_eq!(queue.reap().await, Ok(1));
+    let lease = claim(Duration::from_mins(1)).await;
+    assert_eq!((lease.id(), lease.attempt(), &lease.task.args[..]), (id, 2, &[json!(7)][..]));
+    queue.finish(&lease, Finish::Succeeded(json!("done"))).await.unwrap();
+    let next = claim(Duration::from_mins(1)).await;
+    assert_eq!(
+        (next.task.name.as_str(), &next.task.args[..]),
+        ("second", &[json!("done"), json!("more")][..])
+    );
+    assert_eq!(next.id().to_string(), "504bee88-6980-4c01-bc2d-72e9fff4a9a6");
 }

@@ -104,6 +104,7 @@ macro_rules! conformance_suite {
                 schedule::what_is_not_due_is_not_claimed,
                 schedule::a_waiting_claim_takes_what_comes_due,
                 schedule::what_has_expired_is_revoked,
+                schedule::what_expires_while_it_runs_is_revoked_when_it_comes_back,
                 schedule::a_passing_failure_is_tried_again_until_it_is_dead,
                 schedule::a_failure_that_does_not_pass_is_no_dead_letter,
                 schedule::a_dead_letter_can_be_requeued,

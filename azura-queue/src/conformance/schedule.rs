@@ -94,6 +94,20 @@ pub async fn what_has_expired_is_revoked(queue: Subject) {
     }
 }
 
+pub async fn what_expires_while_it_runs_is_revoked_when_it_comes_back(queue: Subject) {
+    let task = NewTask::new("work").expires(clock::timestamp_after(SHORT));
+    let (lost, done) = (queue.submit(task.clone()).await.unwrap(), queue.submit(task).await.unwrap());
+    let (_lost, lease) = (claim_in_vain(&queue).await, claim(&queue).await);
+    tokio::time::sleep(SHORT * 2).await;
+    assert_eq!(queue.reap().await, Ok(1));
+    queue.reap().await.unwrap();
+    assert_eq!(try_claim(&queue, LONG).await, None);
+    assert_eq!(queue.get(&lost).await.unwrap().state, State::Revoked);
+    // What runs is not stopped by it.
+    assert_eq!(queue.finish(&lease, Finish::Succeeded(json!(1))).await, Ok(State::Success));
+    assert_eq!(queue.get(&done).await.unwrap().state, State::Success);
+}
+
 pub async fn a_passing_failure_is_tried_again_until_it_is_dead(queue: Subject) {
     let retry = Retry::attempts(3).pauses(SHORT, SHORT);
     let id = queue.submit(NewTask::new("work").retry(retry)).await.unwrap();

@@ -66,8 +66,14 @@ impl Shared {
         }
         let answers: Vec<Vec<Answer>> = pipe.query_async(&mut self.manager.clone()).await.map_err(error)?;
         let read = ids.iter().zip(&answers).map(|(id, values)| record::read(*id, values));
-        // A task may have been deleted since its id was read.
-        read.filter_map(Result::transpose).collect()
+        // A task may have been deleted since its id was read. One that cannot be read must not hide the others.
+        let readable = |record: Result<Option<TaskRecord>>| {
+            record.unwrap_or_else(|error| {
+                tracing::warn!(%error, "a record is passed over");
+                None
+            })
+        };
+        Ok(read.filter_map(readable).collect())
     }
 
     async fn record(&self, id: &TaskId) -> Result<TaskRecord> {
@@ -195,7 +201,8 @@ impl Shared {
 
     async fn finish(&self, lease: &Lease, how: Finish) -> Result<State> {
         let told = finished_event(lease, &how);
-        let next = self.chains().remove(&(lease.id(), lease.attempt()));
+        let attempt = (lease.id(), lease.attempt());
+        let next = self.chains().get(&attempt).cloned();
         let mut call = self.call(&self.scripts.finish);
         call.arg(lease.id().to_string()).arg(lease.attempt());
         match how {
@@ -220,7 +227,11 @@ impl Shared {
             Finish::Released => drop(call.arg("RELEASED").arg(&["", "", "", "", "", "", ""])),
         }
         let rest = self.run_leased(lease, &call).await;
-        self.control.running().remove(&lease.id());
+        // A call whose answer did not come is made again, and needs it again.
+        if rest.as_ref().err().is_none_or(|error| !error.is_transient()) {
+            self.chains().remove(&attempt);
+            self.control.running().remove(&lease.id());
+        }
         let rest = rest?;
         let state = state(&text(rest.into_iter().next())?)?;
         let (kind, fields) = match state {

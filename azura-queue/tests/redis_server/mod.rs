@@ -44,9 +44,20 @@ impl RedisServer {
     /// Ends every connection to it.
     #[allow(dead_code, reason = "not for every test")]
     pub(crate) fn kill_connections(&self) {
-        use std::io::Write as _;
+        self.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+        self.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    }
+
+    /// Gives it a command as any client would.
+    #[allow(dead_code, reason = "not for every test")]
+    pub(crate) fn command(&self, words: &[&str]) {
+        use std::{fmt::Write as _, io::Write as _};
         let mut stream = std::os::unix::net::UnixStream::connect(self.socket()).unwrap();
-        stream.write_all(b"CLIENT KILL TYPE normal\r\nCLIENT KILL TYPE pubsub\r\n").unwrap();
+        let mut text = format!("*{}\r\n", words.len());
+        for word in words {
+            write!(text, "${}\r\n{word}\r\n", word.len()).unwrap();
+        }
+        stream.write_all(text.as_bytes()).unwrap();
         let mut answer = [0; 64];
         let _ = std::io::Read::read(&mut stream, &mut answer);
     }

@@ -66,6 +66,7 @@ pub(crate) async fn open(
 
 /// A URL without its password.
 pub(crate) fn shown(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or(url);
     match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
         Some((scheme, host)) => format!("{scheme}://***@{host}"),
         None => url.to_owned(),
@@ -138,6 +139,7 @@ mod tests {
         assert_eq!(shown("redis://user:secret@host:1/2"), "redis://***@host:1/2");
         assert_eq!(shown("redis://:p@ss@host"), "redis://***@host");
         assert_eq!(shown("redis://host/0"), "redis://host/0");
+        assert_eq!(shown("unix:///path?user=u&pass=secret"), "unix:///path");
         assert_eq!(shown("sqlite"), "sqlite");
     }
 }

@@ -38,8 +38,12 @@ local function adopt(id, queue, message, headers, properties)
   end
   if more ~= '' then redis.call('HSET', task(id), 'meta', more) end
   local due, expires = moment(headers.eta), moment(headers.expires)
-  if due then redis.call('HSET', task(id), 'due', int(due)) end
-  if expires then redis.call('ZADD', EXPIRING, int(expires), id) end
+  -- The last moment that a record can hold.
+  if due then redis.call('HSET', task(id), 'due', int(math.max(0, math.min(due, 253402207199999999)))) end
+  if expires then
+    redis.call('HSET', task(id), 'expires', int(expires))
+    redis.call('ZADD', EXPIRING, int(expires), id)
+  end
   redis.call('ZADD', P .. 'order', int(created), id)
   redis.call('ZADD', P .. 'name:' .. name, int(created), id)
   redis.call('ZADD', in_state('PENDING'), int(created), id)
@@ -77,7 +81,7 @@ local function take(queue, message)
     end
   end
   -- A message that was delivered twice.
-  if state ~= 'PENDING' then return end
+  if state ~= 'PENDING' or redis.call('ZSCORE', scheduled(queue), id) then return end
   local attempt = redis.call('HINCRBY', task(id), 'attempt', 1)
   redis.call('HSET', task(id), 'started', int(NOW), 'worker', worker, 'tag', tag)
   redis.call('ZADD', running(queue), int(NOW + ttl), id)
@@ -85,17 +89,21 @@ local function take(queue, message)
   redis.call('HSET', 'unacked', tag, '[' .. message .. ', "", ' .. cjson.encode(queue) .. ']')
   local seq = change(id, 'PENDING', 'STARTED', '{"attempt":' .. attempt .. ',"from_epoch":0}')
   meta(id, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
-  local sub = redis.call('HEXISTS', task(id), 'sub') == 1
+  local ours = redis.call('HEXISTS', task(id), 'sub') == 1 and redis.call('HEXISTS', task(id), 'foreign') == 0
   local wanted = cjson.decode(fields)
-  return { 'task', id, seq, sub and '' or message, redis.call('HMGET', task(id), unpack(wanted)) }
+  return { 'task', id, seq, ours and '' or message, redis.call('HMGET', task(id), unpack(wanted)) }
 end
 
+-- So many messages are looked at in one go; Redis has others to serve.
+local left = 500
 for _, step in ipairs(STEPS) do
   for _, queue in ipairs(queues) do
     local message = redis.call('RPOP', queue .. step)
     while message do
+      left = left - 1
       local taken = take(queue, message)
       if taken then return taken end
+      if left == 0 then return { 'none', '0' } end
       message = redis.call('RPOP', queue .. step)
     end
   end

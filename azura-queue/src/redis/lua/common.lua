@@ -124,6 +124,7 @@ local function offer(id, queue, due, first)
     redis.call('ZADD', scheduled(queue), due, id)
   else
     local message, priority = unpack(redis.call('HMGET', task(id), 'msg', 'priority'))
+    if not message then return end
     redis.call(first and 'RPUSH' or 'LPUSH', list(queue, priority), message)
   end
   tell('+')
@@ -147,6 +148,8 @@ local function give_back(id, queue, details, why, due)
   unreserve(id, queue)
   if redis.call('HGET', task(id), 'cancel') then return revoke(id, 'STARTED', '{}', 'terminated') end
   redis.call('HDEL', task(id), 'started', 'worker')
+  local expires = redis.call('HGET', task(id), 'expires')
+  if expires then redis.call('ZADD', EXPIRING, expires, id) end
   change(id, 'STARTED', 'PENDING', details)
   meta(id, 'RETRY', exception('Retry', why))
   offer(id, queue, due, true)

@@ -16,4 +16,6 @@ for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
     end
   end
 end
+-- What has come back may have waited for too long already.
+expire()
 return { 'ok', count }

@@ -15,7 +15,10 @@ redis.call('SET', P .. 'clock', int(created))
 redis.call('HSET', task(id), 'state', 'PENDING', 'attempt', 0, 'lost', 0, 'failures', 0, 'seq', 0, 'name', name,
   'queue', queue, 'priority', priority, 'created', int(created), 'sub', sub, 'labels', labels, 'msg', message)
 if due ~= '' then redis.call('HSET', task(id), 'due', due) end
-if expires ~= '' then redis.call('ZADD', EXPIRING, expires, id) end
+if expires ~= '' then
+  redis.call('HSET', task(id), 'expires', expires)
+  redis.call('ZADD', EXPIRING, expires, id)
+end
 if key ~= '' then
   redis.call('HSET', task(id), 'key', key, 'hold', hold)
   if hold == 'period' then redis.call('SET', P .. 'key:' .. key, id, 'PX', period)
