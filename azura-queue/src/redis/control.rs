@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Shared, error};
-use crate::{Result, TaskId, TaskRecord, WorkerId, WorkerInfo, clock};
+use crate::{Result, TaskId, TaskRecord, WorkerId, WorkerInfo, backoff::persist, clock};
 
 /// How long a reply waits for whoever asked.
 const REPLY_SECONDS: i64 = 10;
-/// How long it is remembered that a task was revoked that nobody here has seen.
-const REVOKED_SECONDS: u64 = 3 * 3600;
+/// The topic on which Celery's workers are asked.
+pub(super) const PIDBOX: &str = "celery.pidbox";
 
 /// This process' part in the conversation.
 #[derive(Debug, Default)]
@@ -67,6 +67,16 @@ fn envelope(body: &Value, exchange: &str, key: &str, headers: &Value) -> String 
     .to_string()
 }
 
+/// Asks workers of Celery's to stop a task. Ours are asked too, who know by then.
+pub(super) fn terminate(id: TaskId) -> String {
+    let body = json!({
+        "method": "revoke",
+        "arguments": {"task_id": id, "terminate": true, "signal": "SIGTERM"},
+        "destination": null, "pattern": null, "matcher": null,
+    });
+    envelope(&body, PIDBOX, "", &json!({"clock": 1, "expires": 0}))
+}
+
 /// Seconds since 1970.
 fn seconds() -> f64 {
     clock::timestamp().as_microsecond() as f64 / 1e6
@@ -90,9 +100,8 @@ pub(super) fn repr(value: &Value) -> String {
 }
 
 impl Shared {
-    /// The channel of a topic: Pub/Sub knows no databases, so that the name has to.
     pub(super) fn topic(&self, name: &str) -> String {
-        format!("/{}.{name}", self.database)
+        super::topic(self.database, name)
     }
 
     /// Tells whoever listens of something that `worker` did.
@@ -183,10 +192,13 @@ impl Shared {
             return Ok(());
         }
         match asked.method.as_str() {
-            // Whoever listens stores it, worker or not.
+            // Whoever listens stores it, worker or not. Redis may be away for a while, but it was asked only once.
             "revoke" | "terminate" => {
+                let terminate = asked.method == "terminate" || asked.arguments["terminate"] == true;
                 for id in asked.ids() {
-                    self.revoke(id).await?;
+                    if let Err(error) = persist(|| self.revoke(id, terminate)).await {
+                        tracing::warn!(%error, %id, "a task could not be revoked");
+                    }
                 }
             }
             "enable_events" => self.control.events.store(true, Ordering::Relaxed),
@@ -209,17 +221,6 @@ impl Shared {
             both.query_async::<()>(&mut self.manager.clone()).await.map_err(error)?;
         }
         Ok(())
-    }
-
-    /// Cancels a task, or remembers to when it is seen.
-    async fn revoke(&self, id: TaskId) -> Result<()> {
-        match self.cancel(&id).await {
-            Err(crate::QueueError::NotFound(_)) => {
-                let key = self.key("revoked", &id);
-                self.manager.clone().set_ex(key, 1, REVOKED_SECONDS).await.map_err(error)
-            }
-            cancelled => cancelled.map(|_| ()),
-        }
     }
 
     async fn reply(&self, asked: &Asked, info: &WorkerInfo) -> Result<Value> {
@@ -254,9 +255,9 @@ impl Shared {
                 all.into()
             }
             "revoked" => {
-                let pattern = self.key("revoked", &"*");
-                let keys: Vec<String> = self.manager.clone().keys(pattern).await.map_err(error)?;
-                keys.iter().filter_map(|key| key.rsplit(':').next()).collect::<Vec<_>>().into()
+                let key = format!("{}revoked", self.options.prefix);
+                let ids: Vec<String> = self.manager.clone().zrange(key, 0, -1).await.map_err(error)?;
+                ids.into()
             }
             "registered" => info.handlers.clone().into(),
             "active_queues" => info.queues.iter().map(|queue| queue_info(queue)).collect::<Vec<_>>().into(),
@@ -353,7 +354,7 @@ impl Asked {
 /// Answers control messages one after the other, for as long as the queue is used.
 pub(super) async fn attend(
     shared: std::sync::Weak<Shared>,
-    mut messages: tokio::sync::mpsc::Receiver<String>,
+    mut messages: tokio::sync::mpsc::UnboundedReceiver<String>,
 ) {
     while let Some(message) = messages.recv().await {
         let Some(shared): Option<Arc<Shared>> = shared.upgrade() else { return };

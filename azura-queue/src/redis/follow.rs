@@ -6,7 +6,7 @@ use ::redis::{AsyncCommands as _, Value as Answer, pipe};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::timeout;
 
-use super::{Shared, error, record, strange};
+use super::{Shared, call::outcome, error, record, strange};
 use crate::{Entry, EventKind, QueueError, Result, Seq, TaskId, backoff::persist};
 
 /// How many entries are read at a time.
@@ -14,8 +14,8 @@ const BATCH: usize = 256;
 /// A look without having been told anything, should a wake-up have been lost.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Of a task: its state, its attempt, its transient event with time and version.
-type Slot = (Option<String>, Option<u32>, Option<String>, Option<i64>, Option<u64>);
+/// Of a task: its state, its attempt, its transient event with time and version, the number of its last entry.
+type Slot = (Option<String>, Option<u32>, Option<String>, Option<i64>, Option<u64>, Option<Seq>);
 
 struct Follower {
     shared: Arc<Shared>,
@@ -71,11 +71,11 @@ impl Follower {
             .arg(BATCH)
             .cmd("HMGET")
             .arg(self.shared.key("task", &self.id))
-            .arg(&["state", "attempt", "newest", "newest_at", "version"])
+            .arg(&["state", "attempt", "newest", "newest_at", "version", "seq"])
             .query_async(&mut connection)
             .await
             .map_err(error)?;
-        let (state, attempt, newest, at, version) = slot;
+        let (state, attempt, newest, at, version, seq) = slot;
         let mut read: VecDeque<Entry> = entries(&log)?.into();
         let Some(state) = state else { return Err(QueueError::NotFound(self.id)) };
         let all = read.len() < BATCH;
@@ -86,6 +86,13 @@ impl Follower {
             read.push_back(Entry::new(EventKind::Progress, None, attempt.unwrap_or(0), details, at));
         }
         let ended = ["SUCCESS", "FAILURE", "REVOKED"].contains(&state.as_str());
+        // A log may have expired, but how the task ended is known.
+        if let (true, true, Some(seq)) = (ended, read.is_empty(), seq.filter(|seq| *seq > self.after)) {
+            let record = self.shared.record(&self.id).await?;
+            let kind = serde_json::from_value(state.into()).map_err(|error| strange(error.to_string()))?;
+            let (attempt, at) = (record.attempt, record.finished_at.unwrap_or(record.created_at));
+            read.push_back(Entry::new(kind, Some(seq), attempt, outcome(&record), at));
+        }
         Ok((read, version.max(self.version), all && ended))
     }
 }

@@ -1,11 +1,16 @@
 //! The queue in Redis, in the tongue of Celery.
 
 mod broker;
+mod call;
+mod cancel;
 mod control;
 mod follow;
+mod lease;
+mod listing;
 mod news;
 mod record;
 mod scripts;
+mod submit;
 mod wire;
 
 use std::{
@@ -107,8 +112,8 @@ impl RedisQueue {
         let manager = ConnectionManager::new_with_config(client.clone(), config).await.map_err(error)?;
         let news = Arc::new(News::default());
         let database = client.get_connection_info().redis_settings().db();
-        let channels = [format!("{}news", options.prefix), format!("/{database}.celery.pidbox")];
-        let (asked, asking) = mpsc::channel(64);
+        let channels = [format!("{}news", options.prefix), topic(database, control::PIDBOX)];
+        let (asked, asking) = mpsc::unbounded_channel();
         let listener = tokio::spawn(news::listen(client.clone(), channels, Arc::clone(&news), asked));
         news.rings_with(client);
         let background = vec![listener.abort_handle()];
@@ -147,6 +152,11 @@ impl fmt::Debug for RedisQueue {
     }
 }
 
+/// The channel of a topic: Pub/Sub knows no databases, so that the name has to.
+fn topic(database: i64, name: &str) -> String {
+    format!("/{database}.{name}")
+}
+
 /// Whether the same call may succeed later is all that callers need to know of an error.
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 fn error(error: RedisError) -> QueueError {
@@ -156,7 +166,16 @@ fn error(error: RedisError) -> QueueError {
         || error.is_connection_refusal()
         || matches!(
             error.code(),
-            Some("LOADING" | "BUSY" | "OOM" | "READONLY" | "MISCONF" | "MASTERDOWN" | "TRYAGAIN")
+            Some(
+                "LOADING"
+                    | "BUSY"
+                    | "OOM"
+                    | "READONLY"
+                    | "MISCONF"
+                    | "MASTERDOWN"
+                    | "NOREPLICAS"
+                    | "TRYAGAIN"
+            )
         );
     if passes && error.kind() != ErrorKind::InvalidClientConfig {
         QueueError::Unavailable(error.to_string())

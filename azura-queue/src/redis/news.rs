@@ -2,16 +2,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
-use ::redis::{AsyncConnectionConfig, Client, RedisResult};
+use ::redis::{AsyncConnectionConfig, Client, RedisResult, Value};
 use futures_util::StreamExt as _;
 use tokio::{
+    select,
     sync::{Notify, mpsc, watch},
     task::AbortHandle,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::wire;
@@ -24,6 +27,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(2);
 /// The pause after something was seen in a list, until it is looked at again: what is there may not be due, or the queue may be paused.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long nothing is said until Redis is asked whether it is there.
+const QUIET: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Default)]
 pub(super) struct News {
@@ -119,25 +124,40 @@ pub(super) async fn listen(
     client: Client,
     channels: [String; 2],
     news: Arc<News>,
-    asked: mpsc::Sender<String>,
+    asked: mpsc::UnboundedSender<String>,
 ) {
     let mut pause = FIRST;
     loop {
         let listening = async {
-            let mut connection = client.get_async_pubsub().await?;
+            let mut connection = in_time(client.get_async_pubsub()).await?;
             connection.subscribe(&channels).await?;
             // What happened while nobody listened is not told again.
             news.tell_all();
             pause = FIRST;
-            let mut messages = connection.into_on_message();
-            while let Some(message) = messages.next().await {
+            let (mut sink, mut messages) = connection.split();
+            // Silence may be that of a connection that leads nowhere.
+            let asking = async {
+                loop {
+                    sleep(QUIET).await;
+                    if let Err(error) = in_time(sink.ping::<Value>()).await {
+                        break error;
+                    }
+                }
+            };
+            let mut asking = pin!(asking);
+            loop {
+                let message = select! {
+                    message = messages.next() => message,
+                    error = &mut asking => return Err(error),
+                };
+                let Some(message) = message else { return RedisResult::Ok(()) };
+                let said = String::from_utf8_lossy(message.get_payload_bytes());
                 if message.get_channel_name() == channels[0] {
-                    news.tell(&message.get_payload::<String>()?);
-                } else if asked.try_send(message.get_payload()?).is_err() {
-                    tracing::warn!("more is asked on the control channel than can be answered");
+                    news.tell(&said);
+                } else {
+                    let _ = asked.send(said.into_owned());
                 }
             }
-            RedisResult::Ok(())
         };
         if let Err(error) = listening.await {
             tracing::warn!(%error, "the connection to Redis is lost; trying again");
@@ -147,13 +167,19 @@ pub(super) async fn listen(
     }
 }
 
+/// What takes longer than this has failed.
+async fn in_time<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "Redis does not answer");
+    timeout(super::CONNECT, answer).await.unwrap_or_else(|_| Err(late().into()))
+}
+
 /// Rings when there is something in a list: moving its last message to its own end waits for one, and changes nothing.
 async fn ring(client: Client, list: String, news: Arc<News>) {
     let mut waiting = news.waiting.subscribe();
     let mut pause = FIRST;
     loop {
         let looking = async {
-            let config = AsyncConnectionConfig::new().set_response_timeout(None);
+            let config = AsyncConnectionConfig::new().set_response_timeout(Some(LOOK + super::CONNECT));
             let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
             loop {
                 if waiting.wait_for(|count| *count > 0).await.is_err() {
@@ -161,9 +187,9 @@ async fn ring(client: Client, list: String, news: Arc<News>) {
                 }
                 let mut look = ::redis::cmd("BLMOVE");
                 look.arg(&list).arg(&list).arg("RIGHT").arg("RIGHT").arg(LOOK.as_secs());
-                let seen: ::redis::Value = look.query_async(&mut connection).await?;
+                let seen: Value = look.query_async(&mut connection).await?;
                 pause = FIRST;
-                if seen != ::redis::Value::Nil {
+                if seen != Value::Nil {
                     news.ready.notify_waiters();
                     sleep(PAUSE).await;
                 }

@@ -23,5 +23,6 @@ macro_rules! scripts {
 }
 
 scripts!(
-    adopt, annotate, append, cancel, claim, delete, finish, heartbeat, holders, lose, restore, stats, submit
+    adopt, annotate, append, cancel, claim, delete, finish, heartbeat, holders, lose, restore, revoke,
+    settle, stats, strays, submit
 );

@@ -1,11 +1,14 @@
 //! Celery's messages: an envelope in JSON around a body in JSON in base64.
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{Schedule, TaskFailure, TaskId, TimeLimits};
+use crate::{Schedule, TaskFailure, TaskId, TimeLimits, clock};
 
 /// The separator of a queue's name and a step of priority.
 const SEPARATOR: &str = "\u{6}\u{16}";
@@ -41,7 +44,7 @@ pub(super) fn message(task: &Outgoing<'_>) -> String {
         {"callbacks": null, "errbacks": null, "chain": chain, "chord": null}
     ]);
     let id = task.id.to_string();
-    let seconds = |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_secs_f64());
+    let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs_f64());
     let TimeLimits { soft, hard } = task.schedule.limits;
     json!({
         "body": BASE64.encode(body.to_string()),
@@ -109,6 +112,46 @@ pub(super) struct Options {
     pub(super) queue: Option<String>,
     pub(super) priority: Option<u8>,
     pub(super) reply_to: Option<String>,
+    /// Seconds from when it is sent.
+    pub(super) countdown: Option<f64>,
+    pub(super) eta: Option<String>,
+    /// Seconds from when it is sent, or a time.
+    #[serde(default)]
+    pub(super) expires: Value,
+    /// Seconds.
+    pub(super) time_limit: Option<f64>,
+    pub(super) soft_time_limit: Option<f64>,
+    #[serde(default)]
+    link: Value,
+    #[serde(default)]
+    link_error: Value,
+    #[serde(default)]
+    chord: Value,
+}
+
+impl Options {
+    /// When and how the task is to be done, if it is sent now.
+    fn schedule(&self) -> Schedule {
+        let ahead = |seconds: f64| Some(clock::timestamp_after(length(seconds)?));
+        let mut schedule = Schedule { priority: self.priority.unwrap_or(0).min(9), ..Schedule::default() };
+        schedule.eta = self.countdown.and_then(ahead).or_else(|| moment(self.eta.as_deref()?));
+        schedule.expires = self.expires.as_f64().and_then(ahead).or_else(|| moment(self.expires.as_str()?));
+        schedule.limits.hard = self.time_limit.and_then(length);
+        schedule.limits.soft = self.soft_time_limit.and_then(length);
+        schedule
+    }
+}
+
+/// A span that means something: 0 is none.
+fn length(seconds: f64) -> Option<Duration> {
+    (seconds > 0.0 && seconds < 1e9).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// A time as Python writes it; without a zone it is UTC.
+fn moment(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| {
+        text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    })
 }
 
 impl Signature {
@@ -117,9 +160,9 @@ impl Signature {
         if !self.immutable {
             self.args.insert(0, result.clone());
         }
-        let Options { task_id, queue, priority, reply_to } = self.options;
+        let schedule = self.options.schedule();
+        let Options { task_id, queue, reply_to, .. } = self.options;
         let queue = queue.unwrap_or_else(|| crate::DEFAULT_QUEUE.to_owned());
-        let schedule = Schedule { priority: priority.unwrap_or(0).min(9), ..Schedule::default() };
         let text = message(&Outgoing {
             id: task_id.unwrap_or_else(TaskId::random),
             name: &self.task,
@@ -169,18 +212,8 @@ pub(super) fn read(text: &str) -> Result<Incoming, TaskFailure> {
     let [Value::Array(args), Value::Object(kwargs), embed] = &parts[..] else {
         return Err(wrong("the body is not [args, kwargs, embed]".into()));
     };
-    for unknown in ["callbacks", "errbacks", "chord"] {
-        let absent = match &embed[unknown] {
-            Value::Null => true,
-            Value::Array(list) => list.is_empty(),
-            _ => false,
-        };
-        if !absent {
-            return Err(TaskFailure::new(
-                "UNSUPPORTED_FEATURE",
-                format!("`{unknown}` is not supported here; a chain is"),
-            ));
-        }
+    for name in ["callbacks", "errbacks", "chord"] {
+        refuse(name, &embed[name])?;
     }
     let headers = &envelope["headers"];
     let mut next = None;
@@ -189,20 +222,37 @@ pub(super) fn read(text: &str) -> Result<Incoming, TaskFailure> {
     {
         let mut signature: Signature = serde_json::from_value(first.clone())
             .map_err(|error| wrong(format!("the next task of the chain cannot be read: {error}")))?;
+        let options = &signature.options;
+        for (name, value) in
+            [("link", &options.link), ("link_error", &options.link_error), ("chord", &options.chord)]
+        {
+            refuse(name, value)?;
+        }
         signature.rest = rest.to_vec();
         signature.root = headers["root_id"].as_str().map(str::to_owned);
         next = Some(signature);
     }
-    let limit = |n: usize| headers["timelimit"][n].as_f64().filter(|limit| (0.0..1e9).contains(limit));
+    let limit = |n: usize| headers["timelimit"][n].as_f64().and_then(length);
     let mut schedule = Schedule {
         priority: envelope["properties"]["priority"].as_u64().unwrap_or(0).min(9) as u8,
-        eta: headers["eta"].as_str().and_then(|eta| eta.parse().ok()),
-        expires: headers["expires"].as_str().and_then(|expires| expires.parse().ok()),
+        eta: headers["eta"].as_str().and_then(moment),
+        expires: headers["expires"].as_str().and_then(moment),
         ..Schedule::default()
     };
-    schedule.limits.hard = limit(0).map(std::time::Duration::from_secs_f64);
-    schedule.limits.soft = limit(1).map(std::time::Duration::from_secs_f64);
+    (schedule.limits.hard, schedule.limits.soft) = (limit(0), limit(1));
     Ok(Incoming { args: args.clone(), kwargs: kwargs.clone(), schedule, next })
+}
+
+/// What is not done here must not be passed over in silence.
+fn refuse(name: &str, value: &Value) -> Result<(), TaskFailure> {
+    match value {
+        Value::Null => Ok(()),
+        Value::Array(list) if list.is_empty() => Ok(()),
+        _ => Err(TaskFailure::new(
+            "UNSUPPORTED_FEATURE",
+            format!("`{name}` is not supported here; a chain is"),
+        )),
+    }
 }
 
 /// How Celery's clients are told of a failure: they make an exception of it.
@@ -219,4 +269,27 @@ pub(super) fn exception(failure: &TaskFailure, name: &str) -> Value {
         .collect();
     let kind = if kind.starts_with(|c: char| c.is_ascii_alphabetic()) { kind } else { "TaskError".into() };
     json!({"exc_type": kind, "exc_message": [failure.message], "exc_module": "azura"})
+}
+
+/// What a worker of Celery's says of a failure, the other way round: `ValueError` is `VALUE_ERROR`.
+pub(super) fn failure(said: &Value) -> TaskFailure {
+    let exception = &said["result"];
+    let mut code = String::new();
+    for letter in exception["exc_type"].as_str().unwrap_or("Exception").chars() {
+        if letter.is_ascii_uppercase() && code.ends_with(|last: char| last != '_') {
+            code.push('_');
+        }
+        code.push(letter.to_ascii_uppercase());
+    }
+    if code == "NOT_REGISTERED" {
+        TaskFailure::UNKNOWN_TASK.clone_into(&mut code);
+    }
+    let word = |word: &Value| word.as_str().map_or_else(|| word.to_string(), str::to_owned);
+    let message = match &exception["exc_message"] {
+        Value::Array(words) => words.iter().map(word).collect::<Vec<_>>().join(", "),
+        other => word(other),
+    };
+    let mut failure = TaskFailure::new(code, message);
+    failure.traceback = said["traceback"].as_str().map(str::to_owned);
+    failure
 }

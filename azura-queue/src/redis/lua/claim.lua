@@ -49,7 +49,6 @@ local function adopt(id, queue, message, headers, properties)
   redis.call('ZADD', in_state('PENDING'), int(created), id)
   redis.call('SADD', QUEUES, queue)
   record(id, 'PENDING', 0, '{}', int(created))
-  if redis.call('GET', P .. 'revoked:' .. id) then redis.call('HSET', task(id), 'cancel', 1) end
 end
 
 local function take(queue, message)
@@ -68,7 +67,7 @@ local function take(queue, message)
   local state = redis.call('HGET', task(id), 'state')
   if not state then
     adopt(id, queue, message, headers, properties)
-    if redis.call('HGET', task(id), 'cancel') then
+    if is_revoked(id) then
       revoke(id, 'PENDING', '{}', 'revoked')
       return
     end

@@ -13,6 +13,8 @@ local function scheduled(queue) return P .. 'scheduled:' .. queue end
 local function running(queue) return P .. 'running:' .. queue end
 local function dead(queue) return P .. 'dead:' .. queue end
 local EXPIRING, QUEUES, PAUSED, NEWS = P .. 'expiring', P .. 'queues', P .. 'paused', P .. 'news'
+-- Tasks that Celery's clients have revoked, by when that may be forgotten.
+local REVOKED = P .. 'revoked'
 local STEPS = { '', '\006\0223', '\006\0226', '\006\0229' }
 
 local function list(queue, priority)
@@ -87,6 +89,12 @@ end
 
 local function terminal(state) return state == 'SUCCESS' or state == 'FAILURE' or state == 'REVOKED' end
 
+-- Whether what Celery's clients see of a task says that it has ended.
+local function ended(text)
+  local readable, said = pcall(cjson.decode, text)
+  return readable and type(said) == 'table' and terminal(said.status)
+end
+
 -- The only place where a state changes, with its event and the indexes.
 local function change(id, from, to, details)
   local created, attempt, key, hold = unpack(redis.call('HMGET', task(id), 'created', 'attempt', 'key', 'hold'))
@@ -136,17 +144,24 @@ local function revoke(id, from, details, why)
   return 'REVOKED'
 end
 
--- Takes a waiting task out of its queue.
+-- Takes a waiting task out of its queue. Tells whether it was there: a worker of Celery's takes a message and tells nobody.
 local function withdraw(id)
   local queue, priority, message = unpack(redis.call('HMGET', task(id), 'queue', 'priority', 'msg'))
-  redis.call('ZREM', scheduled(queue), id)
-  if message then redis.call('LREM', list(queue, priority), 1, message) end
+  local there = redis.call('ZREM', scheduled(queue), id)
+  if message then there = there + redis.call('LREM', list(queue, priority), 1, message) end
+  return there > 0
+end
+
+local function is_revoked(id)
+  local till = redis.call('ZSCORE', REVOKED, id)
+  return till and tonumber(till) > NOW
 end
 
 -- Back to the queue, unless somebody asked to cancel: then that is due now.
 local function give_back(id, queue, details, why, due)
   unreserve(id, queue)
   if redis.call('HGET', task(id), 'cancel') then return revoke(id, 'STARTED', '{}', 'terminated') end
+  if is_revoked(id) then return revoke(id, 'STARTED', '{}', 'revoked') end
   redis.call('HDEL', task(id), 'started', 'worker')
   local expires = redis.call('HGET', task(id), 'expires')
   if expires then redis.call('ZADD', EXPIRING, expires, id) end
@@ -180,8 +195,8 @@ local function expire()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', EXPIRING, 0, NOW, 'LIMIT', 0, 100)) do
     redis.call('ZREM', EXPIRING, id)
     if redis.call('HGET', task(id), 'state') == 'PENDING' then
-      withdraw(id)
-      revoke(id, 'PENDING', '{"reason":"expired"}', 'expired')
+      -- What a worker of Celery's has taken does not wait any more.
+      if withdraw(id) then revoke(id, 'PENDING', '{"reason":"expired"}', 'expired') end
     end
   end
 end

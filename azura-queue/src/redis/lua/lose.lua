@@ -18,4 +18,10 @@ for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
 end
 -- What has come back may have waited for too long already.
 expire()
+-- Queues come and go; those without any task are forgotten.
+for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
+  local tasks = redis.call('ZCARD', scheduled(queue)) + redis.call('ZCARD', running(queue)) + redis.call('ZCARD', dead(queue))
+  for _, step in ipairs(STEPS) do tasks = tasks + redis.call('LLEN', queue .. step) end
+  if tasks == 0 then redis.call('SREM', QUEUES, queue) end
+end
 return { 'ok', count }
