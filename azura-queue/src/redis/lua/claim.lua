@@ -9,7 +9,8 @@ for _, queue in ipairs(queues) do
   local ids = redis.call('ZRANGEBYSCORE', scheduled(queue), 0, NOW, 'LIMIT', 0, 1000)
   for i = #ids, 1, -1 do
     redis.call('ZREM', scheduled(queue), ids[i])
-    offer(ids[i], queue, nil, true)
+    local t = find(ids[i])
+    if t then offer(t, nil, true) end
   end
 end
 
@@ -25,30 +26,39 @@ end
 
 -- Records a task that somebody else has sent.
 local function adopt(id, queue, message, headers, properties)
-  local created = math.max(NOW, (tonumber(redis.call('GET', P .. 'clock')) or 0) + 1)
-  redis.call('SET', P .. 'clock', int(created))
+  local created = int(NOW)
   local name = type(headers.task) == 'string' and headers.task or ''
-  local priority = math.max(0, math.min(9, math.floor(tonumber(properties.priority) or 0)))
-  redis.call('HSET', task(id), 'state', 'PENDING', 'attempt', 0, 'lost', 0, 'failures', 0, 'seq', 0, 'name', name,
-    'queue', queue, 'priority', priority, 'created', int(created), 'labels', '{}', 'msg', message)
-  if headers.ignore_result == true then redis.call('HSET', task(id), 'quiet', 1) end
-  local more = ''
-  for header, member in pairs({ parent_id = 'parent_id', group = 'group_id' }) do
-    if type(headers[header]) == 'string' then more = more .. ', "' .. member .. '": ' .. cjson.encode(headers[header]) end
+  local priority = int(math.max(0, math.min(9, math.floor(tonumber(properties.priority) or 0))))
+  local t = { id = id, state = 'PENDING', queue = queue, attempt = '0', created = created, priority = priority }
+  record(t, 'PENDING', 0, '{}', created)
+  redis.call('HSET', task(id), 'state', 'PENDING', 'attempt', 0, 'lost', 0, 'failures', 0, 'seq', t.seq, 'name', name,
+    'queue', queue, 'priority', priority, 'created', created, 'labels', '{}', 'msg', message)
+  if headers.ignore_result == true then
+    t.quiet = '1'
+    redis.call('HSET', task(id), 'quiet', t.quiet)
   end
-  if more ~= '' then redis.call('HSET', task(id), 'meta', more) end
+  for header, member in pairs({ parent_id = 'parent_id', group = 'group_id' }) do
+    if type(headers[header]) == 'string' then
+      t.meta = (t.meta or '') .. ', "' .. member .. '": ' .. cjson.encode(headers[header])
+    end
+  end
+  if t.meta then redis.call('HSET', task(id), 'meta', t.meta) end
   local due, expires = moment(headers.eta), moment(headers.expires)
   -- The last moment that a record can hold.
-  if due then redis.call('HSET', task(id), 'due', int(math.max(0, math.min(due, 253402207199999999)))) end
-  if expires then
-    redis.call('HSET', task(id), 'expires', int(expires))
-    redis.call('ZADD', EXPIRING, int(expires), id)
+  if due then
+    t.due = math.max(0, math.min(due, 253402207199999999))
+    redis.call('HSET', task(id), 'due', int(t.due))
   end
-  redis.call('ZADD', P .. 'order', int(created), id)
-  redis.call('ZADD', P .. 'name:' .. name, int(created), id)
-  redis.call('ZADD', in_state('PENDING'), int(created), id)
+  if expires then
+    t.expires = int(expires)
+    redis.call('HSET', task(id), 'expires', t.expires)
+    redis.call('ZADD', EXPIRING, t.expires, id)
+  end
+  redis.call('ZADD', P .. 'order', created, id)
+  redis.call('ZADD', P .. 'name:' .. name, created, id)
+  redis.call('ZADD', in_state('PENDING'), created, id)
   redis.call('SADD', QUEUES, queue)
-  record(id, 'PENDING', 0, '{}', int(created))
+  return t
 end
 
 local function take(queue, message)
@@ -61,36 +71,38 @@ local function take(queue, message)
   local id, tag = headers.id, properties.delivery_tag
   if not is_uuid(id) then
     if type(id) ~= 'string' or #id > 512 then return unreadable(message) end
-    return meta(id, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
+    return meta({ id = id }, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
   end
   id = string.lower(id)
-  local state = redis.call('HGET', task(id), 'state')
-  if not state then
-    adopt(id, queue, message, headers, properties)
+  local t = find(id)
+  if not t then
+    t = adopt(id, queue, message, headers, properties)
     if is_revoked(id) then
-      revoke(id, 'PENDING', '{}', 'revoked')
+      revoke(t, '{}', 'revoked')
+      return
+    elseif t.expires and tonumber(t.expires) <= NOW then
+      revoke(t, '{"reason":"expired"}', 'expired')
+      return
+    elseif t.due and t.due > NOW then
+      redis.call('ZADD', scheduled(queue), int(t.due), id)
       return
     end
-    expire()
-    state = redis.call('HGET', task(id), 'state')
-    local due = tonumber(redis.call('HGET', task(id), 'due') or 0)
-    if state == 'PENDING' and due > NOW then
-      redis.call('ZADD', scheduled(queue), int(due), id)
-      return
-    end
-  end
   -- A message that was delivered twice.
-  if state ~= 'PENDING' or redis.call('ZSCORE', scheduled(queue), id) then return end
-  local attempt = redis.call('HINCRBY', task(id), 'attempt', 1)
-  redis.call('HSET', task(id), 'started', int(NOW), 'worker', worker, 'tag', tag)
-  redis.call('ZADD', running(queue), int(NOW + ttl), id)
+  elseif t.state ~= 'PENDING' or redis.call('ZSCORE', scheduled(t.queue), id) then
+    return
+  end
+  t.attempt = int(t.attempt + 1)
+  change(t, 'STARTED', '{"attempt":' .. t.attempt .. ',"from_epoch":0}', 'attempt', t.attempt, 'started', int(NOW),
+    'worker', worker, 'tag', tag)
+  redis.call('ZADD', running(t.queue), int(NOW + ttl), id)
   redis.call('ZADD', 'unacked_index', int(math.floor(NOW / 1000000)), tag)
   redis.call('HSET', 'unacked', tag, '[' .. message .. ', "", ' .. cjson.encode(queue) .. ']')
-  local seq = change(id, 'PENDING', 'STARTED', '{"attempt":' .. attempt .. ',"from_epoch":0}')
-  meta(id, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
-  local ours = redis.call('HEXISTS', task(id), 'sub') == 1 and redis.call('HEXISTS', task(id), 'foreign') == 0
-  local wanted = cjson.decode(fields)
-  return { 'task', id, seq, ours and '' or message, redis.call('HMGET', task(id), unpack(wanted)) }
+  meta(t, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
+  local values = redis.call('HMGET', task(id), 'sub', 'foreign', unpack(cjson.decode(fields)))
+  local ours = values[1] and not values[2]
+  table.remove(values, 1)
+  table.remove(values, 1)
+  return { 'task', id, t.seq, ours and '' or message, values }
 end
 
 -- So many messages are looked at in one go; Redis has others to serve.

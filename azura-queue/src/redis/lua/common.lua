@@ -64,23 +64,30 @@ end
 -- Wakes whoever waits for news of a task, or ('+') for one to claim.
 local function tell(what) redis.call('PUBLISH', NEWS, what) end
 
--- Adds an event to the log. It is newer than the transient one, which goes.
-local function record(id, kind, attempt, details, at)
-  local seq = redis.call('HINCRBY', task(id), 'seq', 1)
-  redis.call('XADD', log(id), seq .. '-0', 'k', kind, 'a', attempt, 'd', details, 't', at or int(NOW))
-  redis.call('HDEL', task(id), 'newest')
-  return seq
+-- What is known of a task: read once, and kept true.
+local KNOWN = { 'state', 'queue', 'attempt', 'seq', 'created', 'priority', 'expires', 'key', 'hold', 'cancel', 'tag', 'newest', 'quiet', 'meta' }
+local function find(id)
+  local values = redis.call('HMGET', task(id), unpack(KNOWN))
+  if not values[1] then return nil end
+  local t = { id = id }
+  for i, name in ipairs(KNOWN) do t[name] = values[i] end
+  return t
+end
+
+-- Adds an event to the log. Whoever calls this writes down `seq`.
+local function record(t, kind, attempt, details, at)
+  t.seq = int((t.seq or 0) + 1)
+  redis.call('XADD', log(t.id), t.seq .. '-0', 'k', kind, 'a', attempt, 'd', details, 't', at or int(NOW))
 end
 
 -- What clients of Celery see of a task: stored and published in one step.
-local function meta(id, status, result, done, traceback)
-  local quiet, more = unpack(redis.call('HMGET', task(id), 'quiet', 'meta'))
-  if quiet then return end
+local function meta(t, status, result, done, traceback)
+  if t.quiet then return end
   local text = '{"status": "' .. status .. '", "result": ' .. result .. ', "traceback": ' .. (traceback or 'null')
     .. ', "children": [], "date_done": ' .. (done and '"' .. stamp(NOW, '+00:00') .. '"' or 'null')
-    .. ', "task_id": ' .. cjson.encode(id) .. (more or '') .. '}'
-  redis.call('SETEX', 'celery-task-meta-' .. id, 86400, text)
-  redis.call('PUBLISH', 'celery-task-meta-' .. id, text)
+    .. ', "task_id": ' .. cjson.encode(t.id) .. (t.meta or '') .. '}'
+  redis.call('SETEX', 'celery-task-meta-' .. t.id, 86400, text)
+  redis.call('PUBLISH', 'celery-task-meta-' .. t.id, text)
 end
 
 local function exception(kind, message)
@@ -95,60 +102,62 @@ local function ended(text)
   return readable and type(said) == 'table' and terminal(said.status)
 end
 
--- The only place where a state changes, with its event and the indexes.
-local function change(id, from, to, details)
-  local created, attempt, key, hold = unpack(redis.call('HMGET', task(id), 'created', 'attempt', 'key', 'hold'))
-  redis.call('HSET', task(id), 'state', to)
-  redis.call('ZREM', in_state(from), id)
-  redis.call('ZADD', in_state(to), created, id)
-  if key and ((hold == 'queued' and to ~= 'PENDING') or (hold == 'running' and terminal(to)))
-    and redis.call('GET', P .. 'key:' .. key) == id then
-    redis.call('DEL', P .. 'key:' .. key)
-  end
+-- The only place where a state changes, with its event, the indexes, and other fields that change with it.
+local function change(t, to, details, ...)
+  local from, gone = t.state, {}
+  t.state = to
+  if t.newest then gone[1], t.newest = 'newest', nil end
+  record(t, to, t.attempt, details)
   if terminal(to) then
-    redis.call('HSET', task(id), 'finished', int(NOW))
-    redis.call('HDEL', task(id), 'msg', 'tag')
-    redis.call('ZREM', EXPIRING, id)
+    redis.call('HSET', task(t.id), 'state', to, 'seq', t.seq, 'finished', int(NOW), ...)
+    redis.call('HDEL', task(t.id), 'msg', 'tag', unpack(gone))
+    if t.expires then redis.call('ZREM', EXPIRING, t.id) end
+    if LOG_TTL > 0 then redis.call('EXPIRE', log(t.id), LOG_TTL) end
+  else
+    redis.call('HSET', task(t.id), 'state', to, 'seq', t.seq, ...)
+    if gone[1] then redis.call('HDEL', task(t.id), gone[1]) end
   end
-  local seq = record(id, to, attempt, details)
-  if terminal(to) and LOG_TTL > 0 then redis.call('EXPIRE', log(id), LOG_TTL) end
-  tell(id)
-  return seq
+  redis.call('ZREM', in_state(from), t.id)
+  redis.call('ZADD', in_state(to), t.created, t.id)
+  if t.key and ((t.hold == 'queued' and to ~= 'PENDING') or (t.hold == 'running' and terminal(to)))
+    and redis.call('GET', P .. 'key:' .. t.key) == t.id then
+    redis.call('DEL', P .. 'key:' .. t.key)
+  end
+  tell(t.id)
 end
 
 -- Ends what a worker had of a task, but not the task.
-local function unreserve(id, queue)
-  local tag = redis.call('HGET', task(id), 'tag')
-  if tag then
-    redis.call('ZREM', 'unacked_index', tag)
-    redis.call('HDEL', 'unacked', tag)
+local function unreserve(t)
+  if t.tag then
+    redis.call('ZREM', 'unacked_index', t.tag)
+    redis.call('HDEL', 'unacked', t.tag)
   end
-  redis.call('ZREM', running(queue), id)
+  redis.call('ZREM', running(t.queue), t.id)
 end
 
 -- Lets a waiting task be claimed when it is due; `first` puts it before the others.
-local function offer(id, queue, due, first)
+local function offer(t, due, first, message)
   if due and tonumber(due) > NOW then
-    redis.call('ZADD', scheduled(queue), due, id)
+    redis.call('ZADD', scheduled(t.queue), due, t.id)
   else
-    local message, priority = unpack(redis.call('HMGET', task(id), 'msg', 'priority'))
+    message = message or redis.call('HGET', task(t.id), 'msg')
     if not message then return end
-    redis.call(first and 'RPUSH' or 'LPUSH', list(queue, priority), message)
+    redis.call(first and 'RPUSH' or 'LPUSH', list(t.queue, t.priority), message)
   end
   tell('+')
 end
 
-local function revoke(id, from, details, why)
-  change(id, from, 'REVOKED', details)
-  meta(id, 'REVOKED', exception('TaskRevokedError', why), true)
+local function revoke(t, details, why)
+  change(t, 'REVOKED', details)
+  meta(t, 'REVOKED', exception('TaskRevokedError', why), true)
   return 'REVOKED'
 end
 
 -- Takes a waiting task out of its queue. Tells whether it was there: a worker of Celery's takes a message and tells nobody.
-local function withdraw(id)
-  local queue, priority, message = unpack(redis.call('HMGET', task(id), 'queue', 'priority', 'msg'))
-  local there = redis.call('ZREM', scheduled(queue), id)
-  if message then there = there + redis.call('LREM', list(queue, priority), 1, message) end
+local function withdraw(t)
+  local there = redis.call('ZREM', scheduled(t.queue), t.id)
+  local message = redis.call('HGET', task(t.id), 'msg')
+  if message then there = there + redis.call('LREM', list(t.queue, t.priority), 1, message) end
   return there > 0
 end
 
@@ -158,45 +167,42 @@ local function is_revoked(id)
 end
 
 -- Back to the queue, unless somebody asked to cancel: then that is due now.
-local function give_back(id, queue, details, why, due)
-  unreserve(id, queue)
-  if redis.call('HGET', task(id), 'cancel') then return revoke(id, 'STARTED', '{}', 'terminated') end
-  if is_revoked(id) then return revoke(id, 'STARTED', '{}', 'revoked') end
-  redis.call('HDEL', task(id), 'started', 'worker')
-  local expires = redis.call('HGET', task(id), 'expires')
-  if expires then redis.call('ZADD', EXPIRING, expires, id) end
-  change(id, 'STARTED', 'PENDING', details)
-  meta(id, 'RETRY', exception('Retry', why))
-  offer(id, queue, due, true)
+local function give_back(t, details, why, due)
+  unreserve(t)
+  if t.cancel then return revoke(t, '{}', 'terminated') end
+  if is_revoked(t.id) then return revoke(t, '{}', 'revoked') end
+  redis.call('HDEL', task(t.id), 'started', 'worker')
+  if t.expires then redis.call('ZADD', EXPIRING, t.expires, t.id) end
+  change(t, 'PENDING', details)
+  meta(t, 'RETRY', exception('Retry', why))
+  offer(t, due, true)
   return 'PENDING'
 end
 
 -- `error` is the failure as JSON; `result` what clients of Celery are to see.
-local function fail(id, queue, details, error, result, traceback, is_dead)
-  unreserve(id, queue)
-  redis.call('HSET', task(id), 'error', error)
+local function fail(t, details, error, result, traceback, is_dead)
+  unreserve(t)
   if is_dead then
-    redis.call('HSET', task(id), 'dead', 1)
-    redis.call('ZADD', dead(queue), redis.call('HGET', task(id), 'created'), id)
+    redis.call('HSET', task(t.id), 'dead', 1)
+    redis.call('ZADD', dead(t.queue), t.created, t.id)
   end
-  change(id, 'STARTED', 'FAILURE', details)
-  meta(id, 'FAILURE', result, true, traceback)
+  change(t, 'FAILURE', details, 'error', error)
+  meta(t, 'FAILURE', result, true, traceback)
   return 'FAILURE'
 end
 
--- The fence: the queue of a task whose lease still stands, and whether somebody asked to cancel.
+-- The fence: a task whose lease still stands.
 local function leased(id, attempt)
-  local state, current, queue, cancel = unpack(redis.call('HMGET', task(id), 'state', 'attempt', 'queue', 'cancel'))
-  if state == 'STARTED' and current == attempt then return queue, cancel end
+  local t = find(id)
+  if t and t.state == 'STARTED' and t.attempt == attempt then return t end
 end
 
 -- Lets go what has waited for too long.
 local function expire()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', EXPIRING, 0, NOW, 'LIMIT', 0, 100)) do
     redis.call('ZREM', EXPIRING, id)
-    if redis.call('HGET', task(id), 'state') == 'PENDING' then
-      -- What a worker of Celery's has taken does not wait any more.
-      if withdraw(id) then revoke(id, 'PENDING', '{"reason":"expired"}', 'expired') end
-    end
+    local t = find(id)
+    -- What a worker of Celery's has taken does not wait any more.
+    if t and t.state == 'PENDING' and withdraw(t) then revoke(t, '{"reason":"expired"}', 'expired') end
   end
 end

@@ -1,28 +1,27 @@
 -- Ends an attempt. `how` is what becomes of the task; `due` is when it may be tried again, in microseconds from now, if it may.
 local _, _, id, attempt, how, details, value, result, traceback, due, next_list, next_message = unpack(ARGV, 1, 16)
-local queue, cancel = leased(id, attempt)
-if not queue then return { 'stale' } end
+local t = leased(id, attempt)
+if not t then return { 'stale' } end
 if how == 'SUCCESS' then
-  unreserve(id, queue)
-  redis.call('HSET', task(id), 'result', value)
-  change(id, 'STARTED', 'SUCCESS', details)
-  meta(id, 'SUCCESS', value, true)
+  unreserve(t)
+  change(t, 'SUCCESS', details, 'result', value)
+  meta(t, 'SUCCESS', value, true)
   if next_message ~= '' then
     redis.call('LPUSH', next_list, next_message)
     tell('+')
   end
   return { 'ok', 'SUCCESS' }
 elseif how == 'REVOKED' then
-  unreserve(id, queue)
-  return { 'ok', revoke(id, 'STARTED', '{}', 'terminated') }
+  unreserve(t)
+  return { 'ok', revoke(t, '{}', 'terminated') }
 elseif how == 'RELEASED' then
-  return { 'ok', give_back(id, queue, '{"reason":"released"}', 'released') }
+  return { 'ok', give_back(t, '{"reason":"released"}', 'released') }
 end
 redis.call('HINCRBY', task(id), 'failures', 1)
-if how == 'RETRY' and (due ~= '' or cancel) then
+if how == 'RETRY' and (due ~= '' or t.cancel) then
   local moment = NOW + (tonumber(due) or 0)
   redis.call('HSET', task(id), 'due', int(moment))
   local eta = ',"eta":"' .. stamp(moment, 'Z') .. '"}'
-  return { 'ok', give_back(id, queue, string.sub(details, 1, -2) .. ',"reason":"retry"' .. eta, 'retry', moment) }
+  return { 'ok', give_back(t, string.sub(details, 1, -2) .. ',"reason":"retry"' .. eta, 'retry', moment) }
 end
-return { 'ok', fail(id, queue, details, value, result, traceback ~= '' and traceback or nil, how == 'RETRY') }
+return { 'ok', fail(t, details, value, result, traceback ~= '' and traceback or nil, how == 'RETRY') }

@@ -7,11 +7,11 @@ for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', running(queue), '-inf', upto)) do
     if worker == '' or redis.call('HGET', task(id), 'worker') == worker then
       count = count + 1
-      local lost = redis.call('HINCRBY', task(id), 'lost', 1)
+      local t, lost = find(id), redis.call('HINCRBY', task(id), 'lost', 1)
       if lost < tonumber(most) then
-        give_back(id, queue, '{"reason":"lease lost"}', 'lease lost')
+        give_back(t, '{"reason":"lease lost"}', 'lease lost')
       else
-        fail(id, queue, error, error, result, nil, not redis.call('HGET', task(id), 'cancel'))
+        fail(t, error, error, result, nil, not t.cancel)
       end
     end
   end

@@ -4,11 +4,11 @@ redis.call('ZREMRANGEBYSCORE', REVOKED, '-inf', int(NOW))
 redis.call('ZADD', REVOKED, int(NOW + till), id)
 -- As many as a worker of Celery's remembers.
 redis.call('ZREMRANGEBYRANK', REVOKED, 0, -50001)
-local state = redis.call('HGET', task(id), 'state')
-if state == 'PENDING' then
+local t = find(id)
+if t and t.state == 'PENDING' then
   -- If a worker of Celery's has it, that was told too, and says how it ends.
-  if withdraw(id) then revoke(id, 'PENDING', '{}', 'revoked') end
-elseif state == 'STARTED' and terminate ~= '' then
+  if withdraw(t) then revoke(t, '{}', 'revoked') end
+elseif t and t.state == 'STARTED' and terminate ~= '' then
   redis.call('HSET', task(id), 'cancel', 1)
   tell(id)
 end
