@@ -3,7 +3,7 @@
 use ::redis::Script;
 
 macro_rules! scripts {
-    ($($name:ident),*) => {
+    ($($name:ident: $($part:ident)*;)*) => {
         #[derive(Debug)]
         pub(super) struct Scripts {
             $(pub(super) $name: Script,)*
@@ -13,7 +13,7 @@ macro_rules! scripts {
             fn default() -> Self {
                 Self {
                     $($name: Script::new(concat!(
-                        include_str!("lua/common.lua"),
+                        $(include_str!(concat!("lua/", stringify!($part), ".lua")), "\n",)*
                         include_str!(concat!("lua/", stringify!($name), ".lua")),
                     )),)*
                 }
@@ -22,7 +22,22 @@ macro_rules! scripts {
     };
 }
 
-scripts!(
-    adopt, annotate, append, cancel, claim, delete, finish, heartbeat, holders, lose, restore, revoke,
-    settle, stats, strays, submit
-);
+// Each with the parts that it needs: a part that is not there need not be made each time.
+scripts! {
+    adopt: common;
+    annotate: common;
+    append: common meta;
+    cancel: common meta change;
+    claim: common meta change;
+    delete: common;
+    finish: common meta change;
+    heartbeat: common;
+    holders: common;
+    lose: common meta change;
+    restore: common;
+    revoke: common meta change;
+    settle: common meta change;
+    stats: common;
+    strays: common meta;
+    submit: common;
+}

@@ -14,6 +14,24 @@ for _, queue in ipairs(queues) do
   end
 end
 
+-- A time as clients of Celery write it; without a zone it is UTC.
+local function moment(text)
+  if type(text) ~= 'string' then return nil end
+  local y, mo, d, h, mi, s, rest = string.match(text, '^(%d%d%d%d)-(%d%d)-(%d%d)[T ](%d%d):(%d%d):(%d%d)(.*)$')
+  if not y then return nil end
+  y, mo, d = tonumber(y), tonumber(mo), tonumber(d)
+  local fraction, zone = string.match(rest, '^(%.?%d*)(.*)$')
+  local sign, zh, zm = string.match(zone, '^([+-])(%d%d):?(%d%d)$')
+  local offset = sign and (tonumber(zh) * 60 + tonumber(zm)) * (sign == '-' and -60 or 60) or 0
+  local shifted = mo <= 2 and y - 1 or y
+  local era = math.floor(shifted / 400)
+  local yoe = shifted - era * 400
+  local doy = math.floor((153 * (mo > 2 and mo - 3 or mo + 9) + 2) / 5) + d - 1
+  local days = era * 146097 + yoe * 365 + math.floor(yoe / 4) - math.floor(yoe / 100) + doy - 719468
+  local seconds = days * 86400 + h * 3600 + mi * 60 + s - offset
+  return seconds * 1000000 + math.floor((tonumber('0' .. fraction) or 0) * 1000000)
+end
+
 -- Nobody can be told of what says not whose it is; it is kept for people to look at.
 local function unreadable(message)
   redis.call('LPUSH', P .. 'unreadable', message)
@@ -26,7 +44,7 @@ end
 
 -- Records a task that somebody else has sent.
 local function adopt(id, queue, message, headers, properties)
-  local created = int(NOW)
+  local created = NOW_TEXT
   local name = type(headers.task) == 'string' and headers.task or ''
   local priority = int(math.max(0, math.min(9, math.floor(tonumber(properties.priority) or 0))))
   local t = { id = id, state = 'PENDING', queue = queue, attempt = '0', created = created, priority = priority }
@@ -92,7 +110,7 @@ local function take(queue, message)
     return
   end
   t.attempt = int(t.attempt + 1)
-  change(t, 'STARTED', '{"attempt":' .. t.attempt .. ',"from_epoch":0}', 'attempt', t.attempt, 'started', int(NOW),
+  change(t, 'STARTED', '{"attempt":' .. t.attempt .. ',"from_epoch":0}', 'attempt', t.attempt, 'started', NOW_TEXT,
     'worker', worker, 'tag', tag)
   redis.call('ZADD', running(t.queue), int(NOW + ttl), id)
   redis.call('ZADD', 'unacked_index', int(math.floor(NOW / 1000000)), tag)

@@ -3,7 +3,7 @@ local _, _, worker, most, error, result = unpack(ARGV, 1, 16)
 expire()
 local count = 0
 for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
-  local upto = worker == '' and int(NOW) or '+inf'
+  local upto = worker == '' and NOW_TEXT or '+inf'
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', running(queue), '-inf', upto)) do
     if worker == '' or redis.call('HGET', task(id), 'worker') == worker then
       count = count + 1

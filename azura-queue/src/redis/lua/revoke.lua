@@ -1,6 +1,6 @@
 -- Celery's revoke: a task that waits, or comes until `till` from now, is not done. One that runs is stopped if `terminate` is set.
 local _, _, id, till, terminate = unpack(ARGV, 1, 16)
-redis.call('ZREMRANGEBYSCORE', REVOKED, '-inf', int(NOW))
+redis.call('ZREMRANGEBYSCORE', REVOKED, '-inf', NOW_TEXT)
 redis.call('ZADD', REVOKED, int(NOW + till), id)
 -- As many as a worker of Celery's remembers.
 redis.call('ZREMRANGEBYRANK', REVOKED, 0, -50001)

@@ -6,7 +6,7 @@ if t.state ~= 'PENDING' then return { t.state } end
 withdraw(t)
 if how ~= 'REVOKED' then
   t.attempt = int(t.attempt + 1)
-  change(t, 'STARTED', '{"attempt":' .. t.attempt .. ',"from_epoch":0}', 'attempt', t.attempt, 'started', int(NOW),
+  change(t, 'STARTED', '{"attempt":' .. t.attempt .. ',"from_epoch":0}', 'attempt', t.attempt, 'started', NOW_TEXT,
     'worker', worker, how == 'SUCCESS' and 'result' or 'error', value)
 end
 change(t, how, details)

@@ -9,7 +9,7 @@ if key ~= '' then
   local by = redis.call('GET', P .. 'key:' .. key)
   if by then return { 'taken', by } end
 end
-local created = int(NOW)
+local created = NOW_TEXT
 local t = { id = id, queue = queue, priority = priority }
 record(t, 'PENDING', 0, '{}', created)
 redis.call('HSET', task(id), 'state', 'PENDING', 'attempt', 0, 'lost', 0, 'failures', 0, 'seq', t.seq, 'name', name,
