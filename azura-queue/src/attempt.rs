@@ -16,6 +16,8 @@ use crate::{
 
 /// How long to wait after a failed call before the next one.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Work that takes no longer is not asked to stop: the asking would cost as much.
+const SHORT: Duration = Duration::from_millis(20);
 
 /// How an attempt is run.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +90,7 @@ fn judge(outcome: Result<Value, TaskFailure>, stop: Option<StopReason>) -> Finis
 
 /// Heartbeats beside the work; the pauses between them are spent listening for a cancel request.
 async fn keep_lease(cx: &TaskContext, pause: Duration) -> Infallible {
+    sleep(SHORT.min(pause)).await;
     loop {
         if cx.cancelled() {
             sleep(pause).await;
