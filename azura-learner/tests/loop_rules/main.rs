@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
-use azura_core::{Param, Tensor, ndarray};
+mod best;
+mod models;
+
+use azura_core::Tensor;
 use azura_learner::{
-    Adam, BestCheckpoint, Callback, CallbackError, Cx, DataLoader, EarlyStopping, Error, Event, Flow,
-    Learner, Linear, Module, Outcome, ProgressEvent, Publish, Result, Sgd, StateDict, TensorDataset, TrainCx,
-    parameters, seeded,
+    Adam, Callback, CallbackError, DataLoader, EarlyStopping, Error, Event, Flow, Learner, Linear, Module,
+    Outcome, ProgressEvent, Publish, Result, Sgd, StateDict, TensorDataset, TrainCx, parameters, seeded,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -345,111 +347,6 @@ fn a_validation_loss_that_is_not_finite_ends_the_training() {
     assert!(error.to_string().starts_with("the validation loss became inf in epoch 1, batch 2"), "{error}");
 }
 
-/// The model as a callback can change it: a trainer that sets the weight to a known value after each epoch.
-struct SetWeight(Vec<f32>);
-
-impl Callback for SetWeight {
-    fn order(&self) -> i32 {
-        -100
-    }
-
-    fn on_epoch_begin(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
-        let value = self.0[cx.progress.epoch - 1];
-        cx.model.visit_mut(&mut |_, param| param.update(|w| w.fill(value)));
-        cx.optimizer.set_lr(0.0);
-        Ok(Flow::Continue)
-    }
-}
-
-#[test]
-fn the_best_weights_come_back_at_the_end() {
-    // The data are y = 2 x + 1; weight = bias = 1.4 fits better than the others.
-    let mut learner =
-        learner().callback(BestCheckpoint::new("val_loss")).callback(SetWeight(vec![0.0, 1.4, 5.0]));
-    let fit = learner.fit(&mut data(4), Some(&mut data(4)), 3).unwrap();
-    let losses: Vec<_> = fit.history.get("val_loss").iter().map(|loss| loss.unwrap()).collect();
-    assert!(losses[1] < losses[0] && losses[1] < losses[2], "{losses:?}");
-    let state = StateDict::of(&parameters(learner.model_mut()));
-    assert_eq!(state.get("weight").unwrap().1, [1.4]);
-}
-
-#[test]
-fn the_best_weights_so_far_are_in_their_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("best.safetensors");
-    let (path, seen) = (file.clone(), Arc::new(Mutex::new(Vec::new())));
-    let look = Arc::clone(&seen);
-    // Tells of an epoch after the file was written.
-    let publish = Publish::new(move |event| {
-        if let ProgressEvent::Epoch { .. } = event {
-            let state = StateDict::from_bytes(&std::fs::read(&path).unwrap()).unwrap();
-            look.lock().unwrap().push(state.get("weight").unwrap().1[0]);
-        }
-    });
-    learner()
-        .callback(publish)
-        .callback(BestCheckpoint::new("val_loss").file(&file))
-        .callback(SetWeight(vec![0.0, 1.4, 5.0]))
-        .fit(&mut data(4), Some(&mut data(4)), 3)
-        .unwrap();
-    assert_eq!(*seen.lock().unwrap(), [0.0, 1.4, 1.4]);
-
-    // A file that cannot be written fails the training.
-    let nowhere = BestCheckpoint::new("loss").file(folder.path().join("no/such/folder"));
-    let error = learner().callback(nowhere).fit(&mut data(4), None, 1).unwrap_err();
-    assert!(error.to_string().starts_with("callback BestCheckpoint: cannot write"), "{error}");
-}
-
-#[test]
-fn early_stopping_waits_for_its_patience() {
-    let values = vec![5.0, 3.0, 3.5, 4.0, 1.0, 1.0];
-    let fit = learner()
-        .callback(SetWeight(values))
-        .callback(EarlyStopping::new("loss", 2))
-        .fit(&mut data(4), None, 6)
-        .unwrap();
-    // Epoch 2 is the best so far; epochs 3 and 4 are not better.
-    assert_eq!(fit.history.epochs(), 4);
-    assert!(
-        matches!(&fit.outcome, Outcome::Stopped(reason) if reason.ends_with("the last 2 times")),
-        "{:?}",
-        fit.outcome
-    );
-
-    // Epochs that are not validated do not count: of 2, 4, 6 the first is the best, and two are waited for.
-    let fit = learner()
-        .callback(SetWeight(vec![2.0; 9]))
-        .callback(EarlyStopping::new("val_loss", 2))
-        .validate_every(2)
-        .fit(&mut data(4), Some(&mut data(4)), 9)
-        .unwrap();
-    assert_eq!(fit.history.epochs(), 6);
-    assert!(
-        matches!(&fit.outcome, Outcome::Stopped(reason) if reason.ends_with("the last 2 times")),
-        "{:?}",
-        fit.outcome
-    );
-}
-
-#[test]
-fn a_second_training_does_not_go_by_what_the_first_has_seen() {
-    // The first training's best epoch fits its data exactly: 1 x + 1. Data of 2 x + 1 are never fitted as well.
-    let mut learner =
-        learner().callback(BestCheckpoint::new("val_loss")).callback(SetWeight(vec![1.0, 1.4, 5.0]));
-    learner.fit(&mut line(4, 1.0), Some(&mut line(4, 1.0)), 3).unwrap();
-    assert_eq!(StateDict::of(&parameters(learner.model_mut())).get("weight").unwrap().1, [1.0]);
-    learner.fit(&mut data(4), Some(&mut data(4)), 3).unwrap();
-    assert_eq!(StateDict::of(&parameters(learner.model_mut())).get("weight").unwrap().1, [1.4]);
-
-    // Of two epochs the second is worse: one epoch waited of two. The same again is again one of two.
-    let mut learner =
-        self::learner().callback(SetWeight(vec![1.4, 5.0])).callback(EarlyStopping::new("loss", 2));
-    for _ in 0..2 {
-        let fit = learner.fit(&mut data(4), None, 2).unwrap();
-        assert_eq!((fit.outcome, fit.history.epochs()), (Outcome::Completed, 2));
-    }
-}
-
 struct Generic<T>(T);
 
 impl<T: Send> Callback for Generic<T> {}
@@ -518,96 +415,4 @@ fn equal_seeds_give_bit_equal_weights_and_parameters_stay_in_place() {
     };
     assert_eq!(train(7), train(7));
     assert_ne!(train(7).0, train(8).0);
-}
-
-/// A model that takes something else than a tensor: the loop does not care.
-struct Lookup(Param);
-
-impl Module<Vec<usize>> for Lookup {
-    fn forward(&self, x: &Vec<usize>, cx: &mut Cx) -> Result<Tensor> {
-        let table = cx.param(&self.0);
-        let rows: Vec<_> = x.iter().map(|&i| table.slice(0, i..i + 1)).collect::<Result<_, _>>()?;
-        Ok(Tensor::concat(0, &rows.iter().collect::<Vec<_>>())?)
-    }
-
-    fn visit(&self, f: &mut dyn FnMut(&str, &Param)) {
-        f("table", &self.0);
-    }
-
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Param)) {
-        f("table", &mut self.0);
-    }
-}
-
-/// A product with two parameters, which are shown under these names; the second perhaps not at all.
-struct Product {
-    params: [Param; 2],
-    saved: Vec<&'static str>,
-    trained: Vec<&'static str>,
-}
-
-impl Module for Product {
-    fn forward(&self, x: &Tensor, cx: &mut Cx) -> Result<Tensor> {
-        Ok(x.mul(&cx.param(&self.params[0]))?.mul(&cx.param(&self.params[1]))?)
-    }
-
-    fn visit(&self, f: &mut dyn FnMut(&str, &Param)) {
-        self.saved.iter().zip(&self.params).for_each(|(name, param)| f(name, param));
-    }
-
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Param)) {
-        self.trained.iter().zip(&mut self.params).for_each(|(name, param)| f(name, param));
-    }
-}
-
-#[test]
-fn a_model_that_does_not_show_its_parameters_is_refused() {
-    let fit = |saved: &[&'static str], trained: &[&'static str]| {
-        let params = [1.0, 2.0].map(|value| Param::new(ndarray::arr1(&[value])));
-        let model = Product { params, saved: saved.to_vec(), trained: trained.to_vec() };
-        Learner::new(model, Sgd::new(0.1), Tensor::mse).fit(&mut data(4), None, 1).map_err(|e| e.to_string())
-    };
-    assert!(fit(&["a", "b"], &["a", "b"]).is_ok());
-    let refused = [
-        (fit(&["a"], &["a"]), r#"2 parameters have a gradient, but `visit_mut` shows 1 of them: ["a"]"#),
-        (fit(&[], &["a", "b"]), r#"`visit` shows the parameters [], but `visit_mut` ["a", "b"]"#),
-        (
-            fit(&["a", "b"], &["b", "a"]),
-            r#"`visit` shows the parameters ["a", "b"], but `visit_mut` ["b", "a"]"#,
-        ),
-        (fit(&["a", "a"], &["a", "a"]), "two of its parameters are named `a`"),
-    ];
-    for (found, why) in refused {
-        assert_eq!(found.unwrap_err(), format!("the model cannot be trained: {why}"));
-    }
-}
-
-struct Words;
-
-impl azura_learner::Dataset for Words {
-    type X = Vec<usize>;
-    type Y = Tensor;
-
-    fn len(&self) -> usize {
-        3
-    }
-
-    fn batch(
-        &self,
-        indices: &[usize],
-        _: Option<azura_learner::Batch<Vec<usize>, Tensor>>,
-    ) -> Result<azura_learner::Batch<Vec<usize>, Tensor>> {
-        let y = indices.iter().map(|&i| i as f32 * 10.0).collect();
-        let y = Tensor::from_vec(&[indices.len(), 1], y)?;
-        Ok(azura_learner::Batch { x: indices.to_vec(), y, len: indices.len() })
-    }
-}
-
-#[test]
-fn inputs_may_be_anything() {
-    let table = Param::new(ndarray::Array2::<f32>::zeros((3, 1)));
-    let mut learner = Learner::new(Lookup(table), Adam::new(1.0), |y: &Tensor, t: &Tensor| y.mse(t));
-    learner.fit(&mut DataLoader::new(Words, 3), None, 300).unwrap();
-    let found = learner.model().0.as_slice();
-    assert!(found.iter().zip([0.0, 10.0, 20.0]).all(|(a, b)| (a - b).abs() < 0.1), "{found:?}");
 }

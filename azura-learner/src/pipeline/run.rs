@@ -1,0 +1,106 @@
+//! What a run has around it.
+
+use super::{PipelineError, Sources};
+use crate::{Callback, Learner, Module, ProgressEvent, Publish, files};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+type PublishFn = Arc<dyn Fn(&ProgressEvent) + Send + Sync>;
+type CancelledFn = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// What a run has around it: a folder to write into, data, and somebody who listens.
+#[must_use]
+pub struct RunCx<'a> {
+    out: PathBuf,
+    sources: &'a Sources,
+    publish: PublishFn,
+    cancelled: CancelledFn,
+    callbacks: Vec<Box<dyn Callback>>,
+}
+
+impl<'a> RunCx<'a> {
+    /// A run that writes into the folder `out`, which exists, with nobody who listens.
+    pub fn new(out: impl Into<PathBuf>, sources: &'a Sources) -> Self {
+        Self {
+            out: out.into(),
+            sources,
+            publish: Arc::new(|_| {}),
+            cancelled: Arc::new(|| false),
+            callbacks: Vec::new(),
+        }
+    }
+
+    /// Tells `publish` of every epoch, and of some batches. It must not block: it runs on the training thread.
+    pub fn publish(mut self, publish: impl Fn(&ProgressEvent) + Send + Sync + 'static) -> Self {
+        self.publish = Arc::new(publish);
+        self
+    }
+
+    /// Asks this before each batch whether to end as cancelled.
+    pub fn cancelled(mut self, cancelled: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.cancelled = Arc::new(cancelled);
+        self
+    }
+
+    /// Adds a callback to the training.
+    pub fn callback(mut self, callback: impl Callback + 'static) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Where the data come from.
+    pub fn sources(&self) -> &'a Sources {
+        self.sources
+    }
+
+    /// Whether somebody asked to cancel.
+    pub fn is_cancelled(&self) -> bool {
+        (self.cancelled)()
+    }
+
+    /// The callback that tells who listens, to be given to [`attach`](Self::attach).
+    pub fn publisher(&self, pipeline: &str) -> Publish {
+        let publish = Arc::clone(&self.publish);
+        Publish::new(move |event| publish(event)).pipeline(pipeline)
+    }
+
+    /// Joins a learner to who listens: the publisher, the callbacks, and the cancel request.
+    pub fn attach<M, X, Y>(&mut self, learner: Learner<M, X, Y>, publisher: Publish) -> Learner<M, X, Y>
+    where
+        M: Module<X>,
+        X: 'static,
+        Y: 'static,
+    {
+        let cancelled = Arc::clone(&self.cancelled);
+        let learner = learner.cancelled(move || cancelled()).callback(publisher);
+        self.callbacks.drain(..).fold(learner, Learner::callback)
+    }
+
+    /// Writes a file of the run, atomically. `name` is relative and may have folders: `images/loss.svg`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), PipelineError> {
+        let path = self.out.join(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                PipelineError::Execution(format!("cannot make {}: {error}", folder.display()))
+            })?;
+        }
+        Ok(files::write_atomic(&path, bytes)?)
+    }
+
+    /// The folder of the run.
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+}
+
+impl fmt::Debug for RunCx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunCx").field("out", &self.out).finish_non_exhaustive()
+    }
+}
