@@ -11,7 +11,10 @@ use azura_queue::{
 };
 use futures_util::stream::BoxStream;
 use serde_json::Value;
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -21,6 +24,8 @@ use crate::{
 
 /// How often dead workers are looked for.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often leases that have ended are looked for.
+const REAP: Duration = Duration::from_secs(5);
 /// The most runs that one list holds.
 pub(crate) const MAX_LIST: usize = 1000;
 
@@ -99,9 +104,28 @@ impl App {
         Ok(())
     }
 
-    /// Looks after the workers of this machine until the shutdown: the tasks of one whose process has died are given back at once, and not when
-    /// their leases end. Of several processes over the same folder one is enough, and more do no harm.
+    /// Looks after the workers until the shutdown: the tasks of one of this machine whose process has died are given back at once, those of
+    /// one elsewhere when their leases end, even if no worker is left to take them. Of several processes one is enough, and more do no harm.
     pub async fn tend(self: &Arc<Self>) {
+        tokio::join!(self.look_for_the_dead(), self.look_at_leases());
+    }
+
+    async fn look_at_leases(&self) {
+        let mut slept = Instant::now();
+        while self.shutdown.run_until_cancelled(sleep(REAP)).await.is_some() {
+            // If the whole machine stood still, living workers are as late as the dead; they come first.
+            let overslept = slept.elapsed() > 2 * REAP;
+            slept = Instant::now();
+            if overslept {
+                continue;
+            }
+            if let Err(error) = self.queue.reap().await {
+                tracing::warn!(%error, "leases could not be checked");
+            }
+        }
+    }
+
+    async fn look_for_the_dead(self: &Arc<Self>) {
         while self.shutdown.run_until_cancelled(sleep(LOOK)).await.is_some() {
             let app = Arc::clone(self);
             let departed = match spawn_blocking(move || presence::departed(&app.runs.workers())).await {
