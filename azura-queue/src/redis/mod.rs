@@ -1,5 +1,6 @@
 //! The queue in Redis, in the tongue of Celery.
 
+mod address;
 mod broker;
 mod call;
 mod cancel;
@@ -11,6 +12,8 @@ mod news;
 mod record;
 mod scripts;
 mod submit;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 
 use std::{
@@ -21,7 +24,7 @@ use std::{
 };
 
 use ::redis::{
-    Client, ErrorKind, RedisError,
+    ErrorKind, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -91,10 +94,17 @@ struct Shared {
 }
 
 impl RedisQueue {
-    /// Connects to `redis://[[user]:password@]host[:port][/db]`, or to a socket by `unix:///path[?db=..]`.
+    /// Connects to `redis://[[user]:password@]host[:port][/db]`, with the feature `tls` also to `rediss://..`, or to a socket by
+    /// `unix:///path[?db=..]`. In a user or a password, `%` is written as `%25`, `@` as `%40`, `/` as `%2F`, `?` as `%3F` and `#` as `%23`.
+    ///
+    /// Over TLS (1.2 or 1.3) the server's certificate must be for the host that the address names, and come from an authority that is trusted: those
+    /// that the system trusts or, if one of these variables is set, those in the file `SSL_CERT_FILE` and the folder `SSL_CERT_DIR`, in PEM. No
+    /// address and no option turns that check off. The cryptography is that of the process' default provider of `rustls`; if there is
+    /// none, `ring` becomes it. Certificates of clients are not supported.
     ///
     /// # Errors
-    /// [`QueueError::Unavailable`] if there is no answer, [`QueueError::Storage`] if the address is none or the server refuses.
+    /// [`QueueError::Unavailable`] if there is no answer, [`QueueError::Storage`] if the address is none, the server refuses, or its
+    /// certificate is refused here.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::connect_with(url, RedisOptions::default()).await
     }
@@ -104,12 +114,15 @@ impl RedisQueue {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_with(url: &str, options: RedisOptions) -> Result<Self> {
-        let client = Client::open(url).map_err(error)?;
+        let client = address::client(url)?;
         let config = ConnectionManagerConfig::new()
             .set_response_timeout(Some(ANSWER))
             .set_connection_timeout(Some(CONNECT))
             .set_number_of_retries(1);
-        let manager = ConnectionManager::new_with_config(client.clone(), config).await.map_err(error)?;
+        let manager = match ConnectionManager::new_with_config(client.clone(), config).await {
+            Ok(manager) => manager,
+            Err(error) => return Err(address::unconnected(&client, error).await),
+        };
         let news = Arc::new(News::default());
         let database = client.get_connection_info().redis_settings().db();
         let channels = [format!("{}news", options.prefix), topic(database, control::PIDBOX)];
@@ -160,6 +173,10 @@ fn topic(database: i64, name: &str) -> String {
 /// Whether the same call may succeed later is all that callers need to know of an error.
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 fn error(error: RedisError) -> QueueError {
+    #[cfg(feature = "tls")]
+    if let Some(refusal) = tls::refusal(&error) {
+        return QueueError::Storage(refusal);
+    }
     let passes = error.is_io_error()
         || error.is_timeout()
         || error.is_connection_dropped()

@@ -14,16 +14,22 @@ pub(crate) struct RedisServer {
     process: Child,
     folder: TempDir,
     url: String,
+    args: Vec<String>,
 }
 
 impl RedisServer {
+    #[allow(dead_code, reason = "not for every test")]
     pub(crate) fn start() -> Self {
+        Self::start_with(&[]).expect("redis-server does not come up")
+    }
+
+    /// With more on its command line; `None` if it does not stay, as where a port is taken.
+    pub(crate) fn start_with(args: &[String]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let process = spawn(&folder);
+        let process = spawn(&folder, args);
         let url = format!("unix://{}", folder.path().join("socket").display());
-        let server = Self { process, folder, url };
-        server.wait();
-        server
+        let mut server = Self { process, folder, url, args: args.to_vec() };
+        server.comes_up().then_some(server)
     }
 
     /// Ends it; what it holds is on disk.
@@ -37,8 +43,8 @@ impl RedisServer {
     /// Starts it over what it left on disk.
     #[allow(dead_code, reason = "not for every test")]
     pub(crate) fn start_again(&mut self) {
-        self.process = spawn(&self.folder);
-        self.wait();
+        self.process = spawn(&self.folder, &self.args);
+        assert!(self.comes_up(), "redis-server does not come up again");
     }
 
     /// Ends every connection to it.
@@ -48,9 +54,9 @@ impl RedisServer {
         self.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     }
 
-    /// Gives it a command as any client would.
+    /// Gives it a command as any client would. Returns what it answers at once, as it comes.
     #[allow(dead_code, reason = "not for every test")]
-    pub(crate) fn command(&self, words: &[&str]) {
+    pub(crate) fn command(&self, words: &[&str]) -> String {
         use std::{fmt::Write as _, io::Write as _};
         let mut stream = std::os::unix::net::UnixStream::connect(self.socket()).unwrap();
         let mut text = format!("*{}\r\n", words.len());
@@ -58,8 +64,9 @@ impl RedisServer {
             write!(text, "${}\r\n{word}\r\n", word.len()).unwrap();
         }
         stream.write_all(text.as_bytes()).unwrap();
-        let mut answer = [0; 64];
-        let _ = std::io::Read::read(&mut stream, &mut answer);
+        let mut answer = vec![0; 1 << 16];
+        let length = std::io::Read::read(&mut stream, &mut answer).unwrap_or(0);
+        String::from_utf8_lossy(&answer[..length]).into_owned()
     }
 
     #[allow(dead_code, reason = "not for every test")]
@@ -67,20 +74,25 @@ impl RedisServer {
         self.folder.path().join("socket")
     }
 
-    fn wait(&self) {
+    fn comes_up(&mut self) -> bool {
         let end = Instant::now() + Duration::from_secs(20);
         while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
+            if self.process.try_wait().unwrap().is_some() {
+                return false;
+            }
             assert!(Instant::now() < end, "redis-server does not come up");
             thread::sleep(Duration::from_millis(5));
         }
+        true
     }
 }
 
-fn spawn(folder: &TempDir) -> Child {
+fn spawn(folder: &TempDir, args: &[String]) -> Child {
     Command::new("redis-server")
         .args(["--port", "0", "--unixsocket", "socket", "--appendonly", "yes", "--appendfsync", "everysec"])
         .args(["--save", "", "--dir"])
         .arg(folder.path())
+        .args(args)
         .stdout(Stdio::null())
         .spawn()
         .expect("these tests need redis-server, in Debian the package redis-server")

@@ -140,8 +140,18 @@ pub(crate) enum QueueCommand {
 #[derive(Debug, Args)]
 pub(crate) struct QueueUrl {
     /// Where runs wait: `sqlite` (queue.db in the data folder), `memory` (gone with the process), or a Redis, as
-    /// `redis://[[user]:password@]host[:port][/db]` or `unix:///path`.
-    #[arg(long = "queue", env = "AZURA_QUEUE", value_name = "URL", default_value = "sqlite", global = true)]
+    /// `redis://[[user]:password@]host[:port][/db]`, `rediss://..` for TLS, or `unix:///path`.
+    ///
+    /// In a password % is written as %25, @ as %40, / as %2F, ? as %3F and # as %23. TLS trusts the authorities that the system
+    /// trusts, or those whose certificates are in the file that the variable `SSL_CERT_FILE` names.
+    #[arg(
+        long = "queue",
+        env = "AZURA_QUEUE",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "sqlite",
+        global = true
+    )]
     pub(crate) url: String,
 }
 

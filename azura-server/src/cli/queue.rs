@@ -37,13 +37,14 @@ pub(crate) async fn open(
                 let opened = tokio::task::spawn_blocking(move || SqliteQueue::open(path)).await?;
                 opened.map(|queue| Arc::new(queue) as Arc<dyn Queue>)
             }
-            redis if ["redis://", "unix:"].iter().any(|scheme| redis.starts_with(scheme)) => {
+            redis if ["redis://", "rediss://", "unix:"].iter().any(|scheme| redis.starts_with(scheme)) => {
                 RedisQueue::connect(redis).await.map(|queue| Arc::new(queue) as Arc<dyn Queue>)
             }
             _ => {
-                let shown = shown(&url.url);
-                let message =
-                    format!("--queue {shown}: expected sqlite, memory, redis://HOST:PORT/DB or unix:///PATH");
+                let message = format!(
+                    "--queue {}: expected sqlite, memory, redis://HOST:PORT/DB, rediss://HOST:PORT/DB for TLS, or unix:///PATH",
+                    shown(&url.url)
+                );
                 return Err(message.into());
             }
         };
@@ -64,13 +65,19 @@ pub(crate) async fn open(
     }
 }
 
-/// A URL without its password.
+/// A URL without what may be a password, even if it is written wrongly.
 pub(crate) fn shown(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or(url);
-    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
-        Some((scheme, host)) => format!("{scheme}://***@{host}"),
-        None => url.to_owned(),
-    }
+    let (scheme, place) = match url.find("://") {
+        Some(at) => url.split_at(at + 3),
+        None => ("", url),
+    };
+    // Where a socket is comes before a password, where a host is comes after it.
+    let (hidden, place) = match place.rsplit_once('@') {
+        Some((_, host)) if !url.starts_with("unix:") => ("***@", host),
+        _ => ("", place),
+    };
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}{hidden}{place}")
 }
 
 pub(crate) async fn run(args: QueueArgs) -> Result<ExitCode, Failure> {
@@ -140,6 +147,12 @@ mod tests {
         assert_eq!(shown("redis://:p@ss@host"), "redis://***@host");
         assert_eq!(shown("redis://host/0"), "redis://host/0");
         assert_eq!(shown("unix:///path?user=u&pass=secret"), "unix:///path");
+        assert_eq!(shown("unix:/path?pass=sec@ret"), "unix:/path");
         assert_eq!(shown("sqlite"), "sqlite");
+        // Written wrongly: what is meant as a password is not the URL's.
+        assert_eq!(shown("rediss://user:sec?ret@host:1/2"), "rediss://***@host:1/2");
+        assert_eq!(shown("rediss://user:sec#ret@host"), "rediss://***@host");
+        assert_eq!(shown("redis:user:secret@host"), "***@host");
+        assert_eq!(shown("amqp://user:sec/ret@host//"), "amqp://***@host//");
     }
 }
