@@ -142,11 +142,13 @@ mod tests {
                     assert_eq!(departed(root).unwrap(), []);
                 }
             });
-            let announce = |_| Presence::announce(root, &WorkerId::random());
-            let announced: io::Result<Vec<_>> = (0..300).map(announce).collect();
+            // One at a time, so that those who look are quick enough to come in between.
+            let announced: io::Result<()> = (0..3000).try_for_each(|_| {
+                let worker = Presence::announce(root, &WorkerId::random())?;
+                if worker.path.exists() { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+            });
             done.store(true, Ordering::Relaxed);
-            let alive = announced.unwrap();
-            assert!(alive.iter().all(|worker| worker.path.exists()));
+            announced.unwrap();
         });
         assert_eq!(fs::read_dir(root).unwrap().count(), 0);
     }
