@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::persist, clock, worker::Handler,
+    Finish, QueueError, State, StopReason, TaskContext, TaskFailure, backoff::persist, clock, worker::Handler,
 };
 
 /// How long to wait after a failed call before the next one.
@@ -35,8 +35,8 @@ pub(crate) async fn run(cx: TaskContext, handler: Option<Handler>, pace: Pace, s
     select! {
         () = work(&cx, handler) => {}
         never = keep_lease(&cx, pace.heartbeat) => match never {},
-        () = out_of_time(&cx, pace.grace, shutdown) => abandon(&cx, Finish::Released).await,
-        failure = overdue(&cx) => abandon(&cx, Finish::Failed { failure, retry: false }).await,
+        () = overdue(&cx) => {}
+        () = out_of_time(&cx, pace.grace, shutdown) => {}
     }
 }
 
@@ -115,15 +115,19 @@ async fn keep_lease(cx: &TaskContext, pause: Duration) -> Infallible {
     }
 }
 
-/// Asks the handler to stop when the worker shuts down; returns when it has had long enough.
+/// Asks the handler to stop when the worker shuts down, and releases the task when it has had long enough. There is no time left then to wait
+/// for a queue that is away.
 async fn out_of_time(cx: &TaskContext, grace: Duration, shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     cx.stop(StopReason::Shutdown);
     sleep(grace).await;
+    if !matches!(timeout(PAUSE, abandon(cx, Finish::Released)).await, Ok(Ok(_))) {
+        tracing::warn!("the task could not be released; its lease will expire");
+    }
 }
 
-/// Asks the handler to stop at the soft limit; returns at the hard one, with why the task has failed.
-async fn overdue(cx: &TaskContext) -> TaskFailure {
+/// Asks the handler to stop at the soft limit, and fails the task at the hard one.
+async fn overdue(cx: &TaskContext) {
     let limits = cx.record().schedule.limits;
     let begun = clock::now();
     if let Some(soft) = limits.soft.filter(|soft| limits.hard.is_none_or(|hard| *soft < hard)) {
@@ -135,16 +139,16 @@ async fn overdue(cx: &TaskContext) -> TaskFailure {
         None => pending().await,
     }
     cx.stop(StopReason::TimeLimit);
-    too_long()
+    if let Err(error) = abandon(cx, Finish::Failed { failure: too_long(), retry: false }).await {
+        tracing::warn!(%error, "the attempt has ended otherwise");
+    }
 }
 
 /// Ends the attempt although its handler still runs: the fence keeps it from doing harm.
-async fn abandon(cx: &TaskContext, how: Finish) {
+async fn abandon(cx: &TaskContext, how: Finish) -> crate::Result<State> {
     tracing::warn!("the handler did not stop in time");
     cx.emitter.close();
-    if !matches!(timeout(PAUSE, cx.queue.finish(&cx.lease, how)).await, Ok(Ok(_))) {
-        tracing::warn!("the attempt could not be ended; its lease will expire");
-    }
+    persist(|| cx.queue.finish(&cx.lease, how.clone())).await
 }
 
 fn too_long() -> TaskFailure {

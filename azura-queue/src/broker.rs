@@ -196,7 +196,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// and transient ones in between while they are new. The stream ends after the task's terminal event
     /// (at once, if `after` is not before it).
     ///
-    /// A stream does nothing until it is polled: a follower that is slow, or stuck, holds up nobody and misses nothing.
+    /// A stream does nothing until it is polled: a follower that is slow, or stuck, holds up nobody and misses nothing. A storage that cannot
+    /// be reached is waited for.
     ///
     /// # Errors
     /// [`QueueError::NotFound`](crate::QueueError::NotFound); the stream itself yields an error, and ends, if the task is deleted under it.

@@ -1,6 +1,7 @@
 //! What a handler knows of the task it works on.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Emitter, Entry, Lease, Queue, QueueError, Result, TaskRecord, backoff::persist};
+use crate::{Emitter, Entry, Labels, Lease, Queue, QueueError, Result, TaskRecord, backoff::persist};
 
 /// How many entries of the log are read at a time.
 const BATCH: usize = 1000;
@@ -30,8 +31,8 @@ pub enum StopReason {
 
 /// What a handler is given: the task, and the ways to report, to notice that it should stop, and to ask whether it still holds the lease.
 ///
-/// The methods that wait ([`confirm`](Self::confirm), [`drain`](Self::drain), [`events`](Self::events)) are for the handler's thread and
-/// panic when called from asynchronous code. They wait for as long as the queue cannot be reached, but not beyond the end of the attempt:
+/// The methods that wait ([`confirm`](Self::confirm), [`drain`](Self::drain), [`events`](Self::events), [`annotate`](Self::annotate)) are
+/// for the handler's thread and panic when called from asynchronous code. They wait for as long as the queue cannot be reached, but not beyond the end of the attempt:
 /// when the worker gives up on a handler at shutdown, they fail with [`QueueError::Unavailable`].
 pub struct TaskContext {
     pub(crate) queue: Arc<dyn Queue>,
@@ -129,6 +130,14 @@ impl TaskContext {
                 }
             }
         })
+    }
+
+    /// Changes the task's labels as [`Broker::annotate`](crate::Broker::annotate) does, and returns them.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`] if the task was deleted, which also means that the lease is lost.
+    pub fn annotate(&self, labels: &BTreeMap<String, Option<String>>) -> Result<Labels> {
+        self.wait(persist(|| self.queue.annotate(&self.lease.task.id, labels)))
     }
 
     /// Asks the handler to stop.

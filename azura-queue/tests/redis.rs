@@ -8,7 +8,8 @@ use std::{sync::Arc, thread, time::Duration};
 
 use azura_queue::{
     Entry, EventKind, EventLog as _, Finish, Keep, NewTask, Queue, QueueError, RedisQueue, State,
-    TaskContext, TaskFailure, TaskId, Worker, conformance_suite,
+    TaskContext, TaskFailure, TaskId, Worker, conformance::claims::a_lost_lease_is_counted_once_among,
+    conformance_suite,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use redis_server::RedisServer;
@@ -108,6 +109,16 @@ async fn connections_that_are_killed_are_made_again() {
     assert_counted(&soon(watching).await.unwrap());
     assert_eq!(soon(queue.get(&id)).await.unwrap().state, State::Success);
     shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_lease_is_counted_once_among_connections() {
+    let server = RedisServer::start();
+    let mut ways: Vec<Arc<dyn Queue>> = Vec::new();
+    for _ in 0..4 {
+        ways.push(Arc::new(RedisQueue::connect(server.as_ref()).await.unwrap()));
+    }
+    a_lost_lease_is_counted_once_among(ways).await;
 }
 
 #[tokio::test]

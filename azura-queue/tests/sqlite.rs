@@ -13,7 +13,8 @@ use std::{
 
 use azura_queue::{
     Broker as _, DEFAULT_QUEUE, Entry, EventLog as _, Finish, Keep, Lease, ListQuery, NewEvent, NewTask,
-    Queue, SqliteQueue, State, TaskId, WorkerId, conformance_suite,
+    Queue, SqliteQueue, State, TaskId, WorkerId, conformance::claims::a_lost_lease_is_counted_once_among,
+    conformance_suite,
 };
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -152,6 +153,13 @@ async fn many_may_make_the_file_at_once_and_work_on_it() {
     let claimed = workers.join_all().await.concat();
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), 4 * EACH);
     assert_eq!(open(&folder).stats().await, Ok(vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_lease_is_counted_once_among_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let ways = (0..4).map(|_| Arc::new(open(&folder)) as Arc<dyn Queue>);
+    a_lost_lease_is_counted_once_among(ways.collect()).await;
 }
 
 /// Submits for ever; see below. Alone it does nothing, since there is no such file.

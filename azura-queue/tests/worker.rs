@@ -429,3 +429,57 @@ async fn what_takes_too_long_fails() {
     assert_eq!(end_of(&queue, id).await.0.state, State::Revoked);
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn a_hard_limit_holds_although_the_queue_is_away() {
+    let memory = queue();
+    let outage = Arc::new(Outage::new(Arc::clone(&memory)));
+    let cut = Arc::clone(&outage);
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = std::sync::Mutex::new(gone);
+    let worker = Worker::new(outage).handle("work", move |_| {
+        cut.cut(true);
+        let back = Arc::clone(&cut);
+        // Long after the limit, when the first call has failed.
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(500));
+            back.cut(false);
+        });
+        gone.lock().unwrap().recv().unwrap();
+        Ok(json!("too late"))
+    });
+    let worker = Running::start(worker.lease(LONG, LONG));
+    let limit = Duration::from_millis(50);
+    let id = memory.submit(NewTask::new("work").hard_limit(limit)).await.unwrap();
+    let begun = Instant::now();
+    let (record, log) = end_of(&memory, id).await;
+    assert_eq!(record.error.map(|error| error.code).as_deref(), Some("TIME_LIMIT_EXCEEDED"));
+    assert_eq!((record.state, record.attempt, record.lost_leases), (State::Failure, 1, 0));
+    assert_eq!(log.len(), 3);
+    assert!(begun.elapsed() < LONG / 2, "the lease was not waited for");
+    go.send(()).unwrap();
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn labels_wait_for_the_queue_too() {
+    let memory = queue();
+    let outage = Arc::new(Outage::new(Arc::clone(&memory)));
+    let cut = Arc::clone(&outage);
+    let worker = Worker::new(outage).handle("work", move |task| {
+        cut.cut(true);
+        let back = Arc::clone(&cut);
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            back.cut(false);
+        });
+        let labels = task.annotate(&[("b".into(), Some("2".into())), ("c".into(), None)].into());
+        labels.map(|labels| json!(labels)).map_err(|error| TaskFailure::new("QUEUE", error.to_string()))
+    });
+    let worker = Running::start(worker);
+    let id = memory.submit(NewTask::new("work").label("a", "1").label("c", "3")).await.unwrap();
+    let (record, _) = end_of(&memory, id).await;
+    let labels = json!({"a": "1", "b": "2"});
+    assert_eq!((record.result, json!(record.labels)), (Some(labels.clone()), labels), "{:?}", record.error);
+    worker.stop().await;
+}

@@ -5,11 +5,16 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Where unfinished runs are, below the folder of all runs.
 const ATTEMPTS: &str = ".attempts";
 const LOCK: &str = "lock";
+/// How long a lock that somebody has is waited for: whoever cleans up has each for a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A folder that becomes a run as a whole, by one rename, or goes away with all that is in it.
 ///
@@ -23,13 +28,23 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// An empty folder for an attempt of this name, below the folder of all runs.
+    /// An empty folder for an attempt of this name, below the folder of all runs. Blocks for a moment if somebody cleans up there.
     pub(crate) fn begin(root: &Path, name: &str) -> io::Result<Self> {
         let attempts = root.join(ATTEMPTS);
         fs::create_dir_all(&attempts)?;
-        Self::take(attempts.join(name))?
-            .ok_or_else(|| io::Error::new(io::ErrorKind::ResourceBusy, format!("{name} is being worked on")))?
-            .emptied()
+        let begun = Instant::now();
+        loop {
+            if let Some(attempt) = Self::take(attempts.join(name))? {
+                return attempt.emptied();
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    format!("{name} is being worked on"),
+                ));
+            }
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Where the attempt writes.
@@ -182,5 +197,19 @@ mod tests {
         assert!(live.folder().exists() && !dead.exists());
         drop(live);
         assert_eq!(fs::read_dir(root.path().join(ATTEMPTS)).unwrap().count(), 0);
+    }
+    #[test]
+    fn whoever_cleans_up_is_waited_for_and_whoever_works_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let cleaned = Attempt::begin(root.path(), "run-1").unwrap();
+        let cleaning = thread::spawn(move || {
+            thread::sleep(PATIENCE / 5);
+            drop(cleaned);
+        });
+        let attempt = Attempt::begin(root.path(), "run-1").unwrap();
+        cleaning.join().unwrap();
+        assert!(attempt.folder().is_dir(), "what was cleaned up is not this");
+        let refused = Attempt::begin(root.path(), "run-1").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ResourceBusy);
     }
 }

@@ -14,7 +14,6 @@ use azura_queue::{
     Entry, Keep, QueueError, State, StopReason, TaskContext, TaskFailure, TaskRecord, Worker, WorkerId,
 };
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 
 use crate::{
     App, Runs, clock, environment,
@@ -53,7 +52,7 @@ fn train(
     dress: &dyn for<'a> Fn(RunCx<'a>) -> RunCx<'a>,
 ) -> Result<Value, TaskFailure> {
     let begun = clock::now();
-    label(app, task).map_err(not_kept)?;
+    label(task).map_err(not_kept)?;
     let mut attempt = app.runs().begin(task.record()).map_err(not_kept)?;
     let trained = run(app, task, attempt.folder(), dress);
     let stopped = matches!(task.stop_reason(), Some(StopReason::Shutdown | StopReason::LeaseLost));
@@ -78,7 +77,7 @@ fn train(
 }
 
 /// Labels a task that somebody else has sent, so that it is found by its experiment's name.
-fn label(app: &App, task: &TaskContext) -> Result<(), QueueError> {
+fn label(task: &TaskContext) -> Result<(), QueueError> {
     let record = task.record();
     if record.labels.contains_key(EXPERIMENT_ID) {
         return Ok(());
@@ -86,7 +85,7 @@ fn label(app: &App, task: &TaskContext) -> Result<(), QueueError> {
     let pipeline = config(record)[PIPELINE_NAME].as_str().map(str::to_owned);
     let labels =
         [(EXPERIMENT_ID.to_owned(), Some(runs::experiment_id(record))), (PIPELINE_NAME.to_owned(), pipeline)];
-    Handle::current().block_on(app.queue().annotate(&record.id, &labels.into())).map(drop)
+    task.annotate(&labels.into()).map(drop)
 }
 
 /// Runs the pipeline. A panic in it is a failure like any other.

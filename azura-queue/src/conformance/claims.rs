@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Finish, NewTask, QueueError, State, TaskId};
+use crate::{EventKind, Finish, NewTask, QueueError, State, TaskId};
+use futures_util::future::join_all;
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::{sync::Barrier, task::JoinSet};
 
 use super::*;
 
@@ -137,4 +138,60 @@ pub async fn one_of_many_finishes_wins(queue: Subject) {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == stale).count(), 7);
     assert_eq!(queue.get(&id).await.unwrap().result, Some(json!(winner)));
     assert_eq!(seqs(&log(&queue, &id).await), [1, 2, 3]);
+}
+
+pub async fn a_lost_lease_is_counted_once(queue: Subject) {
+    a_lost_lease_is_counted_once_among(vec![queue; 4]).await;
+}
+
+/// The same for several ways to one queue, such as connections or processes have.
+pub async fn a_lost_lease_is_counted_once_among(ways: Vec<Subject>) {
+    const EACH: usize = 40;
+    let queue = Arc::clone(&ways[0]);
+    join_all((0..4 * EACH).map(|_| submit(&queue))).await;
+    let (mut lost, mut held) = (Vec::new(), Vec::new());
+    for _ in 0..EACH {
+        // Run out, given up by a worker that is dead, both, and neither.
+        for (worker, ttl) in
+            [("slow", Duration::ZERO), ("dead", LONG), ("dead", Duration::ZERO), ("alive", LONG)]
+        {
+            let lease = queue.claim(&WorkerId::new(worker), &queues(), ttl, Duration::ZERO).await.unwrap();
+            let id = lease.expect("a task waits").id();
+            if worker == "alive" { held.push(id) } else { lost.push(id) }
+        }
+    }
+    let start = Arc::new(Barrier::new(2 * ways.len()));
+    let mut taking = JoinSet::new();
+    for way in ways {
+        let (reaper, disowner) = (Arc::clone(&way), way);
+        let (start, also) = (Arc::clone(&start), Arc::clone(&start));
+        taking.spawn(async move {
+            start.wait().await;
+            reaper.reap().await.unwrap()
+        });
+        taking.spawn(async move {
+            also.wait().await;
+            disowner.disown(&"dead".into()).await.unwrap()
+        });
+    }
+    let taken = soon(taking.join_all()).await;
+    assert_eq!(taken.iter().sum::<usize>(), lost.len(), "{taken:?}");
+    assert_eq!(queue.holders().await, Ok(vec!["alive".into()]));
+    for id in &held {
+        assert_eq!(queue.get(id).await.unwrap().state, State::Started);
+    }
+    for id in &lost {
+        let record = queue.get(id).await.unwrap();
+        assert_eq!((record.state, record.attempt, record.lost_leases), (State::Pending, 1, 1));
+        assert_eq!(kinds(&queue, id).await, [EventKind::Pending, EventKind::Started, EventKind::Pending]);
+        assert_eq!(last_details(&queue, id).await, json!({"reason": "lease lost"}));
+    }
+    let mut again = Vec::new();
+    while let Some(lease) = try_claim(&queue, LONG).await {
+        assert_eq!(lease.attempt(), 2);
+        again.push(lease.id());
+    }
+    lost.sort();
+    again.sort();
+    assert_eq!(again, lost, "each is there to be claimed, once");
 }

@@ -27,29 +27,42 @@ pub(crate) async fn open(
     data: &Path,
     stop: &CancellationToken,
 ) -> Result<Option<Arc<dyn Queue>>, Failure> {
+    let path = data.join("queue.db");
+    match url.url.as_str() {
+        "memory" => Ok(Some(Arc::new(MemoryQueue::new()))),
+        "sqlite" => {
+            std::fs::create_dir_all(data).map_err(|error| format!("{}: {error}", data.display()))?;
+            let open = async || {
+                let path = path.clone();
+                let opened = tokio::task::spawn_blocking(move || SqliteQueue::open(path)).await;
+                opened.map_err(|error| QueueError::Storage(error.to_string()))?
+            };
+            Ok(reach(url, stop, open).await?.map(|queue| Arc::new(queue) as _))
+        }
+        redis if ["redis://", "rediss://", "unix:"].iter().any(|scheme| redis.starts_with(scheme)) => {
+            let connected = reach(url, stop, async || RedisQueue::connect(redis).await).await?;
+            Ok(connected.map(|queue| Arc::new(queue) as _))
+        }
+        _ => {
+            let shown = shown(&url.url);
+            let message = format!(
+                "--queue {shown}: expected sqlite, memory, redis://HOST:PORT/DB, rediss://HOST:PORT/DB for TLS, or unix:///PATH"
+            );
+            Err(message.into())
+        }
+    }
+}
+
+/// Asks something of the queue, and says once that it waits while the queue cannot be reached. After `stop` there is no answer.
+pub(crate) async fn reach<T>(
+    url: &QueueUrl,
+    stop: &CancellationToken,
+    ask: impl AsyncFn() -> Result<T, QueueError>,
+) -> Result<Option<T>, Failure> {
     let mut told = String::new();
     loop {
-        let opened: Result<Arc<dyn Queue>, QueueError> = match url.url.as_str() {
-            "memory" => Ok(Arc::new(MemoryQueue::new())),
-            "sqlite" => {
-                std::fs::create_dir_all(data).map_err(|error| format!("{}: {error}", data.display()))?;
-                let path = data.join("queue.db");
-                let opened = tokio::task::spawn_blocking(move || SqliteQueue::open(path)).await?;
-                opened.map(|queue| Arc::new(queue) as Arc<dyn Queue>)
-            }
-            redis if ["redis://", "rediss://", "unix:"].iter().any(|scheme| redis.starts_with(scheme)) => {
-                RedisQueue::connect(redis).await.map(|queue| Arc::new(queue) as Arc<dyn Queue>)
-            }
-            _ => {
-                let message = format!(
-                    "--queue {}: expected sqlite, memory, redis://HOST:PORT/DB, rediss://HOST:PORT/DB for TLS, or unix:///PATH",
-                    shown(&url.url)
-                );
-                return Err(message.into());
-            }
-        };
-        match opened {
-            Ok(queue) => return Ok(Some(queue)),
+        match ask().await {
+            Ok(answer) => return Ok(Some(answer)),
             Err(QueueError::Unavailable(why)) => {
                 let message = format!("the queue {} cannot be reached: {why}; trying again", shown(&url.url));
                 if message != told {

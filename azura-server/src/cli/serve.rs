@@ -9,7 +9,7 @@ use std::{
 };
 
 use azura_learner::{Registry, Sources};
-use azura_server::{Access, App, Runs};
+use azura_server::{Access, App, AppError, Runs};
 use tokio::net::TcpListener;
 
 use super::{Failure, config::ServeArgs, queue, signals};
@@ -31,7 +31,14 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let app = Arc::new(App::new(Registry::builtin(), Sources::default(), queue, runs));
-    app.restore().await?;
+    let restore = async || match app.restore().await {
+        Err(AppError::Queue(error)) => Err(error),
+        restored => Ok(restored),
+    };
+    let Some(restored) = queue::reach(&args.queue, &stop, restore).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    restored?;
 
     let access = args.allow_origin.into_iter().fold(Access::loopback(), Access::allow);
     writeln!(io::stdout(), "AzuraForge is listening on http://{}", listener.local_addr()?)?;
