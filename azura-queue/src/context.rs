@@ -156,15 +156,18 @@ impl TaskContext {
         }
     }
 
-    /// Waits on the handler's thread, at most until the attempt is over.
+    /// Waits on the handler's thread.
     fn wait<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        self.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                answer = answer => answer,
-                () = self.ended.cancelled() => Err(QueueError::Unavailable("the worker has shut down".into())),
-            }
-        })
+        self.runtime.block_on(self.while_it_lasts(answer))
+    }
+
+    /// Waits at most until the attempt is over.
+    pub(crate) async fn while_it_lasts<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.ended.cancelled() => Err(QueueError::Unavailable("the worker has shut down".into())),
+        }
     }
 }
 

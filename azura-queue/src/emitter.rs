@@ -121,6 +121,7 @@ impl Emitter {
                 Next::Append(events) => events,
                 Next::Wait { transient } => {
                     tokio::select! {
+                        biased;
                         () = self.shared.wake.notified() => {}
                         () = sleep_until(due), if transient => {}
                     }
