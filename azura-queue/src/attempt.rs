@@ -143,7 +143,7 @@ async fn overdue(cx: &TaskContext) -> TaskFailure {
 /// Ends the attempt although its handler still runs: the fence keeps it from doing harm.
 async fn abandon(cx: &TaskContext, how: Finish) {
     tracing::warn!("the handler did not stop in time");
-    cx.emitter.close();
+    cx.emitter.give_up(QueueError::Unavailable("the worker does not wait for the handler any more".into()));
     if !matches!(timeout(PAUSE, cx.queue.finish(&cx.lease, how)).await, Ok(Ok(_))) {
         tracing::warn!("the attempt could not be ended; its lease will expire");
     }

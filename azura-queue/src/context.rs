@@ -106,7 +106,7 @@ impl TaskContext {
     /// Waits until everything emitted so far with [`Keep::All`](crate::Keep::All) is in the log.
     ///
     /// # Errors
-    /// [`QueueError::StaleLease`] if the lease was lost; some events may be missing then.
+    /// [`QueueError::StaleLease`] if the lease was lost, [`QueueError::Unavailable`] if the attempt is over; some events may be missing then.
     pub fn drain(&self) -> Result<()> {
         self.wait(self.emitter.drain())
     }

@@ -275,7 +275,7 @@ async fn a_handler_that_does_not_stop_is_left_behind() {
             task.emitter().emit(Keep::All, "running");
             gone.lock().unwrap().recv().unwrap();
             task.emitter().emit(Keep::All, "too late");
-            tell.send(task.confirm()).unwrap();
+            tell.send((task.confirm(), task.drain())).unwrap();
             Ok(json!("too late"))
         });
     let worker = Running::start(worker);
@@ -287,8 +287,12 @@ async fn a_handler_that_does_not_stop_is_left_behind() {
     let before = queue.read(&id, 0, 100).await.unwrap();
 
     go.send(()).unwrap();
-    let confirmed = tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
+    let (confirmed, drained) = tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
     assert!(confirmed.is_err(), "{confirmed:?}");
+    assert!(
+        matches!(drained, Err(QueueError::Unavailable(_))),
+        "what came too late is not in the log: {drained:?}"
+    );
     assert_eq!(queue.get(&id).await.unwrap(), record);
     assert_eq!(queue.read(&id, 0, 100).await.unwrap(), before);
 }
