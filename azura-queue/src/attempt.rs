@@ -15,7 +15,7 @@ use crate::{Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::p
 /// What the work comes to.
 pub(crate) type Outcome = Result<Value, TaskFailure>;
 
-/// How long to wait after a failed call before the next one.
+/// How long to wait after a failed call before the next one, and for the end of an attempt whose handler goes on.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How an attempt is run.
@@ -144,7 +144,8 @@ async fn overdue(cx: &TaskContext) -> TaskFailure {
 async fn abandon(cx: &TaskContext, how: Finish) {
     tracing::warn!("the handler did not stop in time");
     cx.emitter.give_up(QueueError::Unavailable("the worker does not wait for the handler any more".into()));
-    if !matches!(timeout(PAUSE, cx.queue.finish(&cx.lease, how)).await, Ok(Ok(_))) {
+    let finish = persist(|| cx.queue.finish(&cx.lease, how.clone()));
+    if !matches!(timeout(PAUSE, finish).await, Ok(Ok(_))) {
         tracing::warn!("the attempt could not be ended; its lease will expire");
     }
 }

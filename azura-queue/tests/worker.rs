@@ -399,6 +399,29 @@ async fn a_failure_that_may_pass_is_tried_again() {
 }
 
 #[tokio::test]
+async fn what_takes_too_long_fails_though_the_queue_is_away_just_then() {
+    let memory = queue();
+    let outage = Arc::new(Outage::new(Arc::clone(&memory)));
+    let cut = Arc::clone(&outage);
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = std::sync::Mutex::new(gone);
+    let worker = Worker::new(outage).lease(LONG, LONG).handle("work", move |_| {
+        cut.cut(true);
+        thread::sleep(Duration::from_millis(150));
+        cut.cut(false);
+        let _ = gone.lock().unwrap().recv();
+        Ok(json!("too late"))
+    });
+    let worker = Running::start(worker);
+    let limit = Duration::from_millis(100);
+    let id = memory.submit(NewTask::new("work").hard_limit(limit)).await.unwrap();
+    let (record, _) = end_of(&memory, id).await;
+    assert_eq!((record.attempt, record.error.unwrap().code.as_str()), (1, "TIME_LIMIT_EXCEEDED"));
+    drop(go);
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn what_takes_too_long_fails() {
     let queue = queue();
     let worker =
