@@ -5,16 +5,17 @@ use std::{any::Any, convert::Infallible, future::pending, sync::Arc, time::Durat
 use serde_json::Value;
 use tokio::{
     join, select,
-    task::spawn_blocking,
+    task::JoinHandle,
     time::{sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Finish, QueueError, State, StopReason, TaskContext, TaskFailure, backoff::persist, clock, worker::Handler,
-};
+use crate::{Finish, QueueError, State, StopReason, TaskContext, TaskFailure, backoff::persist, clock};
 
-/// How long to wait after a failed call before the next one.
+/// What the work comes to.
+pub(crate) type Outcome = Result<Value, TaskFailure>;
+
+/// How long to wait after a failed call before the next one, and for the end of an attempt whose handler goes on.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Work that takes no longer is not asked to stop: the asking would cost as much.
 const SHORT: Duration = Duration::from_millis(20);
@@ -28,12 +29,19 @@ pub(crate) struct Pace {
     pub(crate) grace: Duration,
 }
 
-/// Works on a task to the end: of the work, or of the patience at shutdown.
-pub(crate) async fn run(cx: TaskContext, handler: Option<Handler>, pace: Pace, shutdown: &CancellationToken) {
+/// Works on a task to the end: of the work, or of the patience at shutdown. `begin` sets the work going; `None` means that nobody can do it.
+pub(crate) async fn run(
+    cx: TaskContext,
+    begin: Option<impl FnOnce(Arc<TaskContext>) -> JoinHandle<Outcome>>,
+    pace: Pace,
+    shutdown: &CancellationToken,
+) {
     let cx = Arc::new(cx);
     let _end = End(Arc::clone(&cx));
     select! {
-        () = work(&cx, handler) => {}
+        // What is done counts, though its time is up in the same moment.
+        biased;
+        () = work(&cx, begin) => {}
         never = keep_lease(&cx, pace.heartbeat) => match never {},
         () = overdue(&cx) => {}
         () = out_of_time(&cx, pace.grace, shutdown) => {}
@@ -51,16 +59,13 @@ impl Drop for End {
 }
 
 /// The handler, then its last events, then the end of the task.
-async fn work(cx: &Arc<TaskContext>, handler: Option<Handler>) {
+async fn work(cx: &Arc<TaskContext>, begin: Option<impl FnOnce(Arc<TaskContext>) -> JoinHandle<Outcome>>) {
     let handled = async {
-        let how = match handler {
-            Some(handler) => {
-                let cx = Arc::clone(cx);
-                match spawn_blocking(move || handler(&cx)).await {
-                    Ok(outcome) => Some(outcome),
-                    Err(error) => error.try_into_panic().ok().map(|panic| Err(panicked(&*panic))),
-                }
-            }
+        let how = match begin {
+            Some(begin) => match begin(Arc::clone(cx)).await {
+                Ok(outcome) => Some(outcome),
+                Err(error) => error.try_into_panic().ok().map(|panic| Err(panicked(&*panic))),
+            },
             None => Some(Err(unknown(&cx.record().name))),
         };
         cx.emitter.close();
@@ -76,7 +81,7 @@ async fn work(cx: &Arc<TaskContext>, handler: Option<Handler>) {
 
 /// How a handler's outcome ends the attempt. Stopping is one thing for a task that was cancelled and another at shutdown; if both
 /// happened, the queue itself revokes what is released.
-fn judge(outcome: Result<Value, TaskFailure>, stop: Option<StopReason>) -> Finish {
+fn judge(outcome: Outcome, stop: Option<StopReason>) -> Finish {
     match outcome {
         Ok(result) => Finish::Succeeded(result),
         Err(failure) if failure.is_cancelled() => match stop {
@@ -147,7 +152,7 @@ async fn overdue(cx: &TaskContext) {
 /// Ends the attempt although its handler still runs: the fence keeps it from doing harm.
 async fn abandon(cx: &TaskContext, how: Finish) -> crate::Result<State> {
     tracing::warn!("the handler did not stop in time");
-    cx.emitter.close();
+    cx.emitter.give_up(QueueError::Unavailable("the worker does not wait for the handler any more".into()));
     persist(|| cx.queue.finish(&cx.lease, how.clone())).await
 }
 

@@ -24,8 +24,11 @@ pub const MAX_LOST_LEASES: u32 = 10;
 pub trait Broker: Send + Sync + 'static {
     /// Records a task as `PENDING` and lets workers have it. When this returns, the event `PENDING` is number 1 of its log.
     ///
+    /// Whoever gives the id may repeat a submission whose answer was lost: if it had arrived, the answer is `Duplicate`, even if the task has
+    /// a unique key, and whoever has that by now.
+    ///
     /// # Errors
-    /// [`QueueError::Duplicate`](crate::QueueError::Duplicate) if the given id is taken,
+    /// [`QueueError::Duplicate`](crate::QueueError::Duplicate) if the given id is taken, otherwise
     /// [`QueueError::NotUnique`](crate::QueueError::NotUnique) if the task's unique key is.
     async fn submit(&self, task: NewTask) -> Result<TaskId>;
 

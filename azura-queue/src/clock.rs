@@ -13,6 +13,10 @@ const FAR: Duration = Duration::from_hours(365 * 24);
 /// The time of day, for records and events.
 #[expect(clippy::disallowed_methods, reason = "the one place of this crate that reads the wall clock")]
 pub(crate) fn timestamp() -> Timestamp {
+    #[cfg(test)]
+    if let Some(simulated) = crate::simulation::stand_in::timestamp() {
+        return simulated;
+    }
     Timestamp::now()
 }
 

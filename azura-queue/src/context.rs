@@ -107,7 +107,7 @@ impl TaskContext {
     /// Waits until everything emitted so far with [`Keep::All`](crate::Keep::All) is in the log.
     ///
     /// # Errors
-    /// [`QueueError::StaleLease`] if the lease was lost; some events may be missing then.
+    /// [`QueueError::StaleLease`] if the lease was lost, [`QueueError::Unavailable`] if the attempt is over; some events may be missing then.
     pub fn drain(&self) -> Result<()> {
         self.wait(self.emitter.drain())
     }
@@ -165,15 +165,18 @@ impl TaskContext {
         }
     }
 
-    /// Waits on the handler's thread, at most until the attempt is over.
+    /// Waits on the handler's thread.
     fn wait<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        self.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                answer = answer => answer,
-                () = self.ended.cancelled() => Err(QueueError::Unavailable("the worker has shut down".into())),
-            }
-        })
+        self.runtime.block_on(self.while_it_lasts(answer))
+    }
+
+    /// Waits at most until the attempt is over.
+    pub(crate) async fn while_it_lasts<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.ended.cancelled() => Err(QueueError::Unavailable("the worker has shut down".into())),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
     time::{sleep, sleep_until},
 };
 
-use crate::{EventLog, Keep, Lease, NewEvent, Result, backoff::persist, clock};
+use crate::{EventLog, Keep, Lease, NewEvent, QueueError, Result, backoff::persist, clock};
 
 /// The pause after each append: it makes one batch of a burst, and keeps the publisher from paying for a wake-up with each event.
 const BREATH: Duration = Duration::from_millis(1);
@@ -103,6 +103,12 @@ impl Emitter {
         self.shared.wake.notify_one();
     }
 
+    /// Lets nothing in any more and forgets what the buffer holds: nothing more reaches the log, and whoever drains is told why.
+    pub(crate) fn give_up(&self, why: QueueError) {
+        *self.buffer() = Buffer { closed: true, ..Buffer::default() };
+        self.shared.arrived.send_modify(|so_far| *so_far = Err(why));
+    }
+
     /// Waits until every stored event emitted so far is in the log.
     pub(crate) async fn drain(&self) -> Result<()> {
         let emitted = self.buffer().emitted;
@@ -121,6 +127,7 @@ impl Emitter {
                 Next::Append(events) => events,
                 Next::Wait { transient } => {
                     tokio::select! {
+                        biased;
                         () = self.shared.wake.notified() => {}
                         () = sleep_until(due), if transient => {}
                     }
@@ -132,19 +139,20 @@ impl Emitter {
             if stored < events.len() {
                 due = clock::after(TRANSIENT_PAUSE);
             }
-            let appended = persist(|| log.append(lease, after, &events)).await;
-            match &appended {
-                Ok(last) => after = *last,
+            match persist(|| log.append(lease, after, &events)).await {
+                Ok(last) => {
+                    after = last;
+                    self.shared.arrived.send_modify(|so_far| {
+                        if let Ok(count) = so_far {
+                            *count += stored as u64;
+                        }
+                    });
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the log takes no more events of this attempt");
-                    *self.buffer() = Buffer { closed: true, ..Buffer::default() };
+                    self.give_up(error);
                 }
             }
-            self.shared.arrived.send_modify(|so_far| match (so_far, appended) {
-                (Ok(count), Ok(_)) => *count += stored as u64,
-                (so_far, Err(error)) => *so_far = Err(error),
-                (Err(_), Ok(_)) => {}
-            });
             sleep(BREATH).await;
         }
     }

@@ -19,6 +19,8 @@ mod presence;
 #[cfg(feature = "redis")]
 mod redis;
 mod schedule;
+#[cfg(test)]
+mod simulation;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod state;

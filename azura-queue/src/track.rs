@@ -1,18 +1,14 @@
 //! Work that a program does itself, watchable like that of any worker.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Emitter, NewTask, Queue, QueueError, Result, TaskContext, TaskFailure, TaskId, WorkerId,
-    attempt::{self, Pace},
+    attempt::{self, Outcome, Pace},
     clock,
 };
 
@@ -51,17 +47,17 @@ pub async fn track(queue: Arc<dyn Queue>, task: NewTask) -> Result<Tracked> {
     let lease = lease.ok_or_else(|| QueueError::Unavailable(format!("task {id} could not be claimed")))?;
     let cx = TaskContext::new(queue, lease, TTL);
     let (emitter, token) = (cx.emitter().clone(), cx.token().clone());
-    let (end, ending) = mpsc::channel();
-    let ending = Mutex::new(ending);
-    // A thread that waits for how it ends stands for the work, which is done elsewhere.
-    let handler = move |_: &TaskContext| {
-        let ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
-        ending.recv().unwrap_or_else(|_| {
-            Err(TaskFailure::new(TaskFailure::ABANDONED, "the work ended without saying how"))
+    let (end, ending) = oneshot::channel();
+    // What waits for how it ends stands for the work, which is done elsewhere.
+    let begin = |_| {
+        tokio::spawn(async {
+            ending.await.unwrap_or_else(|_| {
+                Err(TaskFailure::new(TaskFailure::ABANDONED, "the work ended without saying how"))
+            })
         })
     };
     let running = tokio::spawn(async move {
-        attempt::run(cx, Some(Arc::new(handler)), PACE, &CancellationToken::new()).await;
+        attempt::run(cx, Some(begin), PACE, &CancellationToken::new()).await;
     });
     Ok(Tracked { id, emitter, token, end, running })
 }
@@ -72,7 +68,7 @@ pub struct Tracked {
     id: TaskId,
     emitter: Emitter,
     token: CancellationToken,
-    end: mpsc::Sender<std::result::Result<Value, TaskFailure>>,
+    end: oneshot::Sender<Outcome>,
     running: JoinHandle<()>,
 }
 

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tokio::{
     sync::Semaphore,
-    task::JoinSet,
+    task::{JoinHandle, JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -18,12 +18,13 @@ use tracing::Instrument as _;
 
 use crate::{
     DEFAULT_QUEUE, Lease, Queue, Result, TaskContext, TaskFailure, WorkerId, WorkerInfo,
-    attempt::{self, Pace},
+    attempt::{self, Outcome, Pace},
     backoff::persist,
     clock,
 };
 
-pub(crate) type Handler = Arc<dyn Fn(&TaskContext) -> Result<Value, TaskFailure> + Send + Sync>;
+/// Sets the work on a task going.
+type Handler = Box<dyn Fn(Arc<TaskContext>) -> JoinHandle<Outcome> + Send + Sync>;
 
 /// How many slots ask for a task at the same time.
 const CLAIMS: usize = 8;
@@ -82,11 +83,23 @@ impl Worker {
     }
 
     /// Does tasks called `name` with `handler`.
-    pub fn handle<F>(mut self, name: impl Into<String>, handler: F) -> Self
+    pub fn handle<F>(self, name: impl Into<String>, handler: F) -> Self
     where
         F: Fn(&TaskContext) -> Result<Value, TaskFailure> + Send + Sync + 'static,
     {
-        self.handlers.insert(name.into(), Arc::new(handler));
+        let handler = Arc::new(handler);
+        self.begin(name, move |task| {
+            let handler = Arc::clone(&handler);
+            spawn_blocking(move || handler(&task))
+        })
+    }
+
+    /// Does tasks called `name` as `begin` has it.
+    pub(crate) fn begin<F>(mut self, name: impl Into<String>, begin: F) -> Self
+    where
+        F: Fn(Arc<TaskContext>) -> JoinHandle<Outcome> + Send + Sync + 'static,
+    {
+        self.handlers.insert(name.into(), Box::new(begin));
         self
     }
 
@@ -184,11 +197,11 @@ impl Worker {
 
     async fn attempt(&self, lease: Lease, shutdown: &CancellationToken) {
         let span = tracing::info_span!("task", id = %lease.id(), attempt = lease.attempt());
-        let handler = self.handlers.get(&lease.task.name).cloned();
+        let begin = self.handlers.get(&lease.task.name);
         let (id, name) = (lease.id(), lease.task.name.clone());
         self.status().running.push(id);
         let cx = TaskContext::new(Arc::clone(&self.queue), lease, self.ttl);
-        attempt::run(cx, handler, self.pace, shutdown).instrument(span).await;
+        attempt::run(cx, begin, self.pace, shutdown).instrument(span).await;
         let mut status = self.status();
         status.running.retain(|running| *running != id);
         *status.done.entry(name).or_default() += 1;

@@ -275,7 +275,7 @@ async fn a_handler_that_does_not_stop_is_left_behind() {
             task.emitter().emit(Keep::All, "running");
             gone.lock().unwrap().recv().unwrap();
             task.emitter().emit(Keep::All, "too late");
-            tell.send(task.confirm()).unwrap();
+            tell.send((task.confirm(), task.drain())).unwrap();
             Ok(json!("too late"))
         });
     let worker = Running::start(worker);
@@ -287,8 +287,12 @@ async fn a_handler_that_does_not_stop_is_left_behind() {
     let before = queue.read(&id, 0, 100).await.unwrap();
 
     go.send(()).unwrap();
-    let confirmed = tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
+    let (confirmed, drained) = tokio::task::spawn_blocking(move || told.recv().unwrap()).await.unwrap();
     assert!(confirmed.is_err(), "{confirmed:?}");
+    assert!(
+        matches!(drained, Err(QueueError::Unavailable(_))),
+        "what came too late is not in the log: {drained:?}"
+    );
     assert_eq!(queue.get(&id).await.unwrap(), record);
     assert_eq!(queue.read(&id, 0, 100).await.unwrap(), before);
 }
@@ -391,6 +395,29 @@ async fn a_failure_that_may_pass_is_tried_again() {
     let (record, log) = end_of(&queue, hasty).await;
     assert_eq!((record.state, record.attempt, record.dead), (State::Failure, 2, true));
     assert_eq!(log.last().unwrap().details["message"], "attempt 2");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn what_takes_too_long_fails_though_the_queue_is_away_just_then() {
+    let memory = queue();
+    let outage = Arc::new(Outage::new(Arc::clone(&memory)));
+    let cut = Arc::clone(&outage);
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = std::sync::Mutex::new(gone);
+    let worker = Worker::new(outage).lease(LONG, LONG).handle("work", move |_| {
+        cut.cut(true);
+        thread::sleep(Duration::from_millis(150));
+        cut.cut(false);
+        let _ = gone.lock().unwrap().recv();
+        Ok(json!("too late"))
+    });
+    let worker = Running::start(worker);
+    let limit = Duration::from_millis(100);
+    let id = memory.submit(NewTask::new("work").hard_limit(limit)).await.unwrap();
+    let (record, _) = end_of(&memory, id).await;
+    assert_eq!((record.attempt, record.error.unwrap().code.as_str()), (1, "TIME_LIMIT_EXCEEDED"));
+    drop(go);
     worker.stop().await;
 }
 

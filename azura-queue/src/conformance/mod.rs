@@ -113,6 +113,7 @@ macro_rules! conformance_suite {
                 schedule::a_key_is_unique_while_queued,
                 schedule::a_key_is_unique_while_running,
                 schedule::a_key_is_unique_for_a_period,
+                schedule::a_repeated_submission_is_known_by_its_id,
                 schedule::a_paused_queue_gives_nothing,
                 schedule::queues_are_counted,
                 schedule::a_dead_worker_is_disowned,

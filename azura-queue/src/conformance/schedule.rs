@@ -217,6 +217,19 @@ pub async fn a_key_is_unique_for_a_period(queue: Subject) {
     submit_unique(&queue, Hold::Queued).await.unwrap();
 }
 
+pub async fn a_repeated_submission_is_known_by_its_id(queue: Subject) {
+    let id = TaskId::random();
+    let task = NewTask::new("work").id(id).unique(Unique::new("the key", Hold::Queued));
+    assert_eq!(queue.submit(task.clone()).await, Ok(id));
+    // The answer was lost. That the key is taken is true, and not what matters.
+    assert_eq!(queue.submit(task.clone()).await, Err(QueueError::Duplicate(id)));
+    let _lease = claim(&queue).await;
+    submit_unique(&queue, Hold::Queued).await.unwrap();
+    assert_eq!(queue.submit(task).await, Err(QueueError::Duplicate(id)));
+    assert_eq!(log(&queue, &id).await.len(), 2);
+    assert_eq!(queue.list(&ListQuery::default()).await.unwrap().items.len(), 2);
+}
+
 pub async fn a_paused_queue_gives_nothing(queue: Subject) {
     queue.pause("celery").await.unwrap();
     queue.pause("celery").await.unwrap();

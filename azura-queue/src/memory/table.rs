@@ -68,6 +68,9 @@ struct Task {
 impl Table {
     pub(super) fn submit(&mut self, task: NewTask) -> Result<TaskId> {
         let id = task.id.unwrap_or_else(TaskId::random);
+        if self.tasks.contains_key(&id) {
+            return Err(QueueError::Duplicate(id));
+        }
         if let Some(Unique { key, .. }) = &task.schedule.unique
             && let Some(&(by, _)) =
                 self.keys.get(key).filter(|(_, until)| until.is_none_or(|until| until > clock::now()))

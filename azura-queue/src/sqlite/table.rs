@@ -91,13 +91,13 @@ impl Table {
 
     pub(super) fn submit(&mut self, task: NewTask) -> Result<TaskId> {
         let id = task.id.unwrap_or_else(TaskId::random);
-        if let Some(Unique { key, .. }) = &task.schedule.unique
+        let record = TaskRecord::new(id, task, clock::timestamp());
+        let task = self.insert(&record)?;
+        if let Some(Unique { key, .. }) = &record.schedule.unique
             && let Some(by) = query::owner(&self.sql, key)?
         {
             return Err(QueueError::NotUnique { key: key.clone(), by }.into());
         }
-        let record = TaskRecord::new(id, task, clock::timestamp());
-        let task = self.insert(&record)?;
         self.store(task, record.submitted())?;
         self.wait(task, &record)?;
         if let Some(Unique { key, hold }) = &record.schedule.unique {
