@@ -6,11 +6,11 @@ use serde_json::Value;
 use tokio::{
     join, select,
     task::JoinHandle,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Finish, QueueError, State, StopReason, TaskContext, TaskFailure, backoff::persist, clock};
+use crate::{Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::persist, clock};
 
 /// What the work comes to.
 pub(crate) type Outcome = Result<Value, TaskFailure>;
@@ -38,13 +38,19 @@ pub(crate) async fn run(
 ) {
     let cx = Arc::new(cx);
     let _end = End(Arc::clone(&cx));
-    select! {
+    let how = select! {
         // What is done counts, though its time is up in the same moment.
         biased;
-        () = work(&cx, begin) => {}
+        () = work(&cx, begin) => return,
         never = keep_lease(&cx, pace.heartbeat) => match never {},
-        () = overdue(&cx) => {}
-        () = out_of_time(&cx, pace.grace, shutdown) => {}
+        failure = overdue(&cx) => Finish::Failed { failure, retry: false },
+        () = out_of_time(&cx, pace.grace, shutdown) => Finish::Released,
+    };
+    // The work goes unheard from here on. The lease is kept until the queue, which may be away, knows that.
+    select! {
+        () = abandon(&cx, how) => {}
+        never = keep_lease(&cx, pace.heartbeat) => match never {},
+        () = too_late(shutdown) => tracing::warn!("the attempt could not be ended; its lease will expire"),
     }
 }
 
@@ -120,19 +126,21 @@ async fn keep_lease(cx: &TaskContext, pause: Duration) -> Infallible {
     }
 }
 
-/// Asks the handler to stop when the worker shuts down, and releases the task when it has had long enough. There is no time left then to wait
-/// for a queue that is away.
+/// Asks the handler to stop when the worker shuts down; returns when it has had long enough.
 async fn out_of_time(cx: &TaskContext, grace: Duration, shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     cx.stop(StopReason::Shutdown);
     sleep(grace).await;
-    if !matches!(timeout(PAUSE, abandon(cx, Finish::Released)).await, Ok(Ok(_))) {
-        tracing::warn!("the task could not be released; its lease will expire");
-    }
 }
 
-/// Asks the handler to stop at the soft limit, and fails the task at the hard one.
-async fn overdue(cx: &TaskContext) {
+/// Returns when a worker that shuts down waits for the queue no longer.
+async fn too_late(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    sleep(PAUSE).await;
+}
+
+/// Asks the handler to stop at the soft limit; returns at the hard one, with why the task has failed.
+async fn overdue(cx: &TaskContext) -> TaskFailure {
     let limits = cx.record().schedule.limits;
     let begun = clock::now();
     if let Some(soft) = limits.soft.filter(|soft| limits.hard.is_none_or(|hard| *soft < hard)) {
@@ -144,16 +152,16 @@ async fn overdue(cx: &TaskContext) {
         None => pending().await,
     }
     cx.stop(StopReason::TimeLimit);
-    if let Err(error) = abandon(cx, Finish::Failed { failure: too_long(), retry: false }).await {
-        tracing::warn!(%error, "the attempt has ended otherwise");
-    }
+    too_long()
 }
 
 /// Ends the attempt although its handler still runs: the fence keeps it from doing harm.
-async fn abandon(cx: &TaskContext, how: Finish) -> crate::Result<State> {
+async fn abandon(cx: &TaskContext, how: Finish) {
     tracing::warn!("the handler did not stop in time");
     cx.emitter.give_up(QueueError::Unavailable("the worker does not wait for the handler any more".into()));
-    persist(|| cx.queue.finish(&cx.lease, how.clone())).await
+    if let Err(error) = persist(|| cx.queue.finish(&cx.lease, how.clone())).await {
+        tracing::warn!(%error, "the attempt has ended otherwise");
+    }
 }
 
 fn too_long() -> TaskFailure {
