@@ -15,17 +15,22 @@ pub struct TaskId(Uuid);
 impl TaskId {
     /// A new random id.
     pub fn random() -> Self {
-        #[cfg(test)]
-        if let Some(simulated) = crate::simulation::stand_in::uuid() {
-            return Self(simulated);
-        }
-        Self(Uuid::new_v4())
+        Self(uuid())
     }
 
     /// The half of it that is random in every version.
     pub(crate) fn low_bits(self) -> u64 {
         self.0.as_u64_pair().1
     }
+}
+
+/// A random UUID.
+fn uuid() -> Uuid {
+    #[cfg(test)]
+    if let Some(simulated) = crate::simulation::stand_in::uuid() {
+        return simulated;
+    }
+    Uuid::new_v4()
 }
 
 impl fmt::Display for TaskId {
@@ -63,7 +68,7 @@ impl WorkerId {
 
     /// A name that holds this process' id, a random part, and this machine's name where that is known.
     pub fn random() -> Self {
-        let random = Uuid::new_v4().simple().to_string();
+        let random = uuid().simple().to_string();
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
         let host = host.as_deref().map_or("localhost", str::trim);
         Self(format!("azura-{}-{}@{host}", std::process::id(), &random[..8]))

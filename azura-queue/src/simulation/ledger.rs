@@ -28,6 +28,8 @@ pub(super) struct Ledger {
     /// In the order of submission.
     pub(super) cases: Vec<Case>,
     pub(super) paused: BTreeSet<String>,
+    /// Since when queues that were paused are not.
+    resumed: BTreeMap<String, Instant>,
     /// What should not have happened.
     pub(super) wrongs: Vec<String>,
     pub(super) tally: Tally,
@@ -42,13 +44,13 @@ pub(super) struct Case {
     pub(super) failures: u32,
     pub(super) lost: u32,
     pub(super) dead: bool,
-    /// Whether somebody asked to cancel it.
-    pub(super) cancelled: bool,
+    /// When somebody asked to cancel it.
+    pub(super) cancelled: Option<Instant>,
     /// Who holds its lease, since when and until when.
     pub(super) worker: Option<WorkerId>,
     claimed: Instant,
     lease_ends: Instant,
-    /// Before the first instant nobody may claim it; from the second on somebody may.
+    /// While it waits: before the first instant nobody may claim it, from the second on somebody may.
     due: (Instant, Instant),
     expires: Option<Instant>,
     /// Until when it has its unique key.
@@ -56,6 +58,8 @@ pub(super) struct Case {
     /// The end that a client was told of.
     pub(super) told: Option<State>,
     pub(super) log: Vec<Entry>,
+    /// When each entry came to the log.
+    pub(super) written: Vec<Timestamp>,
     /// What was done in each attempt.
     pub(super) attempts: BTreeMap<u32, Attempt>,
 }
@@ -86,8 +90,8 @@ pub(super) enum Cause<'a> {
 
 impl Ledger {
     pub(super) fn new(queue: MemoryQueue) -> Self {
-        let (cases, paused, wrongs, tally) = Default::default();
-        Self { queue, born: Instant::now(), cases, paused, wrongs, tally }
+        let (cases, paused, resumed, wrongs, tally) = Default::default();
+        Self { queue, born: Instant::now(), cases, paused, resumed, wrongs, tally }
     }
 
     pub(super) fn wrong(&mut self, why: impl Display) {
@@ -130,6 +134,17 @@ impl Ledger {
         by.map(|case| QueueError::NotUnique { key: key.clone(), by: case.id })
     }
 
+    pub(super) fn resume(&mut self, queue: &str) {
+        self.paused.remove(queue);
+        self.resumed.insert(queue.to_owned(), Instant::now());
+    }
+
+    /// Since when somebody may claim a task that waits.
+    pub(super) fn claimable_since(&self, case: &Case) -> Instant {
+        let resumed = self.resumed.get(&case.task.queue).copied();
+        case.due.1.max(resumed.unwrap_or(self.born))
+    }
+
     /// Reads on in the log of a task and returns how many entries there were.
     pub(super) fn learn(&mut self, n: usize, cause: Cause<'_>) -> usize {
         let case = &mut self.cases[n];
@@ -138,11 +153,15 @@ impl Ledger {
         let count = news.len();
         for entry in news {
             let case = &mut self.cases[n];
-            case.log.push(entry.clone());
-            match case.learn(cause) {
+            let learnt = case.learn(&entry, cause);
+            // A change is dated by the queue, progress by whoever made it.
+            let changed = entry.kind != EventKind::Progress;
+            case.written.push(if changed { entry.at } else { clock::timestamp() });
+            case.log.push(entry);
+            match learnt {
                 Ok(None) => {}
                 Ok(Some(which)) => self.count("change", which),
-                Err(why) => self.wrong(format!("#{n}: {why}: {entry:?}")),
+                Err(why) => self.wrong(format!("#{n}: {why}: {:?}", self.cases[n].log.last())),
             }
         }
         count
@@ -173,7 +192,7 @@ impl Case {
             failures: 0,
             lost: 0,
             dead: false,
-            cancelled: false,
+            cancelled: None,
             worker: None,
             claimed: now,
             lease_ends: now,
@@ -183,6 +202,7 @@ impl Case {
             task,
             told: None,
             log: Vec::new(),
+            written: Vec::new(),
             attempts: BTreeMap::new(),
         }
     }
@@ -191,6 +211,10 @@ impl Case {
     pub(super) fn can_be_claimed(&self) -> bool {
         let now = Instant::now();
         self.state == State::Pending && self.due.1 <= now && self.expires.is_none_or(|expires| expires > now)
+    }
+
+    pub(super) fn cancelled(&self) -> bool {
+        self.cancelled.is_some()
     }
 
     /// Whether its lease has run out.
@@ -203,9 +227,8 @@ impl Case {
         self.lease_ends = Instant::now() + ttl;
     }
 
-    /// Takes in the newest entry of its log and returns the change that it tells of.
-    fn learn(&mut self, cause: Cause<'_>) -> Result<Option<&'static str>, String> {
-        let Some(entry) = self.log.last().cloned() else { return Ok(None) };
+    /// Takes in the next entry of its log and returns the change that it tells of.
+    fn learn(&mut self, entry: &Entry, cause: Cause<'_>) -> Result<Option<&'static str>, String> {
         let change = if entry.details == json!({"reason": "expired"}) {
             let expired = self.expires.is_some_and(|expires| expires <= Instant::now());
             ensure(expired, "it expired too early")?;
@@ -219,7 +242,7 @@ impl Case {
         let kind = if matches!(cause, Cause::Append) { EventKind::Progress } else { self.state.into() };
         ensure(entry.kind == kind, "this should be another event")?;
         ensure(entry.attempt == self.attempt, "this is of another attempt")?;
-        ensure(entry.seq == Some(self.log.len() as Seq), "the numbers have a gap")?;
+        ensure(entry.seq == Some(self.log.len() as Seq + 1), "the numbers have a gap")?;
         let let_go = match self.task.schedule.unique.as_ref().map(|unique| unique.hold) {
             Some(Hold::Queued) => self.state != State::Pending,
             Some(Hold::Running) => self.state.is_terminal(),
@@ -236,12 +259,12 @@ impl Case {
         let now = Instant::now();
         let change = match cause {
             Cause::Nothing => return Err("nobody has asked for this".into()),
-            Cause::Submit => return ensure(self.log.len() == 1, "it was submitted twice").map(|()| None),
+            Cause::Submit => return ensure(self.log.is_empty(), "it was submitted twice").map(|()| None),
             Cause::Append => {
                 return ensure(self.state == State::Started, "nobody may write").map(|()| None);
             }
             Cause::Claim(worker, ttl) => {
-                ensure(!self.cancelled, "it was cancelled")?;
+                ensure(!self.cancelled(), "it was cancelled")?;
                 ensure(self.due.0 <= now, "it is not due")?;
                 ensure(self.expires.is_none_or(|expires| expires > now), "it has expired")?;
                 self.attempt += 1;
@@ -250,6 +273,7 @@ impl Case {
             }
             Cause::Finish(how) => {
                 self.justify(how)?;
+                self.due = (now, now);
                 self.finish(how)
             }
             Cause::Cancel => {
@@ -286,7 +310,7 @@ impl Case {
                 self.task.queue.starts_with("tracked-")
             }
             (Finish::Succeeded(result), Some(Ok(outcome))) => result == outcome,
-            (Finish::Cancelled, Some(Err(outcome))) => outcome.is_cancelled() && self.cancelled,
+            (Finish::Cancelled, Some(Err(outcome))) => outcome.is_cancelled() && self.cancelled.is_some(),
             (Finish::Failed { failure, retry }, Some(Err(outcome))) => {
                 failure == outcome && *retry == outcome.transient
             }
@@ -303,7 +327,7 @@ impl Case {
                 self.failures += 1;
                 let retries = self.task.schedule.retry;
                 match retry {
-                    true if self.cancelled => Transition::Cancel,
+                    true if self.cancelled() => Transition::Cancel,
                     true if self.failures < retries.attempts => {
                         let doubled = retries.first * 2_u32.pow(self.failures - 1);
                         let pause = doubled.min(retries.longest);
@@ -316,17 +340,18 @@ impl Case {
                     }
                 }
             }
-            Finish::Released if !self.cancelled => Transition::Release,
+            Finish::Released if !self.cancelled() => Transition::Release,
             Finish::Released | Finish::Cancelled => Transition::Cancel,
         }
     }
 
     fn lose(&mut self) -> Transition {
         self.lost += 1;
+        self.due = (Instant::now(), Instant::now());
         if self.lost == MAX_LOST_LEASES {
-            self.dead = !self.cancelled;
+            self.dead = !self.cancelled();
             Transition::Fail
-        } else if self.cancelled {
+        } else if self.cancelled() {
             Transition::Cancel
         } else {
             Transition::LoseLease

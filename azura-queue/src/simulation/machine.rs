@@ -54,7 +54,7 @@ pub(super) async fn operate(world: Arc<World>, n: u64) {
         // Nothing depends on a worker's name being its own.
         let id = WorkerId::new(if chance.one_in(4) { "twin" } else { &name });
         let machine = Arc::new(Machine { line: Arc::clone(&line), works: Mutex::default() });
-        let ttl = chance.millis(1000..=5000);
+        let ttl = chance.millis(1500..=5000);
         // The first machine serves all queues, so that no task waits in vain.
         let queues = if n == 0 || chance.one_in(2) { &QUEUES[..] } else { &QUEUES[..1] };
         let worker = Worker::new(Arc::clone(&line) as Arc<dyn Queue>)

@@ -38,16 +38,17 @@ const TROUBLES: [(&str, &[&str]); 6] = [
 ];
 
 /// What else must happen.
-const EVENTS: [(&str, &[&str]); 11] = [
+const EVENTS: [(&str, &[&str]); 12] = [
     ("machine", &["killed", "doomed", "frozen", "cut off", "shut down"]),
     ("stale", &["append", "finish", "heartbeat"]),
     ("lost", &["by reaping", "by disowning"]),
-    ("repeated", &["append"]),
-    ("cancel", &["running", "other"]),
+    ("repeated", &["append", "finish"]),
+    ("cancel", &["waiting", "running", "ended"]),
     ("queue", &["paused"]),
     ("requeue", &["done", "not dead", "key is taken"]),
     ("refused", &["key is taken"]),
     ("watcher", &["came back"]),
+    ("own work", &["done"]),
     (
         "change",
         &["claimed", "retried", "lease lost", "released", "succeeded", "failed", "cancelled", "expired"],

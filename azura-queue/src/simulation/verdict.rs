@@ -61,7 +61,7 @@ fn check(case: &Case, record: &TaskRecord, log: &[Entry]) -> Result<(), String> 
     let expected = (case.state, case.attempt, case.failures, case.lost);
     ensure(found == expected, "the record is not what it should be")?;
     let found = (record.dead, record.cancel_requested);
-    ensure(found == (case.dead, case.cancelled), "the record is not marked as it should be")?;
+    ensure(found == (case.dead, case.cancelled()), "the record is not marked as it should be")?;
     ensure(record.state.is_terminal() && record.finished_at.is_some(), "it has not ended")?;
     ensure(case.told.is_none_or(|told| told == record.state), "somebody was told of another end")?;
     ensure(log == case.log, "the past has changed")?;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::{Entry, EventKind, EventLog as _, Seq, TaskId, backoff::persist};
+use crate::{Entry, EventKind, EventLog as _, Seq, TaskId, backoff::persist, clock};
 
 use super::{
     ledger::{Case, ensure},
@@ -13,12 +14,17 @@ use super::{
     world::World,
 };
 
+/// No task has so much to tell: what goes on beyond that never ends.
+const FLOOD: usize = 10_000;
+
 /// What a watcher has seen.
 pub(super) struct Seen {
     pub(super) id: TaskId,
     /// What it asked for: the events after this number.
     after: Seq,
     entries: Vec<Entry>,
+    /// When it asked for each of them, and when it was told.
+    times: Vec<(Timestamp, Timestamp)>,
 }
 
 /// Sets a watcher going.
@@ -26,7 +32,7 @@ pub(super) fn watch(world: &Arc<World>, id: TaskId) {
     let line = Line::new(world, "watcher");
     let after = if world.chance.one_in(2) { 0 } else { world.chance.below(8) };
     let watching = tokio::spawn(async move {
-        let mut seen = Seen { id, after, entries: Vec::new() };
+        let mut seen = Seen { id, after, entries: Vec::new(), times: Vec::new() };
         while !seen.follow(&line).await {
             line.world.count("watcher", "came back");
             sleep(line.world.chance.millis(0..=3000)).await;
@@ -45,8 +51,13 @@ impl Seen {
         let patience = if chance.one_in(2) { u64::MAX } else { chance.below(8) };
         let slow = chance.one_in(3);
         for _ in 0..patience {
+            if self.entries.len() > FLOOD {
+                return true;
+            }
+            let asked = clock::timestamp();
             let Some(entry) = stream.next().await else { return true };
             self.entries.push(entry.unwrap());
+            self.times.push((asked, clock::timestamp()));
             if slow {
                 sleep(chance.millis(0..=2000)).await;
             }
@@ -59,6 +70,10 @@ impl Seen {
         let stored = self.entries.iter().filter(|entry| entry.seq.is_some());
         let missed = case.log.iter().skip(self.after as usize);
         ensure(stored.eq(missed), "a watcher saw something else than the log")?;
+        for (entry, (asked, told)) in self.entries.iter().zip(&self.times) {
+            let written = entry.seq.and_then(|seq| case.written.get(seq as usize - 1));
+            ensure(written.is_none_or(|at| at.max(asked) == told), "a watcher was told late")?;
+        }
         // What is not stored belongs to the attempt that runs just then, and builds on nothing that has not been told. Who asked for what
         // comes after a number that is still to come cannot tell, before that.
         let mut before: Vec<_> = case.log.iter().take(self.after as usize).collect();

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use crate::{
     Broker as _, EventLog as _, Finish, Heartbeat, Lease, NewEvent, NewTask, QueueError, Result, Seq, State,
     TaskId, WorkerId,
@@ -82,26 +84,28 @@ impl World {
         ttl: Duration,
         wait: Duration,
     ) -> Result<Option<Lease>> {
+        let asked = Instant::now();
         let answer = self.queue.claim(worker, queues, ttl, wait).await;
-        let Ok(Some(lease)) = &answer else { return answer };
         let mut ledger = self.ledger();
-        let Some(n) = ledger.find(&lease.id()) else {
-            ledger.wrong(format!("{} was claimed and never submitted", lease.id()));
+        let claimed = answer.as_ref().ok().and_then(|lease| ledger.find(&lease.as_ref()?.id()));
+        let open =
+            |case: &Case| queues.contains(&case.task.queue) && !ledger.paused.contains(&case.task.queue);
+        let most_urgent = ledger.cases.iter().filter(|case| open(case) && case.can_be_claimed());
+        let most_urgent = most_urgent.map(|case| case.task.schedule.priority).min();
+        let (Some(n), Ok(Some(lease))) = (claimed, &answer) else {
+            ledger.compare("claim", &(answer.as_ref(), most_urgent), &(Ok(&None), None));
             return answer;
         };
-        for other in 0..ledger.cases.len() {
-            if other != n && !ledger.cases[other].state.is_terminal() {
-                ledger.learn(other, Cause::Nothing);
-            }
-        }
-        let claimed = &ledger.cases[n].task;
-        let open = |queue: &String| queues.contains(queue) && !ledger.paused.contains(queue);
-        let mut urgent = ledger.cases.iter().filter(|case| open(&case.task.queue) && case.can_be_claimed());
-        let overtaken = urgent.any(|case| case.task.schedule.priority < claimed.schedule.priority);
-        if !open(&claimed.queue) || overtaken {
-            let why =
-                if overtaken { "before its turn" } else { "from a queue that is not to be claimed from" };
-            ledger.wrong(format!("#{n} was claimed {why}"));
+        let case = &ledger.cases[n];
+        let since = ledger.claimable_since(case).max(asked);
+        let law = [
+            (open(case), "it is of a queue that is not to be claimed from"),
+            (most_urgent.is_none_or(|other| case.task.schedule.priority <= other), "another is more urgent"),
+            // Timers go by milliseconds.
+            (Instant::now() <= since + Duration::from_millis(1), "it could have been claimed earlier"),
+        ];
+        for (_, why) in law.into_iter().filter(|(lawful, _)| !lawful) {
+            ledger.wrong(format!("#{n} was claimed, but {why}"));
         }
         ledger.learn(n, Cause::Claim(worker, ttl));
         let case = &ledger.cases[n];
@@ -117,7 +121,7 @@ impl World {
         let mut ledger = self.ledger();
         let stands = ledger.stands(lease);
         if let Some(case) = ledger.case(&lease.id()) {
-            let expected = if stands { Ok(Heartbeat::new(case.cancelled)) } else { stale(lease) };
+            let expected = if stands { Ok(Heartbeat::new(case.cancelled())) } else { stale(lease) };
             if stands {
                 case.extend(ttl);
             }
@@ -129,12 +133,15 @@ impl World {
     }
 
     pub(super) async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
+        let asked = Instant::now();
         let answer = self.queue.await_cancel(lease, wait).await;
         let mut ledger = self.ledger();
         let stands = ledger.stands(lease);
         if let Some(case) = ledger.case(&lease.id()) {
-            let expected = if stands { Ok(case.cancelled) } else { stale(lease) };
+            let expected = if stands { Ok(case.cancelled()) } else { stale(lease) };
+            let late = answer == Ok(true) && case.cancelled.is_some_and(|at| at.max(asked) < Instant::now());
             ledger.compare("await_cancel", &answer, &expected);
+            ledger.compare("await_cancel, asked whether it is late,", &late, &false);
         }
         answer
     }
@@ -174,6 +181,10 @@ impl World {
         let stands = ledger.stands(lease);
         if let Some(n) = ledger.find(&lease.id()) {
             let told = ledger.learn(n, Cause::Finish(&how));
+            let done = ledger.cases[n].attempts.get(&lease.attempt()).is_some_and(|attempt| attempt.complete);
+            if done && !stands {
+                ledger.count("repeated", "finish");
+            }
             let expected = if stands { Ok(ledger.cases[n].state) } else { stale(lease) };
             ledger.compare("finish", &answer, &expected);
             ledger.compare("events of finish", &told, &usize::from(stands));
@@ -197,11 +208,18 @@ impl World {
         let mut ledger = self.ledger();
         if let Some(n) = ledger.find(id) {
             let case = &mut ledger.cases[n];
-            case.cancelled |= !case.state.is_terminal();
+            let which = match case.state {
+                State::Pending => "waiting",
+                State::Started => "running",
+                _ => "ended",
+            };
+            if which != "ended" {
+                case.cancelled.get_or_insert(Instant::now());
+            }
             ledger.learn(n, Cause::Cancel);
             let state = ledger.cases[n].state;
             ledger.compare("cancel", &answer, &Ok(state));
-            ledger.count("cancel", if state == State::Started { "running" } else { "other" });
+            ledger.count("cancel", which);
         } else {
             ledger.compare("cancel", &answer, &Err(QueueError::NotFound(*id)));
         }
@@ -289,9 +307,8 @@ impl World {
     }
 
     pub(super) async fn resume(&self, who: &str, queue: &str) -> Result<()> {
-        // Those who wait for a task hear of it at once, and what they do then is lawful.
-        self.ledger().paused.remove(queue);
         self.queue.resume(queue).await?;
+        self.ledger().resume(queue);
         self.tell(who, || format!("resumes {queue}"));
         Ok(())
     }

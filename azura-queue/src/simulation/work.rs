@@ -1,8 +1,9 @@
 //! What the handlers do.
 
-use std::{panic::resume_unwind, sync::Arc};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{Keep, TaskContext, TaskFailure, attempt::Outcome, backoff::persist};
 
@@ -19,6 +20,7 @@ pub(super) const UNKNOWN: &str = "surprise";
 pub(super) async fn work(machine: Arc<Machine>, task: Arc<TaskContext>) -> Outcome {
     let world = &machine.line.world;
     let chance = &world.chance;
+    let begun = Instant::now();
     let polite = !chance.one_in(5);
     let (mut kept, mut passing) = (0_u64, 0_u64);
     for _ in 0..chance.below(6) {
@@ -28,8 +30,12 @@ pub(super) async fn work(machine: Arc<Machine>, task: Arc<TaskContext>) -> Outco
         } else {
             machine.sleep(pause).await;
         }
+        let limits = task.record().schedule.limits;
+        if is_over(limits.soft, begun) || is_over(limits.hard, begun) {
+            world.ensure(task.cancelled(), "a handler whose time is up is not asked to stop");
+        }
         if polite && task.cancelled() {
-            return end(&machine, &task, Err(TaskFailure::cancelled()));
+            return end(&machine, &task, begun, Err(TaskFailure::cancelled()));
         }
         for _ in 0..chance.below(4) {
             if chance.one_in(3) {
@@ -65,13 +71,21 @@ pub(super) async fn work(machine: Arc<Machine>, task: Arc<TaskContext>) -> Outco
         16..=18 => Err(TaskFailure::new("BROKEN", "it broke")),
         _ => Err(TaskFailure::new(TaskFailure::PANICKED, "it panicked")),
     };
-    end(&machine, &task, outcome)
+    end(&machine, &task, begun, outcome)
+}
+
+fn is_over(limit: Option<Duration>, begun: Instant) -> bool {
+    // Timers go by milliseconds.
+    limit.is_some_and(|limit| begun.elapsed() > limit + Duration::from_millis(1))
 }
 
 /// Returns, or panics.
-fn end(machine: &Machine, task: &TaskContext, outcome: Outcome) -> Outcome {
+fn end(machine: &Machine, task: &TaskContext, begun: Instant, outcome: Outcome) -> Outcome {
     let world = &machine.line.world;
-    world.attempt(&task.record().id, task.attempt(), |attempt| attempt.outcome = Some(outcome.clone()));
+    // What comes after the hard limit is not to count.
+    if !is_over(task.record().schedule.limits.hard, begun) {
+        world.attempt(&task.record().id, task.attempt(), |attempt| attempt.outcome = Some(outcome.clone()));
+    }
     world.tell(&machine.line.who, || format!("has worked on {}: {outcome:?}", world.name_of(task)));
     match outcome {
         // No hook prints it: nobody is to be told.

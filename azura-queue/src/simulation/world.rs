@@ -184,6 +184,12 @@ impl World {
         self.ledger().wrong(why);
     }
 
+    pub(super) fn ensure(&self, condition: bool, otherwise: &str) {
+        if !condition {
+            self.wrong(otherwise);
+        }
+    }
+
     /// A line of the history.
     pub(super) fn tell(&self, who: &str, what: impl FnOnce() -> String) {
         if let Some(history) = &self.history {
