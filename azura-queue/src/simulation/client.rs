@@ -29,7 +29,7 @@ pub(super) async fn client(world: Arc<World>, n: u64) {
             () = world.calm.cancelled() => return,
             () = sleep(chance.millis(0..=2000)) => {}
         }
-        match chance.below(13) {
+        match chance.below(15) {
             0..=5 if left > 0 => {
                 left -= 1;
                 known.extend(submit(&line).await);
@@ -39,7 +39,7 @@ pub(super) async fn client(world: Arc<World>, n: u64) {
                 let state = persist(|| line.cancel(&id)).await.unwrap();
                 world.told(&id, state);
             }
-            8 | 9 => requeue(&line, &mut known).await,
+            8 | 9 | 12 | 13 => requeue(&line, &mut known).await,
             10 if chance.one_in(3) => {
                 tokio::spawn(track_own(Arc::clone(&world)));
             }
