@@ -78,6 +78,9 @@ async fn work(cx: &Arc<TaskContext>, begin: Option<impl FnOnce(Arc<TaskContext>)
         how
     };
     let (outcome, ()) = join!(handled, cx.emitter.pump(&*cx.queue, &cx.lease));
+    // Whoever sees a success is to see all that led to it.
+    let told = cx.emitter.drain().await.map_err(|error| untold(&error));
+    let outcome = outcome.map(|outcome| outcome.and_then(|result| told.map(|()| result)));
     let how = outcome.map_or(Finish::Released, |outcome| judge(outcome, cx.stop_reason()));
     match persist(|| cx.queue.finish(&cx.lease, how.clone())).await {
         Ok(state) => tracing::info!(%state, "the attempt is over"),
@@ -166,6 +169,13 @@ async fn abandon(cx: &TaskContext, how: Finish) {
 
 fn too_long() -> TaskFailure {
     TaskFailure::new(TaskFailure::TIME_LIMIT, "the task took longer than it may")
+}
+
+fn untold(error: &QueueError) -> TaskFailure {
+    TaskFailure::new(
+        TaskFailure::EVENTS_LOST,
+        format!("what the task reported could not be written down: {error}"),
+    )
 }
 
 fn unknown(name: &str) -> TaskFailure {

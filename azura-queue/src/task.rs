@@ -237,6 +237,8 @@ impl TaskFailure {
     pub const ABANDONED: &'static str = "ABANDONED";
     /// The code of a handler that stopped because it was asked to.
     pub const CANCELLED: &'static str = "CANCELLED";
+    /// The code of a task that succeeded, but whose events the log refused.
+    pub const EVENTS_LOST: &'static str = "EVENTS_LOST";
     /// The code of a handler that panicked.
     pub const PANICKED: &'static str = "TASK_PANICKED";
     /// The code of a task that no handler of its worker answers to.

@@ -41,6 +41,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// | the handler | the task |
 /// |---|---|
 /// | returns a value | `SUCCESS` |
+/// | returns a value, but its events could not be stored | `FAILURE`, [`TaskFailure::EVENTS_LOST`] |
 /// | returns a [`TaskFailure`] | `FAILURE` |
 /// | returns a [`transient`](TaskFailure::transient) one | `PENDING` again after a pause, as long as its [`Retry`](crate::Retry) allows |
 /// | takes longer than its limit | `FAILURE`, [`TaskFailure::TIME_LIMIT`] |

@@ -510,3 +510,24 @@ async fn labels_wait_for_the_queue_too() {
     assert_eq!((record.result, json!(record.labels)), (Some(labels.clone()), labels), "{:?}", record.error);
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn a_success_whose_events_are_lost_is_none() {
+    let memory = queue();
+    let outage = Arc::new(Outage::new(Arc::clone(&memory)));
+    let log = Arc::clone(&outage);
+    let worker = Worker::new(outage).handle("work", move |task| {
+        task.emitter().emit(Keep::All, "told");
+        task.drain().map_err(|error| TaskFailure::new("EARLY", error.to_string()))?;
+        log.break_log();
+        task.emitter().emit(Keep::All, "lost");
+        Ok(json!("done"))
+    });
+    let worker = Running::start(worker);
+    let id = submit(&memory, "work").await;
+    let (record, log) = end_of(&memory, id).await;
+    assert_eq!((record.state, record.attempt, record.dead), (State::Failure, 1, false));
+    assert_eq!(record.error.unwrap().code, "EVENTS_LOST");
+    assert_eq!(log.len(), 4, "{log:?}");
+    worker.stop().await;
+}

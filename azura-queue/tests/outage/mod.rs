@@ -20,15 +20,21 @@ use futures_util::stream::BoxStream;
 pub(crate) struct Outage {
     queue: Arc<dyn Queue>,
     cut: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl Outage {
     pub(crate) fn new(queue: Arc<dyn Queue>) -> Self {
-        Self { queue, cut: AtomicBool::new(false) }
+        Self { queue, cut: AtomicBool::new(false), broken: AtomicBool::new(false) }
     }
 
     pub(crate) fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// From now on the log takes nothing more.
+    pub(crate) fn break_log(&self) {
+        self.broken.store(true, Ordering::SeqCst);
     }
 
     fn reach(&self) -> Result<&dyn Queue> {
@@ -133,6 +139,9 @@ impl Broker for Outage {
 #[async_trait]
 impl EventLog for Outage {
     async fn append(&self, lease: &Lease, after: Seq, events: &[NewEvent]) -> Result<Seq> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(QueueError::Storage("broken".into()));
+        }
         self.reach()?.append(lease, after, events).await
     }
 
