@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use ::redis::{AsyncCommands as _, aio::ConnectionManager, pipe};
+use ::redis::{AsyncCommands as _, pipe};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -119,7 +119,7 @@ impl Shared {
         }
         let key = kind.replace('-', ".");
         let message = envelope(&body, "celeryev", &key, &json!({"hostname": worker}));
-        let mut connection: ConnectionManager = self.manager.clone();
+        let mut connection = self.manager.clone();
         if let Err(error) =
             connection.publish::<_, _, ()>(self.topic(&format!("celeryev/{key}")), message).await
         {

@@ -7,6 +7,7 @@ mod cancel;
 mod control;
 mod follow;
 mod lease;
+mod link;
 mod listing;
 mod news;
 mod record;
@@ -23,14 +24,12 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{
-    ErrorKind, RedisError,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
+use ::redis::{ErrorKind, RedisError, aio::ConnectionManagerConfig};
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use crate::{QueueError, Result, TaskId};
 use control::Control;
+use link::Link;
 use news::News;
 use scripts::Scripts;
 use wire::Signature;
@@ -82,7 +81,7 @@ impl Default for RedisOptions {
 }
 
 struct Shared {
-    manager: ConnectionManager,
+    manager: Link,
     scripts: Scripts,
     options: RedisOptions,
     news: Arc<News>,
@@ -119,7 +118,7 @@ impl RedisQueue {
             .set_response_timeout(Some(ANSWER))
             .set_connection_timeout(Some(CONNECT))
             .set_number_of_retries(1);
-        let manager = match ConnectionManager::new_with_config(client.clone(), config).await {
+        let manager = match Link::connect(client.clone(), config).await {
             Ok(manager) => manager,
             Err(error) => return Err(address::unconnected(&client, error).await),
         };
@@ -170,6 +169,11 @@ fn topic(database: i64, name: &str) -> String {
     format!("/{database}.{name}")
 }
 
+/// Whether this is an answer that was cut off in its middle.
+fn is_cut(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Parse && error.to_string().contains("end of input")
+}
+
 /// Whether the same call may succeed later is all that callers need to know of an error.
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 fn error(error: RedisError) -> QueueError {
@@ -181,6 +185,7 @@ fn error(error: RedisError) -> QueueError {
         || error.is_timeout()
         || error.is_connection_dropped()
         || error.is_connection_refusal()
+        || is_cut(&error)
         || matches!(
             error.code(),
             Some(
