@@ -47,7 +47,7 @@ const EVENTS: [(&str, &[&str]); 12] = [
     ("queue", &["paused"]),
     ("requeue", &["done", "not dead", "key is taken"]),
     ("refused", &["key is taken"]),
-    ("watcher", &["came back"]),
+    ("watcher", &["saw all", "came back"]),
     ("own work", &["done"]),
     (
         "change",

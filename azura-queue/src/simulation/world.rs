@@ -235,10 +235,9 @@ impl World {
     fn watched(&self, seen: &Seen) {
         let mut ledger = self.ledger();
         let Some(case) = ledger.case(&seen.id) else { return };
-        let verdict = seen.check(case);
-        drop(ledger);
-        if let Err(why) = verdict {
-            self.wrong(why);
+        match seen.check(case) {
+            Ok(()) => ledger.count("watcher", "saw all"),
+            Err(why) => ledger.wrong(why),
         }
     }
 
