@@ -26,6 +26,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 /// How often leases that have ended are looked for.
 const REAP: Duration = Duration::from_secs(5);
+/// How often it is seen whether the queue still knows what is on disk.
+const AUDIT: Duration = Duration::from_secs(5);
 /// The most runs that one list holds.
 pub(crate) const MAX_LIST: usize = 1000;
 
@@ -81,36 +83,37 @@ impl App {
         }
     }
 
-    /// Records the runs on disk again that the queue does not know: those of a queue that was lost, or never lasted, and those that were
-    /// trained without it. To be called once, before anything else.
+    /// Records the runs on disk again that the queue does not know, and returns their number: those of a queue that was lost, or never lasted, and
+    /// those that were trained without it. To be called once, before anything else.
     ///
     /// # Errors
     /// [`AppError::Queue`], [`AppError::Storage`].
-    pub async fn restore(self: &Arc<Self>) -> Result<()> {
+    pub async fn restore(self: &Arc<Self>) -> Result<usize> {
         let app = Arc::clone(self);
         let records = spawn_blocking(move || app.runs.records()).await.map_err(io::Error::other)??;
+        let mut restored = 0;
         for record in records {
-            match self.queue.get(&record.id).await {
-                Err(QueueError::NotFound(_)) => {}
-                Err(error) => return Err(error.into()),
-                Ok(_) => continue,
+            if self.knows(&record.id).await? {
+                continue;
             }
             let log = runs::read_log(&self.runs.folder(&runs::experiment_id(&record))).await;
             match self.queue.restore(record, log).await {
-                Ok(()) | Err(QueueError::Duplicate(_)) => {}
+                Ok(()) => restored += 1,
+                Err(QueueError::Duplicate(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(restored)
     }
 
-    /// Looks after the workers until the shutdown: the tasks of one of this machine whose process has died are given back at once, those of
-    /// one elsewhere when their leases end, even if no worker is left to take them. Of several processes one is enough, and more do no harm.
+    /// Looks after workers and runs until the shutdown. The tasks of a worker of this machine whose process has died are given back at once, those
+    /// of one elsewhere when their leases end, even if no worker is left to take them. A queue that has lost its records, as a Redis without its
+    /// data, is given back those of the runs on disk. Of several processes over the same folder one is enough, and more do no harm.
     pub async fn tend(self: &Arc<Self>) {
-        tokio::join!(self.look_for_the_dead(), self.look_at_leases());
+        tokio::join!(self.tend_workers(), self.tend_leases(), self.tend_runs());
     }
 
-    async fn look_at_leases(&self) {
+    async fn tend_leases(&self) {
         let mut slept = Instant::now();
         while self.shutdown.run_until_cancelled(sleep(REAP)).await.is_some() {
             // If the whole machine stood still, living workers are as late as the dead; they come first.
@@ -125,7 +128,7 @@ impl App {
         }
     }
 
-    async fn look_for_the_dead(self: &Arc<Self>) {
+    async fn tend_workers(self: &Arc<Self>) {
         while self.shutdown.run_until_cancelled(sleep(LOOK)).await.is_some() {
             let app = Arc::clone(self);
             let departed = match spawn_blocking(move || presence::departed(&app.runs.workers())).await {
@@ -143,6 +146,34 @@ impl App {
                     Err(error) => tracing::warn!(%worker, %error, "a worker has died; its leases will end"),
                 }
             }
+        }
+    }
+
+    async fn tend_runs(self: &Arc<Self>) {
+        while self.shutdown.run_until_cancelled(sleep(AUDIT)).await.is_some() {
+            match self.audit().await {
+                Ok(0) => {}
+                Ok(runs) => tracing::warn!(runs, "runs on disk that the queue did not know are recorded"),
+                Err(error) => tracing::warn!(%error, "it cannot be seen whether the queue knows all runs"),
+            }
+        }
+    }
+
+    /// If the queue does not know the run that was written down last, it may have lost others.
+    async fn audit(self: &Arc<Self>) -> Result<usize> {
+        let app = Arc::clone(self);
+        let newest = spawn_blocking(move || app.runs.newest()).await.map_err(io::Error::other)??;
+        match newest {
+            Some(record) if !self.knows(&record.id).await? => self.restore().await,
+            _ => Ok(0),
+        }
+    }
+
+    async fn knows(&self, task: &TaskId) -> Result<bool> {
+        match self.queue.get(task).await {
+            Ok(_) => Ok(true),
+            Err(QueueError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -152,19 +152,24 @@ impl Runs {
 
     /// The records of all runs that have ended, in the order in which they were submitted.
     pub(crate) fn records(&self) -> io::Result<Vec<TaskRecord>> {
-        let mut records = Vec::new();
-        for entry in fs::read_dir(&self.root)? {
-            let (folder, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
-            let Some(name) = name.to_str().filter(|name| names::is_safe(name) && folder.is_dir()) else {
-                continue;
-            };
-            match read_record(&folder, name) {
-                Ok(record) => records.push(record),
-                Err(error) => tracing::warn!(folder = %folder.display(), %error, "left out"),
-            }
-        }
+        let mut records: Vec<_> = self.folders()?.iter().filter_map(|folder| legible(folder)).collect();
         records.sort_by_key(|record| record.created_at);
         Ok(records)
+    }
+
+    /// The record of the run that was written down last.
+    pub(crate) fn newest(&self) -> io::Result<Option<TaskRecord>> {
+        let mut folders = self.folders()?;
+        // A folder without a time is one that has just gone.
+        folders.sort_by_cached_key(|folder| fs::metadata(folder).and_then(|folder| folder.modified()).ok());
+        Ok(folders.iter().rev().find_map(|folder| read_record(folder, name_of(folder)?).ok()))
+    }
+
+    /// What may be the folders of runs.
+    fn folders(&self) -> io::Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(&self.root)?.map(|entry| entry.map(|entry| entry.path()));
+        let named = |folder: &PathBuf| name_of(folder).is_some_and(names::is_safe) && folder.is_dir();
+        entries.filter(|entry| entry.as_ref().map_or(true, named)).collect()
     }
 
     /// An empty folder for the newest attempt at a task.
@@ -207,6 +212,16 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> 
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_atomic(path, bytes).map_err(io::Error::other)
+}
+
+fn name_of(folder: &Path) -> Option<&str> {
+    folder.file_name()?.to_str()
+}
+
+/// The record in a folder. One that cannot be read is logged.
+fn legible(folder: &Path) -> Option<TaskRecord> {
+    let record = read_record(folder, name_of(folder)?);
+    record.inspect_err(|error| tracing::warn!(folder = %folder.display(), %error, "left out")).ok()
 }
 
 fn read_record(folder: &Path, name: &str) -> io::Result<TaskRecord> {

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use azura_queue::{Entry, EventKind, Result as QueueResult, Seq};
+use azura_queue::{Entry, EventKind, QueueError, Result as QueueResult, Seq};
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _, stream::BoxStream};
 use poem::{
     IntoResponse, handler,
@@ -35,7 +35,7 @@ const INBOUND: usize = 64 << 10;
 /// sends pings and does not read makes answers pile up.
 const OUTBOUND: usize = 16 << 20;
 
-const UNKNOWN_TASK: CloseCode = CloseCode::Reserved(4404);
+const UNKNOWN_TASK: (CloseCode, &str) = (CloseCode::Reserved(4404), "there is no such task");
 const AWAY: (CloseCode, &str) = (CloseCode::Away, "the server shuts down");
 
 /// How a watcher wants to be told.
@@ -101,7 +101,7 @@ async fn tell<S>(
 {
     let ending = match entries {
         Ok(entries) => pass_on(&mut socket, entries, watch, shutdown).await,
-        Err(AppError::NoExperiment(_)) => Some((UNKNOWN_TASK, "there is no such task")),
+        Err(AppError::NoExperiment(_)) => Some(UNKNOWN_TASK),
         Err(error) => Some(failed(&error)),
     };
     if let Some((code, reason)) = ending {
@@ -155,6 +155,8 @@ where
                     sent = entry.seq.unwrap_or(sent);
                     frame(&entry)
                 }
+                // It was deleted, or the queue has lost it.
+                Some(Err(QueueError::NotFound(_))) => return Some(UNKNOWN_TASK),
                 Some(Err(error)) => return Some(failed(&error)),
                 None => return Some((CloseCode::Normal, "the task has ended")),
             },
@@ -193,7 +195,8 @@ mod tests {
         task::{Context, Poll, ready},
     };
 
-    use azura_queue::{Broker as _, EventLog as _, Keep, MemoryQueue, NewEvent, NewTask};
+    use azura_queue::{Broker as _, EventLog as _, Keep, MemoryQueue, NewEvent, NewTask, TaskId};
+    use futures_util::stream;
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
@@ -274,6 +277,22 @@ mod tests {
         let lease = queue.claim(&worker, &["celery".into()], second, second).await.unwrap().unwrap();
         queue.append(&lease, lease.seq, &[NewEvent::new(Keep::All, json!({}))]).await.unwrap();
         queue.follow(&id, 0).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_ends_in_an_error_is_no_end() {
+        let id = TaskId::random();
+        for (error, code) in [
+            (QueueError::NotFound(id), CloseCode::Reserved(4404)),
+            (QueueError::Storage("broken".into()), CloseCode::Error),
+        ] {
+            let (line, mut far) = line(10);
+            let entries = waiting_task().await.take(1).chain(stream::iter([Err(error)])).boxed();
+            tokio::spawn(async move { tell(line, Ok(entries), &WATCH, &CancellationToken::new()).await });
+            assert!(matches!(far.hear.recv().await, Some(Message::Text(_))));
+            let last = far.hear.recv().await.unwrap();
+            assert!(close(code)(&last), "{last:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

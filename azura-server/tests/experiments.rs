@@ -7,6 +7,7 @@ mod common;
 use std::{
     fs,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -332,6 +333,42 @@ async fn a_restart_lists_every_run_that_ended() {
     assert_eq!(server.get("/experiments").await.json().as_array().unwrap().len(), 4);
     let answer = server.send("POST", &format!("/experiments/{}/cancel", tasks[1]), &[], b"").await;
     assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some("SUCCESS")));
+}
+
+/// As a Redis does that comes back without its newest data, while the server runs.
+#[tokio::test]
+async fn a_queue_that_forgets_runs_is_told_of_them_again() {
+    let server = Server::start().await;
+    let mut before = Vec::new();
+    for n in 0..3 {
+        let task = server.submit(json!({"pipeline_name": "echo", "text": format!("run {n}")})).await;
+        server.ended(&task).await;
+        before.push((server.details(&task).await, server.watch(&task, "").await.rest().await));
+    }
+    // One whose record cannot be read hides no other.
+    fs::create_dir(server.folder().join("damaged")).unwrap();
+    for (details, _) in &before[1..] {
+        let task = details["task_id"].as_str().unwrap();
+        server.app.queue().delete(&task.parse().unwrap()).await.unwrap();
+    }
+    assert_eq!(server.get("/api/v1/experiments").await.json().as_array().unwrap().len(), 1);
+    let app = Arc::clone(&server.app);
+    let tending = tokio::spawn(async move { app.tend().await });
+    let begun = Instant::now();
+    while server.get("/api/v1/experiments").await.json().as_array().unwrap().len() < before.len() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "they are on disk");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for (details, (frames, close)) in before {
+        let task = details["task_id"].as_str().unwrap();
+        let mut again = server.details(task).await;
+        // The queue ends a task a little later than its run was written down.
+        again["completed_at"] = details["completed_at"].clone();
+        assert_eq!(again, details);
+        assert_eq!(server.watch(task, "").await.rest().await, (frames, close));
+    }
+    server.stop().await;
+    tending.await.unwrap();
 }
 
 #[tokio::test]
