@@ -7,6 +7,16 @@ use std::{fmt, sync::Arc};
 /// Shared, copy-on-write, n-dimensional data: cloning and viewing cost nothing.
 pub type Data<E> = ArcArray<E, IxDyn>;
 
+/// Integers: indices, class labels, tokens. They have no gradient and are no tensors.
+///
+/// ```
+/// use azura_core::Ids;
+///
+/// let labels: Ids = ndarray::arr1(&[0, 2, 1]).into_dyn().into_shared();
+/// assert_eq!(labels.shape(), [3]);
+/// ```
+pub type Ids = ArcArray<u32, IxDyn>;
+
 /// An n-dimensional array that may remember how it was computed.
 ///
 /// A tensor is *tracked* when any of its inputs is, parameters included; only tracked tensors belong to a graph.
