@@ -1,8 +1,8 @@
 //! The operations: forward and derivative together, one file per family.
 //!
 //! How they are written: a named method checks shapes and returns `Result`, [`TensorBase::record`] runs the forward
-//! and takes the derivative. [`OPS`] names them all; a test fails for a name without a gradient check and a
-//! value computed by hand.
+//! and takes the derivative. [`OPS`] names them all; tests fail for a name without a gradient check, a
+//! value computed by hand and values of PyTorch's.
 
 mod dropout;
 mod elementwise;

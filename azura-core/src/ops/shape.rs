@@ -106,19 +106,14 @@ impl<E: Element> TensorBase<E> {
             return Err(Error::shape("slice", self.shape(), why));
         }
         let part = Slice::from(range);
-        Self::record("slice", &[self], |inputs| {
-            let x = inputs.data(0);
-            let shape = x.raw_dim();
+        Self::record_part("slice", self, |x| {
             let mut y = x.clone();
             y.slice_axis_inplace(Axis(index), part);
-            Ok((
-                y,
-                Box::new(move |grad| {
-                    let mut whole = Data::zeros(shape);
-                    whole.slice_axis_mut(Axis(index), part).assign(&grad);
-                    Ok(vec![Some(whole)])
-                }),
-            ))
+            let add = move |grad: &Data<E>, whole: &mut Data<E>| {
+                let mut place = whole.slice_axis_mut(Axis(index), part);
+                place += grad;
+            };
+            Ok((y, Box::new(add)))
         })
     }
 

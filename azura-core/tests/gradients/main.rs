@@ -89,8 +89,10 @@ fn the_list_of_operations_is_complete() {
     let mut found = BTreeSet::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for (place, _) in text.match_indices("record(") {
-            let argument = text[place + "record(".len()..].trim_start();
+        let calls = ["record(", "record_part("].into_iter().flat_map(|call| {
+            text.match_indices(call).map(|(place, call)| text[place + call.len()..].trim_start())
+        });
+        for argument in calls {
             match argument.strip_prefix('"') {
                 Some(name) => assert!(found.insert(name[..name.find('"').unwrap()].to_owned())),
                 // Tables hand over the names of their rows, which are looked for below.
