@@ -17,6 +17,18 @@ pub type Data<E> = ArcArray<E, IxDyn>;
 /// ```
 pub type Ids = ArcArray<u32, IxDyn>;
 
+/// Yes or no for each place. Has no gradient and is no tensor.
+///
+/// ```
+/// use azura_core::{Mask, Tensor};
+///
+/// let x = Tensor::from_vec(&[2], vec![-1.0, 3.0])?;
+/// let positive: Mask = x.data().mapv(|x| x > 0.0).into_shared();
+/// assert_eq!(positive.as_slice(), Some(&[false, true][..]));
+/// # Ok::<(), azura_core::Error>(())
+/// ```
+pub type Mask = ArcArray<bool, IxDyn>;
+
 /// An n-dimensional array that may remember how it was computed.
 ///
 /// A tensor is *tracked* when any of its inputs is, parameters included; only tracked tensors belong to a graph.

@@ -12,7 +12,11 @@ pub trait Functions: Sized {
     fn exp_<const FMA: bool>(self) -> Self;
     fn sigmoid_<const FMA: bool>(self) -> Self;
     fn tanh_<const FMA: bool>(self) -> Self;
+    /// The normal distribution, `(1 + erf(x / sqrt 2)) / 2`.
+    fn normal_<const FMA: bool>(self) -> Self;
     fn mul_add_<const FMA: bool>(self, a: Self, b: Self) -> Self;
+    /// The nearest number of this type.
+    fn of_(x: f64) -> Self;
 }
 
 /// 1.5 * 2^23 + 127: adding it rounds to an integer n, and the low bits of the sum are n + 127, the exponent of 2^n.
@@ -85,6 +89,16 @@ impl Functions for f32 {
     }
 
     #[inline(always)]
+    fn normal_<const FMA: bool>(self) -> Self {
+        0.5 * libm::erfcf(-self * std::f32::consts::FRAC_1_SQRT_2)
+    }
+
+    #[inline(always)]
+    fn of_(x: f64) -> Self {
+        x as f32
+    }
+
+    #[inline(always)]
     fn mul_add_<const FMA: bool>(self, a: Self, b: Self) -> Self {
         if FMA { self.mul_add(a, b) } else { self * a + b }
     }
@@ -105,6 +119,16 @@ impl Functions for f64 {
     #[inline(always)]
     fn tanh_<const FMA: bool>(self) -> Self {
         self.tanh()
+    }
+
+    #[inline(always)]
+    fn normal_<const FMA: bool>(self) -> Self {
+        0.5 * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
+    }
+
+    #[inline(always)]
+    fn of_(x: f64) -> Self {
+        x
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 //!
 //! - [`gemm`]: the matrix product, on views, so that transposes are free;
 //! - [`exp`], [`sigmoid`], [`tanh`]: vectorised functions with stated error bounds;
+//! - [`silu_into`], [`gelu_into`] and others: activations and their derivatives;
 //! - [`lstm`]: a whole sequence forward and backward;
 //! - [`adam`], [`axpy`]: what optimizers do to parameters.
 //!
@@ -24,6 +25,7 @@
 #![allow(clippy::inline_always)]
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
+mod activation;
 mod adam;
 mod buffers;
 mod gemm;
@@ -35,6 +37,9 @@ mod simd;
 mod thin;
 mod tile;
 
+pub use activation::{
+    gelu_backward, gelu_into, gelu_tanh_backward, gelu_tanh_into, sigmoid_backward, silu_backward, silu_into,
+};
 pub use adam::{Adam, adam, axpy};
 pub use gemm::{Mat, gemm};
 pub use isa::{Isa, isa, limit};

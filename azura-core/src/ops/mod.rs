@@ -4,8 +4,12 @@
 //! and takes the derivative. [`OPS`] names them all; tests fail for a name without a gradient check, a
 //! value computed by hand and values of PyTorch's.
 
+mod activation;
+mod arrange;
+mod broadcast;
 mod dropout;
 mod elementwise;
+mod index;
 mod linear;
 mod loss;
 mod matmul;
@@ -13,6 +17,7 @@ mod reduce;
 mod rnn;
 mod shape;
 mod sums;
+mod table;
 
 pub use rnn::{LstmInputs, LstmOutput};
 
@@ -23,9 +28,55 @@ use ndarray::IxDyn;
 
 /// The name of every operation that [`TensorBase::record`](crate::TensorBase::record) is called with in this crate.
 pub const OPS: &[&str] = &[
-    "add", "sub", "mul", "div", "neg", "abs", "exp", "ln", "sqrt", "square", "sin", "cos", "sigmoid", "tanh",
-    "relu", "scale", "shift", "matmul", "linear", "sum", "mean", "reshape", "permute", "slice", "concat",
-    "dropout", "mse", "lstm",
+    "pow",
+    "powf",
+    "minimum",
+    "maximum",
+    "sign",
+    "log1p",
+    "expm1",
+    "clamp",
+    "where",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "softplus",
+    "index_select",
+    "gather",
+    "scatter_add",
+    "pad",
+    "flip",
+    "expand",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "abs",
+    "exp",
+    "ln",
+    "sqrt",
+    "square",
+    "sin",
+    "cos",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "scale",
+    "shift",
+    "matmul",
+    "linear",
+    "sum",
+    "mean",
+    "reshape",
+    "permute",
+    "slice",
+    "concat",
+    "dropout",
+    "mse",
+    "lstm",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.
