@@ -103,7 +103,8 @@ unary! {
     /// assert_eq!(Tensor::scalar(1e-20).expm1()?.item()?, 1e-20);
     /// # Ok::<(), azura_core::Error>(())
     /// ```
-    expm1: each(E::exp_m1), output(|g, y| g * (y + E::one()));
+    // Not by the output: where that is near -1, adding 1 again leaves no digits.
+    expm1: each(E::exp_m1), input(|g, x| g * x.exp());
     /// The natural logarithm `ln x`; NaN below 0.
     ln: each(E::ln), input(|g, x| g / x);
     /// `ln(1 + x)`, to all digits also near 0; NaN below -1.
@@ -150,8 +151,8 @@ fn sign<E: Element>(x: E) -> E {
 }
 
 impl<E: Element> TensorBase<E> {
-    /// Holds each element between `min` and `max`, ends included; NaN stays NaN. The derivative is 1 within, ends
-    /// included, and 0 beyond, as in PyTorch.
+    /// Holds each element between `min` and `max`, ends included; NaN stays NaN. The derivative is 1
+    /// within, and 0 at the ends and beyond, as in PyTorch 2.15 and as that of relu.
     ///
     /// ```
     /// use azura_core::Tensor;
@@ -179,7 +180,7 @@ impl<E: Element> TensorBase<E> {
                     x
                 }
             });
-            let within = move |g, x| if x >= min && x <= max { g } else { E::zero() };
+            let within = move |g, x| if x > min && x < max { g } else { E::zero() };
             Ok((y, Box::new(move |grad| Ok(vec![Some(zip_grad("clamp", grad, &x, within)?)]))))
         })
     }
