@@ -5,7 +5,7 @@ use crate::{
     generator::{Numbers, fnv1a},
     ops,
 };
-use azura_core::{Ids, Param, Tensor, ndarray};
+use azura_core::{Ids, Mask, Param, Tensor, ndarray};
 use ndarray::{ArcArray, IxDyn};
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -22,6 +22,7 @@ pub(crate) struct Case<'a> {
 pub(crate) struct Arguments<'a> {
     pub(crate) tensors: Vec<Tensor>,
     pub(crate) ids: Vec<Ids>,
+    pub(crate) masks: Vec<Mask>,
     pub(crate) bits: Vec<u32>,
     options: BTreeMap<&'a str, &'a str>,
     /// Those that a gradient is asked for.
@@ -99,6 +100,9 @@ impl Arguments<'_> {
                     let draw = || numbers.below(below) as u32;
                     self.ids.push(ArcArray::from_shape_simple_fn(IxDyn(&shape), draw));
                 }
+                ("m", _) => {
+                    self.masks.push(ArcArray::from_shape_simple_fn(IxDyn(&shape), || numbers.below(4) > 0))
+                }
                 ("b", _) => {
                     self.bits = (0..shape.iter().product()).map(|_| (numbers.next() >> 32) as u32).collect();
                 }
@@ -134,6 +138,7 @@ impl Arguments<'_> {
         let seen = match layout {
             "" => leaf,
             "t" => leaf.permute(&(0..rank).rev().collect::<Vec<_>>()).unwrap(),
+            "r" => leaf.flip(&(0..rank).collect::<Vec<_>>()).unwrap(),
             "v" => leaf.slice(-1, 1..shape[shape.len() - 1] + 1).unwrap(),
             _ => panic!("no layout `{layout}`"),
         };

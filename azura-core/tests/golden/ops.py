@@ -9,7 +9,7 @@ A case is the inputs, then the options. An input is
 
 with shapes such as 2x3, or `s` for no axes; a capital letter is a random size, the same one throughout its case.
 Layouts are how the operation sees what a parameter holds row by row: `t` with its axes in reverse, `v` through a
-window of the last axis, `e` with its first axis repeated.
+window of the last axis, `r` with all axes turned round.
 """
 
 import torch
@@ -32,6 +32,11 @@ def conditioned(number):
     return number * 2.0**-24
 
 
+def flat(*outputs):
+    """Several outputs as one row."""
+    return torch.cat([y.flatten() for y in outputs])
+
+
 TABLE = {}
 
 
@@ -42,13 +47,13 @@ def op(name, tolerance, function, *cases):
 def unary(name, function, *ranges, tolerance=ROUNDED, options=""):
     """Long rows for the vector kernels and a strided view in each range; small shapes in the first."""
     shapes = [f"{shape}{of}" for of in ranges for shape in ("2x67", "AxB:t")]
-    shapes += [f"{shape}{ranges[0]}" for shape in ("s", "1", "0x3", "9:v", "AxBxC")]
+    shapes += [f"{shape}{ranges[0]}" for shape in ("s", "1", "0x3", "9:v", "AxBxC:r")]
     op(name, tolerance, function, *(f"{shape} {options}".strip() for shape in shapes))
 
 
 def binary(name, function, left, right, tolerance=ROUNDED):
     """Broadcasting either way, views, nothing and one; sums over what was repeated stay short."""
-    pairs = ["AxB AxB", "AxBxC C", "B AxB", "Ax1 1xB", "s AxB", "4x1x2 3x1", "0x2 2", "1 1", "AxB:t AxB:v", "AxB !AxB"]
+    pairs = ["AxB AxB", "AxBxC C", "B AxB", "Ax1 1xB", "s AxB", "4x1x2 3x1", "0x2 2", "1 1", "AxB:t AxB:v", "AxB:r !AxB"]
     cases = []
     for pair in pairs:
         a, b = pair.split()
@@ -76,6 +81,41 @@ unary("tanh", torch.tanh, "", "*4", "*1e-6", "*0.01", "*1e4")
 unary("relu", torch.relu, "", "*1e4", "*1%2", tolerance=EXACT)
 unary("scale", lambda x, factor: x * factor, "", "*1e4", options="factor=-2.7")
 unary("shift", lambda x, offset: x + offset, "", "*1e4", options="offset=0.3")
+
+binary("pow", torch.pow, "*0.9+1", "*3", tolerance=SUMMED)
+op(
+    "pow",
+    ROUNDED,
+    torch.pow,
+    *("6x7%2 !6x7*1+3%3", "6x7*1+1%1 6x7*1+1%1", "AxB*1e4+1e4 AxB*0.5", "AxB*1e-6+1.1e-6 AxB*2", "AxB*1e-3+1 AxB*1e4"),
+)
+binary("minimum", torch.minimum, "", "")
+binary("maximum", torch.maximum, "*1e4", "*1e4")
+for name, function in [("minimum", torch.minimum), ("maximum", torch.maximum)]:
+    op(name, ROUNDED, function, "7x9%1 7x9%1", "7x9:t%1 9%1", "1%0 1%0")
+unary("sign", torch.sign, "", "%1", "*1e4", tolerance=EXACT)
+unary("log1p", torch.log1p, "*0.9", "*1e-6", "*1e-3", "*1e4+1.1e4", "*0.01-0.98")
+unary("expm1", torch.expm1, "*4", "*1e-6", "*1e-3", "*10-20", "*1+60")
+unary("powf", lambda x, exponent: torch.pow(x, exponent), "*0.9+1", "*1e4+1.1e4", options="exponent=2.5")
+unary("powf", lambda x, exponent: torch.pow(x, exponent), "*0.9+1", "*1e-6+1.1e-6", options="exponent=-1.5")
+unary("powf", lambda x, exponent: torch.pow(x, exponent), "", "*1e4", options="exponent=3.0")
+op("powf", ROUNDED, torch.pow, "7x9%2 exponent=0.0", "7x9%2 exponent=1.0", "7x9%2 exponent=2.0")
+unary("clamp", torch.clamp, "", "%2", "*1e4", tolerance=EXACT, options="min=-0.5 max=1.0")
+op(
+    "where",
+    EXACT,
+    torch.where,
+    *("m/AxB AxB AxB", "m/AxB B s", "m/B AxB:t Ax1*1e4", "m/s 3 3", "m/Ax1xC AxBxC:v !C", "m/0x3 3 3", "m/3x0 3x0 3x0"),
+)
+unary("leaky_relu", lambda x, slope: F.leaky_relu(x, slope), "", "%2", "*1e4", options="slope=0.01")
+unary("elu", F.elu, "*4", "%2", "*1e-6", "*1e4", options="alpha=1.0")
+unary("elu", F.elu, "*4", "%2", options="alpha=0.7")
+unary("gelu", F.gelu, "*4", "*1e-6", "*0.5-4", "*1e4")
+unary("gelu_tanh", lambda x: F.gelu(x, approximate="tanh"), "*4", "*1e-6", "*1e4")
+# An exponent of 11 that took some roundings.
+op("gelu_tanh", SUMMED, lambda x: F.gelu(x, approximate="tanh"), "2x67*0.5-4")
+unary("silu", F.silu, "*4", "*1e-6", "*5-20", "*1e4")
+unary("softplus", lambda x: F.softplus(x, threshold=torch.inf), "*4", "*1e-6", "*5-20", "*100")
 
 # Products.
 op(
@@ -148,6 +188,61 @@ op(
     *("0x3 0x2 axis=1", "AxB !CxB DxB axis=0"),
 )
 
+op(
+    "index_select",
+    SUMMED,
+    lambda x, ids, axis: torch.index_select(x, axis, ids),
+    *("AxB iA/9 axis=0", "AxBxC iB/7 axis=1", "AxBx5:t i5/12 axis=-1", "3x4:v i4/1 axis=1", "1x3 i1/40 axis=0"),
+    *("3x4 i3/0 axis=0", "3x0 i3/2 axis=0", "5*1e4 i5/300 axis=0"),
+)
+op(
+    "gather",
+    SUMMED,
+    lambda x, ids, axis: torch.gather(x, axis, ids),
+    *("AxB iA/9xB axis=0", "4x5x6 i5/3x7x2 axis=1", "AxB:t iB/Ax1 axis=-1", "3x4:v i4/2x9 axis=1", "5 i5/300 axis=0"),
+    *("3x4 i3/0x4 axis=0", "1 i1/1 axis=0"),
+)
+op(
+    "scatter_add",
+    SUMMED,
+    lambda x, ids, source, axis: torch.scatter_add(x, axis, ids, source),
+    *("AxB iA/9xB 9xB axis=0", "4x5x6 i5/3x7x2 3x7x2:t axis=1", "AxB:t iB/Ax1 Ax1 axis=-1", "5*1e-6 i5/300 300:v axis=0"),
+    *("!3x4 i4/2x9 2x9 axis=1", "3x4 i4/2x9 !2x9 axis=1", "3x4 i3/0x4 0x4 axis=0"),
+)
+op(
+    "pad",
+    EXACT,
+    # PyTorch begins with the last axis.
+    lambda x, margins, value: F.pad(x, [n for i in range(len(margins) - 2, -1, -2) for n in margins[i : i + 2]], value=value),
+    *("AxB margins=[1,0,2,3] value=0.0", "AxBxC:t margins=[0,0,1,0,0,2] value=-1.5", "3:v margins=[0,4] value=2.0"),
+    *("0x2 margins=[1,1,0,0] value=1.0", "1 margins=[0,0] value=1.0"),
+)
+op(
+    "flip",
+    EXACT,
+    lambda x, axes: torch.flip(x, axes),
+    *("AxB axes=[0]", "AxBxC axes=[-1,0]", "AxBxC:t axes=[1]", "4x5:v axes=[0,1]", "4x5:r axes=[0]", "1 axes=[0]"),
+    *("0x3 axes=[0]", "s axes=[]", "AxB axes=[]"),
+)
+op(
+    "expand",
+    SUMMED,
+    lambda x, shape: x.expand(shape).clone(),
+    *("1x5 shape=[7,5]", "4x1x3 shape=[4,6,3]", "3:v shape=[2,3]", "1x4:r shape=[3,4]", "s shape=[2,5]", "1 shape=[0]"),
+    *("3x4:t shape=[3,4]", "1 shape=[1]", "1x1 shape=[300,2]"),
+)
+# These are made of others.
+op("squeeze", EXACT, lambda x, axis: x.squeeze(axis), "Ax1xB axis=1", "1xA:t axis=-2", "1 axis=0")
+op("unsqueeze", EXACT, lambda x, axis: x.unsqueeze(axis), "AxB axis=1", "AxB:t axis=-1", "s axis=0")
+STACKED = ("AxB AxB axis=1", "AxB:t AxB:v !AxB axis=-1", "s s axis=0")
+op("stack", EXACT, lambda *parts, axis: torch.stack(parts, axis), *STACKED)
+op(
+    "split",
+    EXACT,
+    lambda x, axis, lengths: flat(*torch.split(x, lengths, axis)),
+    *("AxBx7 axis=-1 lengths=[2,0,5]", "6x5:t axis=0 lengths=[1,3,2]", "3 axis=0 lengths=[3]"),
+)
+
 # What training is made of.
 op(
     "dropout",
@@ -157,10 +252,6 @@ op(
 )
 op("mse", SUMMED, F.mse_loss, "AxB AxB", "AxB:t AxB:v", "AxB !AxB", "!AxB AxB", "s s", "1 1", "700 700", "AxB*1e4 AxB")
 op("mse", conditioned(1e4), F.mse_loss, "700*1+1e4 700*1+1e4")
-
-
-def flat(*outputs):
-    return torch.cat([y.flatten() for y in outputs])
 
 
 def recurrent(kind, x, weights, state, steps, reverse):

@@ -26,6 +26,21 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
         "relu" => x.relu(),
         "scale" => x.scale(a.get("factor")),
         "shift" => x.shift(a.get("offset")),
+        "pow" => x.pow(other()),
+        "minimum" => x.minimum(other()),
+        "maximum" => x.maximum(other()),
+        "sign" => x.sign(),
+        "log1p" => x.log1p(),
+        "expm1" => x.expm1(),
+        "powf" => x.powf(a.get("exponent")),
+        "clamp" => x.clamp(a.get("min"), a.get("max")),
+        "where" => Tensor::select(&a.masks[0], x, other()),
+        "leaky_relu" => x.leaky_relu(a.get("slope")),
+        "elu" => x.elu(a.get("alpha")),
+        "gelu" => x.gelu(),
+        "gelu_tanh" => x.gelu_tanh(),
+        "silu" => x.silu(),
+        "softplus" => x.softplus(),
         "matmul" => x.matmul(other()),
         "linear" => x.linear(other(), a.tensors.get(2)),
         "sum" => x.sum(&a.list("axes"), a.get("keepdims")),
@@ -34,6 +49,19 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
         "permute" => x.permute(&a.list("order")),
         "slice" => x.slice(a.get("axis"), a.get("start")..a.get("end")),
         "concat" => Tensor::concat(a.get("axis"), &a.tensors.iter().collect::<Vec<_>>()),
+        "index_select" => x.index_select(a.get("axis"), &a.ids[0]),
+        "gather" => x.gather(a.get("axis"), &a.ids[0]),
+        "scatter_add" => x.scatter_add(a.get("axis"), &a.ids[0], other()),
+        "pad" => {
+            let margins: Vec<_> = a.list("margins").chunks(2).map(|pair| (pair[0], pair[1])).collect();
+            x.pad(&margins, a.get("value"))
+        }
+        "flip" => x.flip(&a.list("axes")),
+        "expand" => x.expand(&a.list("shape")),
+        "squeeze" => x.squeeze(a.get("axis")),
+        "unsqueeze" => x.unsqueeze(a.get("axis")),
+        "stack" => Tensor::stack(a.get("axis"), &a.tensors.iter().collect::<Vec<_>>()),
+        "split" => row(&x.split(a.get("axis"), &a.list("lengths"))?.iter().collect::<Vec<_>>()),
         "dropout" => {
             let mut bits = a.bits.iter().copied();
             x.dropout(a.get("p"), || bits.next().unwrap())

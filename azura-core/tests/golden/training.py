@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from digest import digest, number
 from generator import Numbers, fnv1a
 
 STEPS = 20
@@ -103,7 +104,7 @@ WORKLOADS = {
 }
 
 
-def lines(digest, number):
+def lines():
     for name, make in WORKLOADS.items():
         numbers = Numbers(fnv1a(name.encode()))
         shapes, loss = make(numbers)
