@@ -4,6 +4,8 @@
 //! and takes the derivative. [`OPS`] names them all; a test fails for a name without a gradient check and a
 //! value computed by hand.
 
+mod axes;
+mod classify;
 mod dropout;
 mod elementwise;
 mod linear;
@@ -12,8 +14,10 @@ mod matmul;
 mod reduce;
 mod rnn;
 mod shape;
+mod softmax;
 mod sums;
 
+pub use classify::ClassLoss;
 pub use rnn::{LstmInputs, LstmOutput};
 
 pub use crate::kernels::lstm::Steps;
@@ -26,6 +30,7 @@ pub const OPS: &[&str] = &[
     "add", "sub", "mul", "div", "neg", "abs", "exp", "ln", "sqrt", "square", "sin", "cos", "sigmoid", "tanh",
     "relu", "scale", "shift", "matmul", "linear", "sum", "mean", "reshape", "permute", "slice", "concat",
     "dropout", "mse", "lstm",
+    "softmax", "log_softmax", "nll", "cross_entropy",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
+mod classify;
 mod elementwise;
 mod linear;
 mod reduce;
@@ -16,7 +17,7 @@ type T = TensorBase<f64>;
 type Result = azura_core::Result<T>;
 
 /// Operations must agree to this; what is measured is below 1e-9.
-const TOLERANCE: f64 = 1e-6;
+const TOLERANCE: f64 = 1e-7;
 
 /// Numbers in -1..1 from a small linear congruential generator, none nearer to 0 than 0.05.
 fn numbers(shape: &[usize], seed: u64) -> Array<f64, IxDyn> {
@@ -75,7 +76,14 @@ fn counted(shape: &[usize]) -> T {
 fn every_operation_has_a_right_derivative_and_a_right_value() {
     for op in OPS {
         let mut tested = Tested { op, derivative: false, value: false };
-        let known = [elementwise::cases, linear::cases, reduce::cases, shape::cases, train::cases];
+        let known = [
+            classify::cases,
+            elementwise::cases,
+            linear::cases,
+            reduce::cases,
+            shape::cases,
+            train::cases,
+        ];
         assert!(known.iter().any(|cases| cases(&mut tested)), "{op} has no cases");
         assert!(tested.derivative, "{op} has no gradient check");
         assert!(tested.value, "{op} has no value computed by hand");
