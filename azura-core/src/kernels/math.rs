@@ -10,6 +10,8 @@ use super::isa::multiversion;
 #[doc(hidden)]
 pub trait Functions: Sized {
     fn exp_<const FMA: bool>(self) -> Self;
+    /// `e^x` of x <= 0; 0 where that is no normal number.
+    fn exp_negative_<const FMA: bool>(self) -> Self;
     fn sigmoid_<const FMA: bool>(self) -> Self;
     fn tanh_<const FMA: bool>(self) -> Self;
     /// The normal distribution, `(1 + erf(x / sqrt 2)) / 2`.
@@ -73,6 +75,13 @@ impl Functions for f32 {
     }
 
     #[inline(always)]
+    fn exp_negative_<const FMA: bool>(self) -> Self {
+        let (rounded, p) = reduce::<FMA>(at_least(self, -88.0));
+        let scale = power_of_two(rounded);
+        p.mul_add_::<FMA>(scale, scale)
+    }
+
+    #[inline(always)]
     fn sigmoid_<const FMA: bool>(self) -> Self {
         let (rounded, p) = reduce::<FMA>(at_least(-self.abs(), -88.0));
         let scale = power_of_two(rounded);
@@ -107,6 +116,11 @@ impl Functions for f32 {
 impl Functions for f64 {
     #[inline(always)]
     fn exp_<const FMA: bool>(self) -> Self {
+        self.exp()
+    }
+
+    #[inline(always)]
+    fn exp_negative_<const FMA: bool>(self) -> Self {
         self.exp()
     }
 

@@ -28,12 +28,17 @@
 mod activation;
 mod adam;
 mod buffers;
+pub(crate) mod cross_entropy;
+mod fresh;
 mod gemm;
 mod isa;
+mod lanes;
 pub mod lstm;
 mod math;
 mod pack;
+mod pieces;
 mod simd;
+pub(crate) mod softmax;
 mod thin;
 mod tile;
 

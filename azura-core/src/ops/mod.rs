@@ -6,7 +6,9 @@
 
 mod activation;
 mod arrange;
+mod axes;
 mod broadcast;
+mod classify;
 mod dropout;
 mod elementwise;
 mod index;
@@ -16,9 +18,11 @@ mod matmul;
 mod reduce;
 mod rnn;
 mod shape;
+mod softmax;
 mod sums;
 mod table;
 
+pub use classify::ClassLoss;
 pub use rnn::{LstmInputs, LstmOutput};
 
 pub use crate::kernels::lstm::Steps;
@@ -77,6 +81,10 @@ pub const OPS: &[&str] = &[
     "dropout",
     "mse",
     "lstm",
+    "softmax",
+    "log_softmax",
+    "nll",
+    "cross_entropy",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.

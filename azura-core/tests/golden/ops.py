@@ -254,6 +254,61 @@ op("mse", SUMMED, F.mse_loss, "AxB AxB", "AxB:t AxB:v", "AxB !AxB", "!AxB AxB", 
 op("mse", conditioned(1e4), F.mse_loss, "700*1+1e4 700*1+1e4")
 
 
+# Classification.
+ALONG = (
+    "AxB*4 axis=1",
+    "AxB:t*4 axis=0",
+    "AxBxC*4 axis=1",
+    "5x67*4 axis=-1",
+    "67x5*4 axis=0",
+    "4x9:v*4 axis=-1",
+    "AxBx5:r*4 axis=0",
+    "1 axis=0",
+    "3x1 axis=1",
+    "0x3 axis=1",
+    "3x0 axis=1",
+    "7x9*1+1e4 axis=1",
+    "7x9*1e-6 axis=0",
+    "7x9*1-1e4 axis=0",
+)
+op("softmax", ROUNDED, lambda x, axis: torch.softmax(x, axis), *ALONG)
+# The only gradient that is not all but 0 is of a row with a probability of 1 - 3e-5, and is in proportion to those 3e-5.
+op("softmax", conditioned(3e4), lambda x, axis: torch.softmax(x, axis), "7x9*1e4 axis=1")
+op("log_softmax", SUMMED, lambda x, axis: torch.log_softmax(x, axis), *ALONG, "7x9*1e4 axis=1")
+
+
+def class_loss(function):
+    def loss(x, ids, weights=None, smoothing=0.0, ignore=-100):
+        # PyTorch refuses some views.
+        return function(x.contiguous(), ids, weights, smoothing, ignore)
+
+    return loss
+
+
+def smoothed_nll(x, ids, weights, smoothing, ignore):
+    """PyTorch smooths in its cross entropy only. That of logarithms of probabilities is this."""
+    assert smoothing == 0.0
+    return F.nll_loss(x, ids, weights, ignore_index=ignore)
+
+
+LABELLED = (
+    *("7x5{0} i5/7", "7x5:t{0} i5/7", "4x6x3{0} i6/4x3", "4x6x3x2:t{0} i6/4x3x2", "7x5{0} i5/7 !5*0.9+1"),
+    *("9x4:v{0} i4/9 ignore=1", "9x4{0} i4/9 !4*0.9+1 ignore=2", "1x1{0} i1/1", "3x1{0} i1/3", "40x67{0} i67/40"),
+)
+SMOOTHED = (
+    *("7x5*4 i5/7 smoothing=0.1", "4x6x3*4 i6/4x3 !6*0.9+1 smoothing=0.3", "9x4*4 i4/9 !4*0.9+1 smoothing=0.2 ignore=0"),
+    *("7x5*4 i5/7 smoothing=1.0", "9x67*1e4 i67/9 smoothing=0.1"),
+)
+op("nll", SUMMED, class_loss(smoothed_nll), *(case.format("*4-5") for case in LABELLED))
+op(
+    "cross_entropy",
+    SUMMED,
+    class_loss(lambda x, ids, w, smoothing, ignore: F.cross_entropy(x, ids, w, ignore_index=ignore, label_smoothing=smoothing)),
+    *(case.format("*4") for case in LABELLED),
+    *("7x5*1e4 i5/7", "7x5*1+1e4 i5/7", "7x5*1e-6 i5/7", "40x67*1e4 i67/40 !67*0.9+1"),
+    *SMOOTHED,
+)
+
 def recurrent(kind, x, weights, state, steps, reverse):
     """PyTorch's own module. The reverse direction is the second half of its bidirectional one."""
     hidden = weights[1].shape[1]

@@ -1,7 +1,7 @@
 //! Our words for what ops.py says in PyTorch's.
 
 use crate::case::Arguments;
-use azura_core::{LstmInputs, Result, Steps, Tensor};
+use azura_core::{ClassLoss, LstmInputs, Result, Steps, Tensor};
 
 /// What the operation of this name makes of its arguments. Several outputs come as one row.
 pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
@@ -62,6 +62,10 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
         "unsqueeze" => x.unsqueeze(a.get("axis")),
         "stack" => Tensor::stack(a.get("axis"), &a.tensors.iter().collect::<Vec<_>>()),
         "split" => row(&x.split(a.get("axis"), &a.list("lengths"))?.iter().collect::<Vec<_>>()),
+        "softmax" => x.softmax(a.get("axis")),
+        "log_softmax" => x.log_softmax(a.get("axis")),
+        "nll" => x.nll(&a.ids[0], &classes(a)),
+        "cross_entropy" => x.cross_entropy(&a.ids[0], &classes(a)),
         "dropout" => {
             let mut bits = a.bits.iter().copied();
             x.dropout(a.get("p"), || bits.next().unwrap())
@@ -75,6 +79,15 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
 fn row(outputs: &[&Tensor]) -> Result<Tensor> {
     let flat: Vec<_> = outputs.iter().map(|y| y.reshape(&[y.len()])).collect::<Result<_>>()?;
     Tensor::concat(0, &flat.iter().collect::<Vec<_>>())
+}
+
+fn classes<'a>(a: &'a Arguments<'_>) -> ClassLoss<'a, f32> {
+    let given = |key| a.has(key).then_some(key);
+    ClassLoss {
+        weights: a.tensors.get(1),
+        smoothing: given("smoothing").map_or(0.0, |key| a.get(key)),
+        ignore: given("ignore").map(|key| a.get(key)),
+    }
 }
 
 fn steps(a: &Arguments<'_>) -> Steps {

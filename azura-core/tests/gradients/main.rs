@@ -4,6 +4,7 @@
 
 mod activation;
 mod arrange;
+mod classify;
 mod elementwise;
 mod index;
 mod linear;
@@ -113,6 +114,7 @@ fn every_operation_has_a_right_derivative_and_a_right_value() {
             activation::cases,
             arrange::cases,
             index::cases,
+            classify::cases,
             elementwise::cases,
             linear::cases,
             reduce::cases,
