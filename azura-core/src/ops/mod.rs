@@ -9,10 +9,14 @@ mod arrange;
 mod axes;
 mod broadcast;
 mod classify;
+mod cumsum;
 mod dropout;
 mod elementwise;
+mod extremes;
 mod index;
+mod lanes;
 mod linear;
+mod logsumexp;
 mod loss;
 mod matmul;
 mod reduce;
@@ -21,6 +25,7 @@ mod shape;
 mod softmax;
 mod sums;
 mod table;
+mod variance;
 
 pub use classify::ClassLoss;
 pub use rnn::{LstmInputs, LstmOutput};
@@ -31,60 +36,18 @@ use crate::{Data, Element};
 use ndarray::IxDyn;
 
 /// The name of every operation that [`TensorBase::record`](crate::TensorBase::record) is called with in this crate.
+#[rustfmt::skip] // lines for each family
 pub const OPS: &[&str] = &[
-    "pow",
-    "powf",
-    "minimum",
-    "maximum",
-    "sign",
-    "log1p",
-    "expm1",
-    "clamp",
-    "where",
-    "leaky_relu",
-    "elu",
-    "gelu",
-    "gelu_tanh",
-    "silu",
-    "softplus",
-    "index_select",
-    "gather",
-    "scatter_add",
-    "pad",
-    "flip",
-    "expand",
-    "add",
-    "sub",
-    "mul",
-    "div",
-    "neg",
-    "abs",
-    "exp",
-    "ln",
-    "sqrt",
-    "square",
-    "sin",
-    "cos",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "scale",
-    "shift",
-    "matmul",
-    "linear",
-    "sum",
-    "mean",
-    "reshape",
-    "permute",
-    "slice",
-    "concat",
-    "dropout",
-    "mse",
-    "lstm",
-    "softmax",
-    "log_softmax",
-    "nll",
-    "cross_entropy",
+    "add", "sub", "mul", "div", "pow", "minimum", "maximum", "where",
+    "neg", "abs", "sign", "exp", "expm1", "ln", "log1p", "sqrt", "square", "powf", "sin", "cos", "sigmoid", "tanh",
+    "scale", "shift", "clamp",
+    "relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "softplus",
+    "sum", "mean", "var", "std", "max", "min", "logsumexp", "cumsum",
+    "reshape", "permute", "slice", "concat", "pad", "flip", "expand",
+    "index_select", "gather", "scatter_add",
+    "matmul", "linear",
+    "dropout", "mse", "lstm",
+    "softmax", "log_softmax", "nll", "cross_entropy",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.

@@ -122,7 +122,10 @@ op(
     "matmul",
     SUMMED,
     torch.matmul,
-    *("AxB BxC", "AxB:t BxC", "AxB BxC:t", "AxB:v BxC:t", "AxBxC CxD", "A:AxBxC:t CxD:v".replace("A:", "")),
+    *("AxB BxC", "AxB:t BxC", "AxB BxC:t", "AxB:v BxC:t", "AxBxC CxD", "AxBxC:t CxD:v"),
+    *("A A", "A AxB", "AxB B", "AxBxC C", "C AxCxB", "AxBxC AxCxD", "AxBxC:v AxCxD:t", "BxC AxCxD", "Ax1xBxC 5xCxD"),
+    *("5x1xBxC 1x4xCxD", "3xAxB 1xBxC", "1xAxB 3xBxC", "0xAxB 0xBxC", "0xAxB BxC", "3x0x2 2x4", "2x3x0 2x0x4", "1x1x1 1x1x1"),
+    *("AxBxC:r AxCxD:r", "16x33x40 16x40x35", "6x64x32:t 6x32x64:t", "AxBxC !AxCxD", "!AxBxC AxCxD"),
     *("1x1 1x1", "0x3 3x2", "3x0 0x2", "2x3 3x0", "70x65 65x50", "33x300*1e4 300x17*1e-6", "AxB !BxC", "!AxB BxC"),
 )
 op(
@@ -158,6 +161,34 @@ op(
     lambda x, axes, keepdims: torch.mean(x, axes, keepdims) if axes else x * 1,
     *(*REDUCED, "0x3 axes=[1] keepdims=true", "0x3 axes=[0] keepdims=false"),
     *("700x3*1+1e4 axes=[0] keepdims=false", "3x700*1e-6 axes=[1] keepdims=true"),
+)
+
+NUMBERS = ("3x700*1+1e4 axes=[1] keepdims=false", "700x3*1+1e4 axes=[0] keepdims=true", "3x90*1e-6 axes=[1] keepdims=false")
+
+
+def spread(function):
+    return lambda x, axes, keepdims, ddof: function(x, axes, correction=ddof, keepdim=keepdims)
+
+
+for name, function in [("var", torch.var), ("std", torch.std)]:
+    for ddof in (0, 1):
+        cases = ["5x7xA axes=[0] keepdims=false", "5x7xA axes=[-2] keepdims=true", "7xAxB:t axes=[0,2] keepdims=false"]
+        cases += ["3x4xA:v axes=[2,1] keepdims=true", "AxBx5 axes=[0,1,2] keepdims=false", "0x3 axes=[1] keepdims=true"]
+        op(name, SUMMED, spread(function), *(f"{case} ddof={ddof}" for case in (*cases, *NUMBERS)))
+op("var", SUMMED, spread(torch.var), "1 axes=[0] keepdims=false ddof=0", "3x1x2 axes=[1] keepdims=false ddof=0")
+# PyTorch counts nothing along no axes as along all, so there are no such cases.
+EXTREME = (*(case for case in REDUCED if "axes=[]" not in case), "0x3 axes=[1] keepdims=true", "2x67*1e4 axes=[1] keepdims=false")
+TIES = ("7x9%2 axes=[1] keepdims=false", "7x9:t%2 axes=[0] keepdims=true", "4x5x6%3 axes=[0,2] keepdims=false", "40%1 axes=[0] keepdims=false")
+op("max", ROUNDED, lambda x, axes, keepdims: torch.amax(x, axes, keepdims), *EXTREME, *TIES)
+op("min", ROUNDED, lambda x, axes, keepdims: torch.amin(x, axes, keepdims), *EXTREME, *TIES)
+LARGE = ("7x9*1e4 axes=[1] keepdims=false", "7x9*1+1e4 axes=[1] keepdims=true", "7x9*1-1e4 axes=[0] keepdims=false")
+op("logsumexp", SUMMED, lambda x, axes, keepdims: torch.logsumexp(x, axes, keepdims), *EXTREME, *LARGE, "7x9*1e-6 axes=[0,1] keepdims=false")
+op(
+    "cumsum",
+    SUMMED,
+    lambda x, axis: torch.cumsum(x, axis),
+    *("AxB axis=0", "AxB:t axis=1", "AxBxC axis=-2", "3x4:v axis=1", "1 axis=0", "0x3 axis=0", "3x700 axis=1"),
+    *("700x2*1e4 axis=0", "AxB:r*1e-6 axis=-1"),
 )
 
 # Shape.
