@@ -44,12 +44,13 @@ fn every_operation_and_its_gradients_are_those_of_pytorch() {
     }
 }
 
-/// Losses within 1e-4 and what the weights end with within 1e-3: every step hands its rounding on to all that follow, and
-/// Adam divides by the size of a gradient, however small.
+/// Losses within 1e-5, and what the weights end with within 1e-4: every step hands its rounding on to all that follow, and
+/// Adam makes steps of one size of gradients of any, so that of a gradient of 0 (that of an attention's key bias) the
+/// rounding counts.
 #[test]
 fn twenty_steps_of_every_workload_are_those_of_pytorch() {
     let _choice = CHOICE.lock().unwrap_or_else(PoisonError::into_inner);
-    for line in lines(TRAINING).filter(|line| matches!(&line[..2], "W1" | "W2" | "W6")) {
+    for line in lines(TRAINING).filter(|line| matches!(&line[..2], "W1" | "W2" | "W3" | "W6" | "W7")) {
         let mut parts = line.split(" | ");
         let name = parts.next().unwrap();
         let mut numbers = Numbers(fnv1a(name.as_bytes()));
@@ -59,12 +60,12 @@ fn twenty_steps_of_every_workload_are_those_of_pytorch() {
         for (step, expected) in losses.into_iter().enumerate() {
             let found = f64::from(model.step());
             let error = (found / expected - 1.0).abs();
-            assert!(error < 1e-4, "{name}, step {step}: a loss of {found} where PyTorch has {expected}");
+            assert!(error < 1e-5, "{name}, step {step}: a loss of {found} where PyTorch has {expected}");
         }
         for (i, weight) in model.weights().iter().enumerate() {
             let what = format!("{name}: weight {i}");
             let digest = Digest::parse(parts.next().unwrap());
-            digest.check(&what, weight.as_slice(), None, &mut numbers, 1e-3).unwrap();
+            digest.check(&what, weight.as_slice(), None, &mut numbers, 1e-4).unwrap();
         }
         assert_eq!(parts.next(), None);
     }

@@ -2,7 +2,7 @@
 
 use crate::generator::Numbers;
 use azura_core::{
-    LstmInputs, Param, Result, Steps, Tensor,
+    ClassLoss, Ids, LstmInputs, Param, Result, Steps, Tensor,
     kernels::{Adam, adam},
 };
 
@@ -24,7 +24,9 @@ impl Workload {
             "W1" => forecaster(numbers, 32, 60, 11, 100),
             "W1 small" => forecaster(numbers, 2, 3, 11, 4),
             "W2" => forecaster(numbers, 32, 168, 10, 128),
+            "W3" => mlp(numbers),
             "W6" => tiny(numbers),
+            "W7" => attention(numbers),
             _ => panic!("no workload `{name}`"),
         };
         let tensors = shapes.iter().map(|(shape, scale)| tensor(numbers, shape, *scale));
@@ -55,10 +57,15 @@ impl Workload {
     }
 }
 
+/// What each weight is, and its range.
 type Shapes = Vec<(Vec<usize>, f32)>;
 
 fn tensor(numbers: &mut Numbers, shape: &[usize], scale: f32) -> Tensor {
     Tensor::from_vec(shape, numbers.values(shape.iter().product(), scale, 0.0)).unwrap()
+}
+
+fn ids(numbers: &mut Numbers, shape: &[usize], below: u64) -> Ids {
+    Ids::from_shape_simple_fn(shape, || numbers.below(below) as u32)
 }
 
 /// An LSTM whose last step a dense layer makes a forecast of.
@@ -80,6 +87,17 @@ fn forecaster(
     (shapes.map(|shape| (shape, 0.1)).into(), Box::new(loss))
 }
 
+fn mlp(numbers: &mut Numbers) -> (Shapes, Loss) {
+    let x = tensor(numbers, &[64, 784], 1.0);
+    let labels = ids(numbers, &[64], 10);
+    let loss = move |w: &[Tensor]| {
+        let y = x.linear(&w[0], Some(&w[1]))?.relu()?.linear(&w[2], Some(&w[3]))?.relu()?;
+        y.linear(&w[4], Some(&w[5]))?.cross_entropy(&labels, &ClassLoss::default())
+    };
+    let shapes = [vec![256, 784], vec![256], vec![128, 256], vec![128], vec![10, 128], vec![10]];
+    (shapes.map(|shape| (shape, 0.05)).into(), Box::new(loss))
+}
+
 fn tiny(numbers: &mut Numbers) -> (Shapes, Loss) {
     let x = tensor(numbers, &[8, 4], 1.0);
     let target = tensor(numbers, &[8, 1], 1.0);
@@ -87,4 +105,18 @@ fn tiny(numbers: &mut Numbers) -> (Shapes, Loss) {
         move |w: &[Tensor]| x.linear(&w[0], Some(&w[1]))?.tanh()?.linear(&w[2], Some(&w[3]))?.mse(&target);
     let shapes = [vec![16, 4], vec![16], vec![1, 16], vec![1]];
     (shapes.map(|shape| (shape, 0.5)).into(), Box::new(loss))
+}
+
+/// One head.
+fn attention(numbers: &mut Numbers) -> (Shapes, Loss) {
+    let x = tensor(numbers, &[32, 64, 128], 1.0);
+    let target = tensor(numbers, &[32, 64, 128], 1.0);
+    let loss = move |w: &[Tensor]| {
+        let [q, k, v] = [0, 2, 4].map(|i| x.linear(&w[i], Some(&w[i + 1])));
+        let scores = q?.matmul(&k?.transpose()?)?.scale(128_f32.sqrt().recip())?;
+        let y = scores.softmax(-1)?.matmul(&v?)?;
+        y.linear(&w[6], Some(&w[7]))?.mse(&target)
+    };
+    let layer = [(vec![128, 128], 0.1), (vec![128], 0.1)];
+    (vec![layer; 4].concat(), Box::new(loss))
 }
