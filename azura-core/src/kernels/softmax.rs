@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 /// Most rows of a group. They go through each step together, since the steps of one row wait for each other.
 pub(super) const GROUP: usize = 32;
 /// Numbers of a group that the first cache holds.
-const CACHED: usize = 8192;
+const CACHED: usize = 4096;
 /// Rows shorter than this are taken as one where it does not matter where a row ends.
 const SHORT: usize = 64;
 
@@ -31,36 +31,27 @@ fn exponential<T: Kernel, const FMA: bool>(x: &[T; LANES], most: T) -> [T; LANES
     e
 }
 
-/// Writes `e^(x - most)` and returns the sum.
+/// Writes `e^(x - most)` of a row that has `LANES` numbers or more, and returns the sum.
 #[inline(always)]
-fn long_row<T: Kernel, const FMA: bool>(x: &[T], most: T, y: &mut [MaybeUninit<T>]) -> T {
-    let mut total = T::zero();
-    for (x, y) in x.chunks(BLOCK).zip(y.chunks_mut(BLOCK)) {
-        if x.len() < LANES {
-            for (x, y) in x.iter().zip(y) {
-                total = total + *y.write((*x - most).exp_negative_::<FMA>());
-            }
-            continue;
-        }
+fn long_row<T: Kernel, const FMA: bool>(x: &[T], most: T, y: &mut [MaybeUninit<T>], new: &[T; LANES]) -> T {
+    let rest = x.len() % LANES > 0;
+    let mut totals = [T::zero(); LANES];
+    let (xs, ys) = (x.as_chunks().0, y.as_chunks_mut::<LANES>().0);
+    for (xs, ys) in xs.chunks(BLOCK / LANES).zip(ys.chunks_mut(BLOCK / LANES)) {
         let mut sums = [T::zero(); LANES];
-        let rest = x.len() % LANES;
-        for (x, y) in x.as_chunks().0.iter().zip(y.as_chunks_mut::<LANES>().0) {
+        for (x, y) in xs.iter().zip(ys) {
             let e = exponential::<T, FMA>(x, most);
             y.write_copy_of_slice(&e);
             sums = zip(sums, &e, |a, b| a + b);
         }
-        if let (1.., Some(x), Some(y)) = (rest, x.last_chunk(), y.last_chunk_mut::<LANES>()) {
-            // The last block has some of the one before again, which must not count twice.
-            let mut e = exponential::<T, FMA>(x, most);
-            y.write_copy_of_slice(&e);
-            for l in 0..LANES {
-                e[l] = if l < LANES - rest { T::zero() } else { e[l] };
-            }
-            sums = zip(sums, &e, |a, b| a + b);
-        }
-        total = total + fold(sums, |a, b| a + b);
+        totals = zip(totals, &sums, |a, b| a + b);
     }
-    total
+    if let (true, Some(x), Some(y)) = (rest, x.last_chunk(), y.last_chunk_mut::<LANES>()) {
+        let e = exponential::<T, FMA>(x, most);
+        y.write_copy_of_slice(&e);
+        totals = zip(totals, &zip(e, new, |a, b| a * b), |a, b| a + b);
+    }
+    fold(totals, |a, b| a + b)
 }
 
 /// What [`exponentials`] finds of each row of a group.
@@ -83,8 +74,11 @@ pub(super) fn exponentials<'y, T: Kernel, const FMA: bool>(
     }
     let rows = x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)).zip(&found.greatest);
     if columns >= SHORT {
+        // The last block has some of the one before again, which must not count twice.
+        let mut new = [T::one(); LANES];
+        new[..LANES - columns % LANES].fill(T::zero());
         for (((x, y), &most), sum) in rows.zip(&mut found.sums) {
-            *sum = long_row::<T, FMA>(x, most, y);
+            *sum = long_row::<T, FMA>(x, most, y, &new);
         }
         // SAFETY: each row has been written.
         return (unsafe { y.assume_init_mut() }, found);
