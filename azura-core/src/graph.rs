@@ -17,6 +17,10 @@ use std::{
 /// each input, in their order; `None` for an input that needs none. It owns exactly what it needs.
 pub type Vjp<E> = Box<dyn FnOnce(Data<E>) -> Result<Vec<Option<Data<E>>>> + Send>;
 
+/// The derivative of a part of something: adds the gradient with respect to the part to that of the whole. A fresh
+/// gradient of the whole for each part would make the cost of `n` parts grow with `n^2`.
+pub(crate) type Part<E> = Box<dyn FnOnce(&Data<E>, &mut Data<E>) + Send>;
+
 /// What an operation sees of its inputs.
 #[derive(Debug)]
 pub struct Inputs<'a, E: Element>(&'a [&'a TensorBase<E>]);
@@ -53,7 +57,12 @@ pub(crate) struct Node<E: Element> {
 
 enum Kind<E: Element> {
     Leaf(ParamId),
-    Op { name: &'static str, vjp: Mutex<Option<Vjp<E>>> },
+    Op { name: &'static str, derivative: Mutex<Option<Derivative<E>>> },
+}
+
+enum Derivative<E: Element> {
+    Vjp(Vjp<E>),
+    Part(Part<E>),
 }
 
 /// Ids only order nodes; nothing else is shared between graphs.
@@ -91,10 +100,10 @@ impl<E: Element> Drop for Node<E> {
             }
         }
         // A derivative that was never called may hold tensors with nodes of their own.
-        if let Kind::Op { vjp, .. } = &mut self.kind
-            && let Some(vjp) = vjp.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+        if let Kind::Op { derivative, .. } = &mut self.kind
+            && let Some(derivative) = derivative.get_mut().unwrap_or_else(PoisonError::into_inner).take()
         {
-            drop_later(Box::new(vjp));
+            drop_later(Box::new(derivative));
         }
     }
 }
@@ -162,18 +171,31 @@ impl<E: Element> TensorBase<E> {
         inputs: &[&Self],
         f: impl FnOnce(&Inputs<'_, E>) -> Result<(Data<E>, Vjp<E>)>,
     ) -> Result<Self> {
-        let inputs = Inputs(inputs);
-        let (data, vjp) = f(&inputs)?;
-        if !inputs.any() {
-            return Ok(Self::constant(data));
+        let (data, vjp) = f(&Inputs(inputs))?;
+        Ok(Self::made(op, inputs, data, Derivative::Vjp(vjp)))
+    }
+
+    /// As [`record`](Self::record), for an operation whose output is a part of its one input.
+    pub(crate) fn record_part(
+        op: &'static str,
+        input: &Self,
+        f: impl FnOnce(&Data<E>) -> Result<(Data<E>, Part<E>)>,
+    ) -> Result<Self> {
+        let (data, part) = f(input.data())?;
+        Ok(Self::made(op, &[input], data, Derivative::Part(part)))
+    }
+
+    fn made(op: &'static str, inputs: &[&Self], data: Data<E>, derivative: Derivative<E>) -> Self {
+        if !Inputs(inputs).any() {
+            return Self::constant(data);
         }
         let node = Node {
             id: next_id(),
             shape: data.raw_dim(),
-            parents: inputs.0.iter().map(|input| input.node().cloned()).collect(),
-            kind: Kind::Op { name: op, vjp: Mutex::new(Some(vjp)) },
+            parents: inputs.iter().map(|input| input.node().cloned()).collect(),
+            kind: Kind::Op { name: op, derivative: Mutex::new(Some(derivative)) },
         };
-        Ok(Self::with_node(data, Some(Arc::new(node))))
+        Self::with_node(data, Some(Arc::new(node)))
     }
 
     /// The gradient of this scalar with respect to every parameter it depends on.
@@ -190,20 +212,14 @@ impl<E: Element> TensorBase<E> {
         let root = self.node().ok_or(Error::Untracked)?;
         let one = Data::from_elem(root.shape.clone(), E::one());
         let mut grads = Grads::default();
-        let mut pending = BTreeMap::from([(root.id, (Arc::clone(root), one))]);
-        while let Some((_, (node, grad))) = pending.pop_last() {
+        let mut pending = Pending(BTreeMap::from([(root.id, (Arc::clone(root), one))]));
+        while let Some((_, (node, grad))) = pending.0.pop_last() {
             match &node.kind {
                 Kind::Leaf(param) => grads.add(*param, grad),
-                Kind::Op { name, vjp } => {
-                    let vjp = vjp.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    let outputs = vjp.ok_or(Error::Consumed { op: name })?(grad)?;
-                    check_count(name, outputs.len(), node.parents.len())?;
-                    for (parent, grad) in node.parents.iter().zip(outputs) {
-                        if let (Some(parent), Some(grad)) = (parent, grad) {
-                            check_shape(name, grad.shape(), parent.shape.slice())?;
-                            accumulate(&mut pending, parent, grad);
-                        }
-                    }
+                Kind::Op { name, derivative } => {
+                    let derivative = derivative.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let derivative = derivative.ok_or(Error::Consumed { op: name })?;
+                    pending.walk(name, derivative, grad, &node.parents)?;
                 }
             }
         }
@@ -211,15 +227,45 @@ impl<E: Element> TensorBase<E> {
     }
 }
 
-fn accumulate<E: Element>(
-    pending: &mut BTreeMap<u64, (Arc<Node<E>>, Data<E>)>,
-    node: &Arc<Node<E>>,
-    grad: Data<E>,
-) {
-    match pending.get_mut(&node.id) {
-        Some((_, sum)) => *sum += &grad,
-        None => {
-            pending.insert(node.id, (Arc::clone(node), grad));
+/// The nodes that are still to be walked, by their ids, and their gradients so far.
+struct Pending<E: Element>(BTreeMap<u64, (Arc<Node<E>>, Data<E>)>);
+
+impl<E: Element> Pending<E> {
+    /// Hands the gradient of an operation's output on to its inputs.
+    fn walk(
+        &mut self,
+        op: &'static str,
+        derivative: Derivative<E>,
+        grad: Data<E>,
+        parents: &[Option<Arc<Node<E>>>],
+    ) -> Result<()> {
+        match derivative {
+            Derivative::Vjp(vjp) => {
+                let outputs = vjp(grad)?;
+                check_count(op, outputs.len(), parents.len())?;
+                for (parent, grad) in parents.iter().zip(outputs) {
+                    if let (Some(parent), Some(grad)) = (parent, grad) {
+                        check_shape(op, grad.shape(), parent.shape.slice())?;
+                        self.add(parent, grad);
+                    }
+                }
+            }
+            Derivative::Part(add) => {
+                if let [Some(whole)] = parents {
+                    let zeros = || (Arc::clone(whole), Data::zeros(whole.shape.clone()));
+                    add(&grad, &mut self.0.entry(whole.id).or_insert_with(zeros).1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, node: &Arc<Node<E>>, grad: Data<E>) {
+        match self.0.get_mut(&node.id) {
+            Some((_, sum)) => *sum += &grad,
+            None => {
+                self.0.insert(node.id, (Arc::clone(node), grad));
+            }
         }
     }
 }

@@ -15,9 +15,10 @@ pub use error::{Error, Result};
 pub use gradcheck::{Report, gradcheck};
 pub use grads::Grads;
 pub use graph::{Inputs, Vjp};
+pub use ops::ClassLoss;
 pub use ops::{LstmInputs, LstmOutput, OPS, Steps};
 pub use param::{Param, ParamBase, ParamId};
-pub use tensor::{Data, Tensor, TensorBase};
+pub use tensor::{Data, Ids, Mask, Tensor, TensorBase};
 
 /// The array library whose types appear here, so that users take the same version.
 pub use ndarray;

@@ -7,6 +7,28 @@ use std::{fmt, sync::Arc};
 /// Shared, copy-on-write, n-dimensional data: cloning and viewing cost nothing.
 pub type Data<E> = ArcArray<E, IxDyn>;
 
+/// Integers: indices, class labels, tokens. They have no gradient and are no tensors.
+///
+/// ```
+/// use azura_core::Ids;
+///
+/// let labels: Ids = ndarray::arr1(&[0, 2, 1]).into_dyn().into_shared();
+/// assert_eq!(labels.shape(), [3]);
+/// ```
+pub type Ids = ArcArray<u32, IxDyn>;
+
+/// Yes or no for each place. Has no gradient and is no tensor.
+///
+/// ```
+/// use azura_core::{Mask, Tensor};
+///
+/// let x = Tensor::from_vec(&[2], vec![-1.0, 3.0])?;
+/// let positive: Mask = x.data().mapv(|x| x > 0.0).into_shared();
+/// assert_eq!(positive.as_slice(), Some(&[false, true][..]));
+/// # Ok::<(), azura_core::Error>(())
+/// ```
+pub type Mask = ArcArray<bool, IxDyn>;
+
 /// An n-dimensional array that may remember how it was computed.
 ///
 /// A tensor is *tracked* when any of its inputs is, parameters included; only tracked tensors belong to a graph.

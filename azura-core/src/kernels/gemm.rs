@@ -102,7 +102,7 @@ impl<'a, T> Mat<'a, T> {
 }
 
 /// Products of fewer multiplications than this stay on the calling thread.
-const PARALLEL: usize = 1 << 22;
+pub(super) const PARALLEL: usize = 1 << 22;
 /// A larger one is halved until the pieces have at most this part of its multiplications.
 const PIECES: usize = 8;
 /// So few rows on the left do not repay packing the right.

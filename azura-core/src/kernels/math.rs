@@ -10,9 +10,15 @@ use super::isa::multiversion;
 #[doc(hidden)]
 pub trait Functions: Sized {
     fn exp_<const FMA: bool>(self) -> Self;
+    /// `e^x` of x <= 0; 0 where that is no normal number.
+    fn exp_negative_<const FMA: bool>(self) -> Self;
     fn sigmoid_<const FMA: bool>(self) -> Self;
     fn tanh_<const FMA: bool>(self) -> Self;
+    /// The normal distribution, `(1 + erf(x / sqrt 2)) / 2`.
+    fn normal_<const FMA: bool>(self) -> Self;
     fn mul_add_<const FMA: bool>(self, a: Self, b: Self) -> Self;
+    /// The nearest number of this type.
+    fn of_(x: f64) -> Self;
 }
 
 /// 1.5 * 2^23 + 127: adding it rounds to an integer n, and the low bits of the sum are n + 127, the exponent of 2^n.
@@ -69,6 +75,13 @@ impl Functions for f32 {
     }
 
     #[inline(always)]
+    fn exp_negative_<const FMA: bool>(self) -> Self {
+        let (rounded, p) = reduce::<FMA>(at_least(self, -88.0));
+        let scale = power_of_two(rounded);
+        p.mul_add_::<FMA>(scale, scale)
+    }
+
+    #[inline(always)]
     fn sigmoid_<const FMA: bool>(self) -> Self {
         let (rounded, p) = reduce::<FMA>(at_least(-self.abs(), -88.0));
         let scale = power_of_two(rounded);
@@ -85,6 +98,16 @@ impl Functions for f32 {
     }
 
     #[inline(always)]
+    fn normal_<const FMA: bool>(self) -> Self {
+        0.5 * libm::erfcf(-self * std::f32::consts::FRAC_1_SQRT_2)
+    }
+
+    #[inline(always)]
+    fn of_(x: f64) -> Self {
+        x as f32
+    }
+
+    #[inline(always)]
     fn mul_add_<const FMA: bool>(self, a: Self, b: Self) -> Self {
         if FMA { self.mul_add(a, b) } else { self * a + b }
     }
@@ -97,6 +120,11 @@ impl Functions for f64 {
     }
 
     #[inline(always)]
+    fn exp_negative_<const FMA: bool>(self) -> Self {
+        self.exp()
+    }
+
+    #[inline(always)]
     fn sigmoid_<const FMA: bool>(self) -> Self {
         let e = (-self.abs()).exp();
         (if self < 0.0 { e } else { 1.0 }) / (1.0 + e)
@@ -105,6 +133,16 @@ impl Functions for f64 {
     #[inline(always)]
     fn tanh_<const FMA: bool>(self) -> Self {
         self.tanh()
+    }
+
+    #[inline(always)]
+    fn normal_<const FMA: bool>(self) -> Self {
+        0.5 * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
+    }
+
+    #[inline(always)]
+    fn of_(x: f64) -> Self {
+        x
     }
 
     #[inline(always)]

@@ -1,7 +1,8 @@
 //! Plain number crunching over slices: no graph, no tensors, no allocation that shows.
 //!
-//! - [`gemm`]: the matrix product, on views, so that transposes are free;
+//! - [`gemm`]: the matrix product, on views, so that transposes are free; [`gemm_batch`]: many of them;
 //! - [`exp`], [`sigmoid`], [`tanh`]: vectorised functions with stated error bounds;
+//! - [`silu_into`], [`gelu_into`] and others: activations and their derivatives;
 //! - [`lstm`]: a whole sequence forward and backward;
 //! - [`adam`], [`axpy`]: what optimizers do to parameters.
 //!
@@ -24,18 +25,29 @@
 #![allow(clippy::inline_always)]
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
+mod activation;
 mod adam;
+mod batch;
 mod buffers;
+pub(crate) mod cross_entropy;
+mod fresh;
 mod gemm;
 mod isa;
+mod lanes;
 pub mod lstm;
 mod math;
 mod pack;
+mod pieces;
 mod simd;
+pub(crate) mod softmax;
 mod thin;
 mod tile;
 
+pub use activation::{
+    gelu_backward, gelu_into, gelu_tanh_backward, gelu_tanh_into, sigmoid_backward, silu_backward, silu_into,
+};
 pub use adam::{Adam, adam, axpy};
+pub use batch::gemm_batch;
 pub use gemm::{Mat, gemm};
 pub use isa::{Isa, isa, limit};
 pub use math::{exp, exp_into, sigmoid, sigmoid_into, tanh, tanh_into};

@@ -1,202 +1,223 @@
-//! Elementwise operations: a table of names, forwards and derivatives.
+//! Elementwise arithmetic.
 
-use super::{slice, standard, sums};
-use crate::{Data, Element, Error, Result, TensorBase, kernels};
-use ndarray::{Axis, Dimension, IxDyn, Zip};
-use std::ops::{Add, Div, Mul, Neg, Sub};
-
-/// The shape that `a` and `b` broadcast to: axes are aligned at the end, and an axis of length 1 is repeated.
-fn broadcast_shape(op: &'static str, a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
-    let rank = a.len().max(b.len());
-    let axis = |shape: &[usize], i: usize| (i + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
-    (0..rank)
-        .map(|i| match (axis(a, i), axis(b, i)) {
-            (x, y) if x == y || y == 1 => Ok(x),
-            (1, y) => Ok(y),
-            _ => Err(Error::shapes(op, a, b, "each axis must be equal or 1, aligned at the last")),
-        })
-        .collect()
-}
-
-/// The derivative of broadcasting: sums over the axes that were repeated.
-fn unbroadcast<E: Element>(grad: Data<E>, shape: &[usize]) -> Data<E> {
-    if grad.shape() == shape {
-        return grad;
-    }
-    let mut grad = grad.into_owned();
-    while grad.ndim() > shape.len() {
-        grad = sums::over_axis(grad.view(), 0);
-    }
-    for (i, &length) in shape.iter().enumerate() {
-        if grad.shape()[i] != length {
-            grad = sums::over_axis(grad.view(), i).insert_axis(Axis(i));
-        }
-    }
-    grad.into_shared()
-}
-
-/// `f` of each pair of elements, broadcast.
-fn zip<E: Element>(op: &'static str, a: &Data<E>, b: &Data<E>, f: impl Fn(E, E) -> E) -> Result<Data<E>> {
-    if a.shape() == b.shape()
-        && let (Some(x), Some(y)) = (a.as_slice(), b.as_slice())
-    {
-        let values = x.iter().zip(y).map(|(&x, &y)| f(x, y)).collect();
-        return Ok(super::from_vec(a.shape(), values));
-    }
-    let shape = broadcast_shape(op, a.shape(), b.shape())?;
-    match (a.broadcast(IxDyn(&shape)), b.broadcast(IxDyn(&shape))) {
-        (Some(x), Some(y)) => Ok(Zip::from(x).and(y).map_collect(|&x, &y| f(x, y)).into_shared()),
-        _ => Err(Error::shapes(op, a.shape(), b.shape(), "too large to broadcast")),
-    }
-}
-
-/// A kernel over the elements as one slice.
-fn map_slice<E: Element>(data: &Data<E>, f: impl Fn(&[E], &mut [E])) -> Data<E> {
-    let data = standard(data);
-    let mut out = vec![E::zero(); data.len()];
-    f(slice(&data), &mut out);
-    super::from_vec(data.shape(), out)
-}
-
-/// Rows of two inputs: `name: forward; derivative by the left, derivative by the right`. A derivative is a function of
-/// the output's `gradient` alone, of it and the `left` or `right` input, or its product with a function of `both`; the
-/// inputs that it does not name are not saved for it.
-macro_rules! binary {
-    ($($(#[$doc:meta])* $name:ident: $f:expr; $by_left:ident($da:expr), $by_right:ident($db:expr);)*) => {
-        impl<E: Element> TensorBase<E> {$(
-            $(#[$doc])*
-            ///
-            /// Shapes broadcast: axes are aligned at the last, and an axis of length 1 is repeated.
-            ///
-            /// # Errors
-            /// If the shapes do not broadcast.
-            pub fn $name(&self, other: &Self) -> Result<Self> {
-                const NAME: &str = stringify!($name);
-                Self::record(NAME, &[self, other], |inputs| {
-                    let (a, b) = (inputs.data(0), inputs.data(1));
-                    let y = zip(NAME, a, b, $f)?;
-                    let da = inputs.needs(0).then(|| (a.raw_dim(), binary!(@saved $by_left, $da, a, b)));
-                    let db = inputs.needs(1).then(|| (b.raw_dim(), binary!(@saved $by_right, $db, a, b)));
-                    Ok((y, Box::new(move |grad| {
-                        let da = da.map(|(shape, d)| Ok(unbroadcast(d(&grad)?, shape.slice())));
-                        let db = db.map(|(shape, d)| Ok(unbroadcast(d(&grad)?, shape.slice())));
-                        Ok(vec![da.transpose()?, db.transpose()?])
-                    })))
-                })
-            }
-        )*}
-    };
-    (@saved gradient, $d:expr, $a:ident, $b:ident) => {
-        |grad: &Data<E>| Ok(grad.mapv($d).into_shared())
-    };
-    (@saved left, $d:expr, $a:ident, $b:ident) => {{
-        let a = $a.clone();
-        move |grad: &Data<E>| zip(NAME, grad, &a, $d)
-    }};
-    (@saved right, $d:expr, $a:ident, $b:ident) => {{
-        let b = $b.clone();
-        move |grad: &Data<E>| zip(NAME, grad, &b, $d)
-    }};
-    (@saved both, $d:expr, $a:ident, $b:ident) => {{
-        let (a, b) = ($a.clone(), $b.clone());
-        move |grad: &Data<E>| zip(NAME, grad, &zip(NAME, &a, &b, $d)?, |g, d| g * d)
-    }};
-}
+use super::{
+    broadcast::{self, zip_grad},
+    table::{binary, unary},
+};
+use crate::{Data, Element, Error, Mask, Result, TensorBase, kernels};
+use ndarray::{Dimension, IxDyn};
+use std::{
+    cmp::Ordering,
+    ops::{Add, Div, Mul, Neg, Sub},
+};
 
 binary! {
     /// The sum `self + other`.
-    add: |a, b| a + b; gradient(|g| g), gradient(|g| g);
+    add: |a, b| a + b; pass(), pass();
     /// The difference `self - other`.
-    sub: |a, b| a - b; gradient(|g| g), gradient(|g: E| -g);
+    sub: |a, b| a - b; pass(), gradient(|g: E| -g);
     /// The product `self * other`, element by element.
     mul: |a, b| a * b; right(|g, b| g * b), left(|g, a| g * a);
     /// The quotient `self / other`.
-    div: |a, b| a / b; right(|g, b| g / b), both(|a, b| -a / (b * b));
+    div: |a, b| a / b; right(|g, b| g / b), both(|g: E, a, b| -g * a / (b * b));
+    /// The power `self^other`: `a^b` of each pair. Its derivative by `a`, `b a^(b - 1)`, is 0 where `b` is 0, and that
+    /// by `b`, `a^b ln a`, is 0 where `a` is 0 and `b` is not negative. A negative `a` has a power for whole `b` only,
+    /// and no derivative by `b`: NaN.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// let base = Tensor::from_vec(&[3], vec![2.0, 3.0, 4.0])?;
+    /// let exponent = Tensor::from_vec(&[3], vec![3.0, 2.0, 0.5])?;
+    /// assert_eq!(base.pow(&exponent)?.to_vec(), [8.0, 9.0, 2.0]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    pow: E::powf; both(power_by_base), both(power_by_exponent);
+    /// The lesser of each pair, `min(self, other)`; NaN if either is. Where both are equal each gets half of the
+    /// gradient, as in PyTorch.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// let x = Tensor::from_vec(&[3], vec![-1.0, 0.5, 2.0])?;
+    /// assert_eq!(x.minimum(&Tensor::scalar(1.0))?.to_vec(), [-1.0, 0.5, 1.0]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    minimum: |a, b| if a < b || a.is_nan() { a } else { b };
+        both(|g, a, b| share(g, a, b)), both(|g, a, b| share(g, b, a));
+    /// The greater of each pair, `max(self, other)`; NaN if either is. Where both are equal each gets half of the
+    /// gradient, as in PyTorch.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// let x = Tensor::from_vec(&[3], vec![-1.0, 0.5, 2.0])?;
+    /// assert_eq!(x.maximum(&Tensor::scalar(1.0))?.to_vec(), [1.0, 1.0, 2.0]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    maximum: |a, b| if a > b || a.is_nan() { a } else { b };
+        both(|g, a, b| share(g, b, a)), both(|g, a, b| share(g, a, b));
 }
 
-/// The chain rule: the gradient times `d` of what was saved, element by element.
-fn chain<E: Element>(
-    op: &'static str,
-    grad: &Data<E>,
-    saved: &Data<E>,
-    d: impl Fn(E) -> E,
-) -> Result<Data<E>> {
-    zip(op, grad, saved, |g, s| g * d(s))
+fn power_by_base<E: Element>(grad: E, a: E, b: E) -> E {
+    if b == E::zero() { E::zero() } else { grad * b * a.powf(b - E::one()) }
 }
 
-/// Rows of one input: `name: forward; derivative of what is saved`, where `input` or `output` is saved. The
-/// forward is `each` element's function or a `kernel` over slices.
-macro_rules! unary {
-    ($($(#[$doc:meta])* $name:ident: $how:ident($f:expr), $saved:ident($d:expr);)*) => {
-        impl<E: Element> TensorBase<E> {$(
-            $(#[$doc])*
-            ///
-            /// # Errors
-            /// None; the result is one for the sake of chaining.
-            pub fn $name(&self) -> Result<Self> {
-                Self::record(stringify!($name), &[self], |inputs| {
-                    let x = inputs.data(0);
-                    let y = unary!(@forward $how, x, $f);
-                    let saved = unary!(@saved $saved, x, y);
-                    Ok((y, Box::new(move |grad| {
-                        Ok(vec![Some(chain(stringify!($name), &grad, &saved, $d)?)])
-                    })))
-                })
-            }
-        )*}
-    };
-    (@forward each, $x:ident, $f:expr) => { $x.mapv($f).into_shared() };
-    (@forward kernel, $x:ident, $f:expr) => { map_slice($x, $f) };
-    (@saved input, $x:ident, $y:ident) => { $x.clone() };
-    (@saved output, $x:ident, $y:ident) => { $y.clone() };
+fn power_by_exponent<E: Element>(grad: E, a: E, b: E) -> E {
+    if a == E::zero() && b >= E::zero() { E::zero() } else { grad * a.powf(b) * a.ln() }
+}
+
+/// What the lesser one gets of the gradient: all of it, half if both are equal. With a NaN both get all.
+fn share<E: Element>(grad: E, lesser: E, other: E) -> E {
+    if lesser > other {
+        E::zero()
+    } else if lesser == other {
+        grad / E::of(2.0)
+    } else {
+        grad
+    }
 }
 
 unary! {
     /// The negative `-x`.
-    neg: each(|x: E| -x), input(|_| -E::one());
+    neg: each(|x: E| -x), gradient(|g: E| -g);
     /// The absolute value `|x|`. Its derivative at 0 is taken as 0.
-    abs: each(E::abs), input(|x| if x == E::zero() { x } else { x.signum() });
+    abs: each(E::abs), input(|g, x| g * sign(x));
+    /// The sign of `x`: -1, 0 or 1; NaN stays NaN. Its derivative is 0.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// let x = Tensor::from_vec(&[3], vec![-0.3, 0.0, 7.0])?;
+    /// assert_eq!(x.sign()?.to_vec(), [-1.0, 0.0, 1.0]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    sign: each(sign), gradient(|_| E::zero());
     /// The exponential `e^x`.
-    exp: kernel(kernels::exp_into), output(|y| y);
+    exp: kernel(kernels::exp_into), output(|g, y| g * y);
+    /// `e^x - 1`, to all digits also near 0.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// assert_eq!(Tensor::scalar(1e-20).expm1()?.item()?, 1e-20);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    // Not by the output: where that is near -1, adding 1 again leaves no digits.
+    expm1: each(E::exp_m1), input(|g, x| g * x.exp());
     /// The natural logarithm `ln x`; NaN below 0.
-    ln: each(E::ln), input(E::recip);
+    ln: each(E::ln), input(|g, x| g / x);
+    /// `ln(1 + x)`, to all digits also near 0; NaN below -1.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// assert_eq!(Tensor::scalar(1e-20).log1p()?.item()?, 1e-20);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    log1p: each(E::ln_1p), input(|g, x| g / (x + E::one()));
     /// The square root; NaN below 0, derivative infinite at 0.
-    sqrt: each(E::sqrt), output(|y| (y + y).recip());
+    sqrt: each(E::sqrt), output(|g, y| g / (y + y));
     /// The square `x^2`.
-    square: each(|x: E| x * x), input(|x| x + x);
+    square: each(|x: E| x * x), input(|g, x| g * (x + x));
+    /// The power `x^exponent` of one exponent for all. Its derivative `exponent x^(exponent - 1)` is 0 for the
+    /// exponent 0. A negative `x` has a power for whole exponents only; NaN for others.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// let x = Tensor::from_vec(&[2], vec![4.0, 9.0])?;
+    /// assert_eq!(x.powf(1.5)?.to_vec(), [8.0, 27.0]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    powf(exponent): each(|x: E| x.powf(exponent)), input(|g, x| power_by_base(g, x, exponent));
     /// The sine, `x` in radians.
-    sin: each(E::sin), input(E::cos);
+    sin: each(E::sin), input(|g, x| g * x.cos());
     /// The cosine, `x` in radians.
-    cos: each(E::cos), input(|x| -x.sin());
+    cos: each(E::cos), input(|g: E, x: E| -g * x.sin());
     /// The logistic function `1 / (1 + e^-x)`.
-    sigmoid: kernel(kernels::sigmoid_into), output(|y| y * (E::one() - y));
+    sigmoid: kernel(kernels::sigmoid_into), output(|g, y| g * (y * (E::one() - y)));
     /// The hyperbolic tangent.
-    tanh: kernel(kernels::tanh_into), output(|y| E::one() - y * y);
-    /// The rectifier `max(x, 0)`; NaN stays NaN. Its derivative at 0 is taken as 0.
-    relu: each(|x: E| if x < E::zero() { E::zero() } else { x }),
-        output(|y| if y > E::zero() { E::one() } else { E::zero() });
+    tanh: kernel(kernels::tanh_into), output(|g, y| g * (E::one() - y * y));
+    /// The multiple `factor * x`.
+    scale(factor): each(|x| x * factor), gradient(|g| g * factor);
+    /// The sum `x + offset`.
+    shift(offset): each(|x| x + offset), pass();
+}
+
+/// -1, 0 or 1; NaN stays NaN.
+fn sign<E: Element>(x: E) -> E {
+    if x == E::zero() { x } else { x.signum() }
 }
 
 impl<E: Element> TensorBase<E> {
-    /// The multiple `factor * x`.
+    /// Holds each element between `min` and `max`, ends included; NaN stays NaN. The derivative is 1
+    /// within, and 0 at the ends and beyond, as in PyTorch 2.15 and as that of relu.
+    ///
+    /// ```
+    /// use azura_core::Tensor;
+    ///
+    /// let x = Tensor::from_vec(&[3], vec![-2.0, 0.5, 7.0])?;
+    /// assert_eq!(x.clamp(-1.0, 1.0)?.to_vec(), [-1.0, 0.5, 1.0]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// None; the result is one for the sake of chaining.
-    pub fn scale(&self, factor: E) -> Result<Self> {
-        Self::record("scale", &[self], |inputs| {
-            let y = inputs.data(0).mapv(|x| x * factor).into_shared();
-            Ok((y, Box::new(move |grad| Ok(vec![Some(grad.mapv(|g| g * factor).into_shared())]))))
+    /// If not `min <= max`.
+    pub fn clamp(&self, min: E, max: E) -> Result<Self> {
+        // A NaN is not in order either.
+        if min.partial_cmp(&max).is_none_or(Ordering::is_gt) {
+            return Err(Error::argument("clamp", format!("wants min <= max, not {min} and {max}")));
+        }
+        Self::record("clamp", &[self], |inputs| {
+            let x = inputs.data(0).clone();
+            let y = broadcast::map(&x, |x| {
+                if x < min {
+                    min
+                } else if x > max {
+                    max
+                } else {
+                    x
+                }
+            });
+            let within = move |g, x| if x > min && x < max { g } else { E::zero() };
+            Ok((y, Box::new(move |grad| Ok(vec![Some(zip_grad("clamp", grad, &x, within)?)]))))
         })
     }
 
-    /// The sum `x + offset`.
+    /// Picks from `a` where the mask is true and from `b` where it is false; all three broadcast. Each gets the
+    /// gradient where it was picked and exactly 0 elsewhere, even if the gradient is infinite there.
+    ///
+    /// ```
+    /// use azura_core::{Mask, Tensor};
+    ///
+    /// let x = Tensor::from_vec(&[3], vec![-4.0, 0.0, 9.0])?;
+    /// let positive: Mask = x.data().mapv(|x| x > 0.0).into_shared();
+    /// let roots = Tensor::select(&positive, &x.sqrt()?, &Tensor::scalar(0.0))?;
+    /// assert_eq!(roots.to_vec(), [0.0, 0.0, 3.0]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// None; the result is one for the sake of chaining.
-    pub fn shift(&self, offset: E) -> Result<Self> {
-        Self::record("shift", &[self], |inputs| {
-            let y = inputs.data(0).mapv(|x| x + offset).into_shared();
-            Ok((y, Box::new(move |grad| Ok(vec![Some(grad)]))))
+    /// If the shapes do not broadcast.
+    pub fn select(mask: &Mask, a: &Self, b: &Self) -> Result<Self> {
+        Self::record("where", &[a, b], |inputs| {
+            let (a, b) = (inputs.data(0), inputs.data(1));
+            let y = broadcast::zip3("where", mask, a, b, |of_a, a, b| if of_a { a } else { b })?;
+            let shapes = [0, 1].map(|i| inputs.needs(i).then(|| inputs.data(i).raw_dim()));
+            let mask = mask.clone();
+            let vjp = move |grad: Data<E>| {
+                let part =
+                    |shape: IxDyn, picked| {
+                        let grad = zip_grad("where", grad.clone(), &mask, |g, of_a| {
+                            if of_a == picked { g } else { E::zero() }
+                        })?;
+                        Ok(broadcast::undo(grad, shape.slice()))
+                    };
+                let [a, b] = shapes;
+                Ok(vec![a.map(|a| part(a, true)).transpose()?, b.map(|b| part(b, false)).transpose()?])
+            };
+            Ok((y, Box::new(vjp)))
         })
     }
 }

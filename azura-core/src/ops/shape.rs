@@ -1,12 +1,12 @@
 //! Operations that only move elements.
 
-use super::standard;
+use super::{broadcast::countable, standard};
 use crate::{Data, Element, Error, Result, TensorBase};
 use ndarray::{Axis, IxDyn, Slice};
 use std::ops::Range;
 
 /// The index of `axis`, which counts from the end if negative.
-fn axis_index(op: &'static str, shape: &[usize], axis: isize) -> Result<usize> {
+pub(super) fn axis_index(op: &'static str, shape: &[usize], axis: isize) -> Result<usize> {
     let index = if axis < 0 { axis + shape.len() as isize } else { axis };
     usize::try_from(index).ok().filter(|&i| i < shape.len()).ok_or_else(|| Error::Axis {
         op,
@@ -43,11 +43,7 @@ impl<E: Element> TensorBase<E> {
     /// # Errors
     /// If `shape` asks for another number of elements.
     pub fn reshape(&self, shape: &[usize]) -> Result<Self> {
-        // An empty shape's other axes must be countable too.
-        let (empty, axes) = (shape.contains(&0), shape.iter().filter(|&&length| length > 0));
-        let count =
-            axes.copied().try_fold(1_usize, usize::checked_mul).filter(|&n| isize::try_from(n).is_ok());
-        if count.map(|n| if empty { 0 } else { n }) != Some(self.len()) {
+        if countable(shape) != Some(self.len()) {
             return Err(Error::shapes("reshape", self.shape(), shape, "wants the same number of elements"));
         }
         Self::record("reshape", &[self], |inputs| {
@@ -106,19 +102,14 @@ impl<E: Element> TensorBase<E> {
             return Err(Error::shape("slice", self.shape(), why));
         }
         let part = Slice::from(range);
-        Self::record("slice", &[self], |inputs| {
-            let x = inputs.data(0);
-            let shape = x.raw_dim();
+        Self::record_part("slice", self, |x| {
             let mut y = x.clone();
             y.slice_axis_inplace(Axis(index), part);
-            Ok((
-                y,
-                Box::new(move |grad| {
-                    let mut whole = Data::zeros(shape);
-                    whole.slice_axis_mut(Axis(index), part).assign(&grad);
-                    Ok(vec![Some(whole)])
-                }),
-            ))
+            let add = move |grad: &Data<E>, whole: &mut Data<E>| {
+                let mut place = whole.slice_axis_mut(Axis(index), part);
+                place += grad;
+            };
+            Ok((y, Box::new(add)))
         })
     }
 

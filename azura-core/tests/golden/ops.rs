@@ -1,0 +1,108 @@
+//! Our words for what ops.py says in PyTorch's.
+
+use crate::case::Arguments;
+use azura_core::{ClassLoss, LstmInputs, Result, Steps, Tensor};
+
+/// What the operation of this name makes of its arguments. Several outputs come as one row.
+pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
+    let x = &a.tensors[0];
+    let other = a.tensors.get(1);
+    let other = || other.unwrap_or_else(|| panic!("{op} wants a second tensor"));
+    match op {
+        "add" => x.add(other()),
+        "sub" => x.sub(other()),
+        "mul" => x.mul(other()),
+        "div" => x.div(other()),
+        "neg" => x.neg(),
+        "abs" => x.abs(),
+        "exp" => x.exp(),
+        "ln" => x.ln(),
+        "sqrt" => x.sqrt(),
+        "square" => x.square(),
+        "sin" => x.sin(),
+        "cos" => x.cos(),
+        "sigmoid" => x.sigmoid(),
+        "tanh" => x.tanh(),
+        "relu" => x.relu(),
+        "scale" => x.scale(a.get("factor")),
+        "shift" => x.shift(a.get("offset")),
+        "pow" => x.pow(other()),
+        "minimum" => x.minimum(other()),
+        "maximum" => x.maximum(other()),
+        "sign" => x.sign(),
+        "log1p" => x.log1p(),
+        "expm1" => x.expm1(),
+        "powf" => x.powf(a.get("exponent")),
+        "clamp" => x.clamp(a.get("min"), a.get("max")),
+        "where" => Tensor::select(&a.masks[0], x, other()),
+        "leaky_relu" => x.leaky_relu(a.get("slope")),
+        "elu" => x.elu(a.get("alpha")),
+        "gelu" => x.gelu(),
+        "gelu_tanh" => x.gelu_tanh(),
+        "silu" => x.silu(),
+        "softplus" => x.softplus(),
+        "matmul" => x.matmul(other()),
+        "linear" => x.linear(other(), a.tensors.get(2)),
+        "sum" => x.sum(&a.list("axes"), a.get("keepdims")),
+        "mean" => x.mean(&a.list("axes"), a.get("keepdims")),
+        "var" => x.var(&a.list("axes"), a.get("keepdims"), a.get("ddof")),
+        "std" => x.std(&a.list("axes"), a.get("keepdims"), a.get("ddof")),
+        "max" => x.max(&a.list("axes"), a.get("keepdims")),
+        "min" => x.min(&a.list("axes"), a.get("keepdims")),
+        "logsumexp" => x.logsumexp(&a.list("axes"), a.get("keepdims")),
+        "cumsum" => x.cumsum(a.get("axis")),
+        "reshape" => x.reshape(&a.list("shape")),
+        "permute" => x.permute(&a.list("order")),
+        "slice" => x.slice(a.get("axis"), a.get("start")..a.get("end")),
+        "concat" => Tensor::concat(a.get("axis"), &a.tensors.iter().collect::<Vec<_>>()),
+        "index_select" => x.index_select(a.get("axis"), &a.ids[0]),
+        "gather" => x.gather(a.get("axis"), &a.ids[0]),
+        "scatter_add" => x.scatter_add(a.get("axis"), &a.ids[0], other()),
+        "pad" => {
+            let margins: Vec<_> = a.list("margins").chunks(2).map(|pair| (pair[0], pair[1])).collect();
+            x.pad(&margins, a.get("value"))
+        }
+        "flip" => x.flip(&a.list("axes")),
+        "expand" => x.expand(&a.list("shape")),
+        "squeeze" => x.squeeze(a.get("axis")),
+        "unsqueeze" => x.unsqueeze(a.get("axis")),
+        "stack" => Tensor::stack(a.get("axis"), &a.tensors.iter().collect::<Vec<_>>()),
+        "split" => row(&x.split(a.get("axis"), &a.list("lengths"))?.iter().collect::<Vec<_>>()),
+        "softmax" => x.softmax(a.get("axis")),
+        "log_softmax" => x.log_softmax(a.get("axis")),
+        "nll" => x.nll(&a.ids[0], &classes(a)),
+        "cross_entropy" => x.cross_entropy(&a.ids[0], &classes(a)),
+        "dropout" => {
+            let mut bits = a.bits.iter().copied();
+            x.dropout(a.get("p"), || bits.next().unwrap())
+        }
+        "mse" => x.mse(other()),
+        "lstm" => lstm(a),
+        _ => panic!("ops.rs does not know `{op}`"),
+    }
+}
+
+fn row(outputs: &[&Tensor]) -> Result<Tensor> {
+    let flat: Vec<_> = outputs.iter().map(|y| y.reshape(&[y.len()])).collect::<Result<_>>()?;
+    Tensor::concat(0, &flat.iter().collect::<Vec<_>>())
+}
+
+fn classes<'a>(a: &'a Arguments<'_>) -> ClassLoss<'a, f32> {
+    let given = |key| a.has(key).then_some(key);
+    ClassLoss {
+        weights: a.tensors.get(1),
+        smoothing: given("smoothing").map_or(0.0, |key| a.get(key)),
+        ignore: given("ignore").map(|key| a.get(key)),
+    }
+}
+
+fn steps(a: &Arguments<'_>) -> Steps {
+    if a.word("steps") == "all" { Steps::All } else { Steps::Last }
+}
+
+fn lstm(a: &Arguments<'_>) -> Result<Tensor> {
+    let t = &a.tensors;
+    let (weight_ih, weight_hh, bias, state) = (&t[1], &t[2], &t[3], t.get(4).zip(t.get(5)));
+    let out = t[0].lstm(&LstmInputs { weight_ih, weight_hh, bias, state }, steps(a))?;
+    row(&[&out.y, &out.h, &out.c])
+}

@@ -1,0 +1,44 @@
+//! Results are the same to the bit, whatever the number of threads.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
+
+use azura_core::{Param, Result, Tensor, ndarray};
+
+/// The bits of everything that `run` computes, which must not depend on the number of threads.
+fn same_for_any_threads(run: impl Fn() -> Result<Vec<Tensor>> + Sync) {
+    let bits = [1, 2, 4].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let results = pool.install(&run).unwrap();
+        results.iter().flat_map(|y| y.data().iter().map(|x| x.to_bits())).collect::<Vec<_>>()
+    });
+    assert!(bits[0] == bits[1] && bits[1] == bits[2]);
+    assert!(!bits[0].is_empty());
+}
+
+/// Numbers between -1 and 1.
+fn numbers(shape: &[usize], seed: u32) -> ndarray::ArrayD<f32> {
+    let mut state = seed;
+    ndarray::Array::from_shape_simple_fn(shape, || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+#[test]
+fn products_of_many_matrices() {
+    // Enough work for threads; the right factors of the second and third kind gather a gradient from many places.
+    for (a, b) in [
+        (&[24, 64, 48][..], &[24, 48, 64][..]),
+        (&[24, 64, 48], &[48, 80]),
+        (&[4, 6, 64, 48], &[6, 48, 64]),
+        (&[64, 48], &[24, 48, 64]),
+    ] {
+        same_for_any_threads(|| {
+            let (a, b) = (Param::new(numbers(a, 1)), Param::new(numbers(b, 2)));
+            let y = a.tracked().matmul(&b.tracked())?;
+            let grads = y.square()?.sum_all()?.backward()?;
+            let of = |param: &Param| Tensor::constant(grads.get(param).unwrap().clone());
+            Ok(vec![y, of(&a), of(&b)])
+        });
+    }
+}
