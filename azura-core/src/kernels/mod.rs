@@ -26,6 +26,7 @@
 
 mod adam;
 mod buffers;
+pub mod conv;
 mod gemm;
 mod isa;
 pub mod lstm;
@@ -42,7 +43,7 @@ pub use math::{exp, exp_into, sigmoid, sigmoid_into, tanh, tanh_into};
 
 /// A number that the kernels can crunch: `f32` for work, `f64` for gradient checks. Sealed.
 pub trait Kernel:
-    tile::Tiles + math::Functions + num_traits::Float + Default + Send + Sync + 'static
+    tile::Tiles + conv::Sweeps + conv::Productive + math::Functions + num_traits::Float + Default + Send + Sync + 'static
 {
 }
 
