@@ -2,7 +2,7 @@
 
 use super::{
     CHUNKS, Dims, Packed, ROWS, each,
-    layout::{Gradient, Layout, Pieces, Plane},
+    layout::{Gradient, Layout, Piece, Pieces, Plane},
     products::{PIECES, Products},
     sweep::Sweep,
 };
@@ -93,6 +93,10 @@ struct Pass<'a, T> {
     gradient: Gradient,
     offsets: Vec<usize>,
     pieces: Pieces,
+    /// The pieces of as many images as are worked on together.
+    images: Vec<Piece>,
+    count: usize,
+    dy_row: usize,
     /// How the gradient of x comes about, plane by plane.
     planes: Vec<Back<T>>,
 }
@@ -128,13 +132,23 @@ impl<'a, T: Kernel> Pass<'a, T> {
         };
         let planes = layout.planes().enumerate().filter(|_| wanted.x);
         let planes = planes.filter(|(_, plane)| !plane.rows.is_empty() && !plane.cols.is_empty());
+        let pieces = layout.pieces(lanes);
+        let count = (PIECES / pieces.list.len()).clamp(1, dims.batch);
+        let dy_row = if pieces.flat { gradient.channel } else { out[0] * out[1] };
+        let image = |n: usize| {
+            let (from, to) = (n * dims.inputs * layout.channel(), n * dims.outputs * dy_row);
+            pieces.list.iter().map(move |piece| Piece { from: piece.from + from, to: piece.to + to })
+        };
         Self {
             dims,
             out,
             isa,
             wanted,
             offsets: layout.offsets(inputs),
-            pieces: layout.pieces(lanes),
+            images: (0..count).flat_map(image).collect(),
+            count,
+            dy_row,
+            pieces,
             planes: planes.map(back).collect(),
             gradient,
             layout,
@@ -144,7 +158,7 @@ impl<'a, T: Kernel> Pass<'a, T> {
     fn run(&self, chunk: Chunk<'_, T>) {
         let Chunk { x, dy, dx, dw, bias } = chunk;
         let (lanes, image) = (T::lanes(self.isa), self.dims.outputs * self.out[0] * self.out[1]);
-        let count = (PIECES / self.pieces.list.len()).clamp(1, dy.len() / image);
+        let count = self.count;
         let mut planes = self.layout.room(if self.wanted.w { count } else { 0 }, lanes);
         let wants_flat = self.wanted.x || self.wanted.w && self.pieces.flat;
         let mut flat = self.gradient.room(if wants_flat { count } else { 0 });
@@ -158,7 +172,8 @@ impl<'a, T: Kernel> Pass<'a, T> {
             if self.wanted.w {
                 let images = dy.len() / image;
                 let x = &x[i * count * self.dims.image()..][..images * self.dims.image()];
-                self.weights(self.layout.fill(x, &mut planes, lanes), dy, &flat, images, dw);
+                let dy = if self.pieces.flat { &flat[self.gradient.lead..] } else { dy };
+                self.weights(self.layout.fill(x, &mut planes, lanes), dy, images, dw);
             }
             if self.wanted.bias {
                 let plane = self.out[0] * self.out[1];
@@ -175,30 +190,22 @@ impl<'a, T: Kernel> Pass<'a, T> {
     }
 
     /// Adds some images' gradient of the weights.
-    fn weights(&self, planes: &[T], dy: &[T], flat: &[T], images: usize, dw: &mut [T]) {
-        let ([inputs, outputs], plane) = (self.dims.group(), self.out[0] * self.out[1]);
-        let (a, a_row) = if self.pieces.flat { (&flat[self.gradient.lead..], self.gradient.channel) } else { (dy, plane) };
-        let b_image = self.dims.inputs * self.layout.channel();
-        let within = self.dims.parallel(self.out).1;
-        let terms = self.offsets.len();
+    fn weights(&self, planes: &[T], dy: &[T], images: usize, dw: &mut [T]) {
+        let [inputs, outputs] = self.dims.group();
+        let (within, terms) = (self.dims.parallel(self.out).1, self.offsets.len());
         let block = if within { ROWS } else { outputs };
         let blocks = dw.chunks_mut((outputs * terms).max(1)).enumerate().flat_map(|(group, dw)| {
             let blocks = dw.chunks_mut(block * terms).enumerate();
             blocks.map(move |(i, dw)| (group, group * outputs + i * block, dw))
         });
         each(blocks.collect(), within, |(group, first, dw)| {
-            for pieces in self.pieces.list.chunks(PIECES) {
-                let ends = pieces.as_ptr_range().end == self.pieces.list.as_ptr_range().end;
+            for pieces in self.images[..images * self.pieces.list.len()].chunks(PIECES) {
                 Products {
-                    images,
-                    a: &a[first * a_row..],
-                    a_row,
-                    a_image: self.dims.outputs * a_row,
+                    a: &dy[first * self.dy_row..],
+                    a_row: self.dy_row,
                     b: &planes[group * inputs * self.layout.channel()..],
-                    b_image,
                     offsets: &self.offsets,
                     pieces,
-                    last: if ends { self.pieces.last } else { T::lanes(self.isa) },
                     c: dw,
                 }
                 .run(self.isa);

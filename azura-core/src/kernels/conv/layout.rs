@@ -245,7 +245,8 @@ impl Gradient {
         let (down, right) = (layout.rows.reach(), layout.cols.reach());
         Self {
             lead: down * layout.pitch + right,
-            channel: (layout.height + usize::from(right > 0)) * layout.pitch,
+            // Zeros follow each channel: a row, or a register.
+            channel: layout.height * layout.pitch + layout.pitch.max(SLACK),
             outputs: dims.outputs,
             pitch: layout.pitch,
             out: [layout.rows.out, layout.cols.out],

@@ -8,19 +8,14 @@ use crate::kernels::{
     tile::versions,
 };
 
-/// `c[i, p] += sum over images n, pieces, and their lanes l of a[n, i, to + l] b[n, offsets[p] + from + l]`.
+/// `c[i, p] += sum over pieces and their lanes l of a[i, to + l] b[offsets[p] + from + l]`.
 #[derive(Debug)]
 pub struct Products<'a, T> {
-    pub(super) images: usize,
     pub(super) a: &'a [T],
     pub(super) a_row: usize,
-    pub(super) a_image: usize,
     pub(super) b: &'a [T],
-    pub(super) b_image: usize,
     pub(super) offsets: &'a [usize],
-    /// Some of the pieces that make up an image, and how many numbers of the last one count.
     pub(super) pieces: &'a [Piece],
-    pub(super) last: usize,
     /// Rows of as many numbers as there are offsets.
     pub(super) c: &'a mut [T],
 }
@@ -46,24 +41,22 @@ macro_rules! productive {
 productive!(f32, __m512, __m256);
 productive!(f64, __m512d, __m256d);
 
-/// As many pieces of as many images as are worked on together, so that they stay in the second cache.
+/// As many pieces are worked on together, so that they stay in the second cache.
 pub(super) const PIECES: usize = 256;
 
 impl<T: Kernel> Products<'_, T> {
     pub(super) fn run(mut self, isa: Isa) {
-        let (Some(images), false) = (self.images.checked_sub(1), self.offsets.is_empty() || self.pieces.is_empty())
-        else {
+        if self.offsets.is_empty() || self.pieces.is_empty() {
             return;
-        };
+        }
         let rows = self.c.len() / self.offsets.len();
-        let reach = |places: &mut dyn Iterator<Item = usize>| places.max().unwrap_or_default();
-        let lanes = T::lanes(isa);
-        let from = reach(&mut self.pieces.iter().map(|piece| piece.from)) + reach(&mut self.offsets.iter().copied());
-        let to = reach(&mut self.pieces.iter().map(|piece| piece.to)) + rows.saturating_sub(1) * self.a_row;
-        assert!(images * self.a_image + to + lanes <= self.a.len(), "a is too short");
-        assert!(images * self.b_image + from + lanes <= self.b.len(), "b is too short");
+        let greatest = |places: &mut dyn Iterator<Item = usize>| places.max().unwrap_or_default();
+        let to = greatest(&mut self.pieces.iter().map(|piece| piece.to)) + rows.saturating_sub(1) * self.a_row;
+        let from = greatest(&mut self.pieces.iter().map(|piece| piece.from));
+        let from = from + greatest(&mut self.offsets.iter().copied());
+        assert!(to + T::lanes(isa) <= self.a.len(), "a is too short");
+        assert!(from + T::lanes(isa) <= self.b.len(), "b is too short");
         assert_eq!(self.c.len(), rows * self.offsets.len(), "c has the wrong length");
-        assert!((1..=lanes).contains(&self.last));
         // SAFETY: `isa` is available (see `Isa`), and all places were checked.
         unsafe { T::products(isa, &mut self) }
     }
@@ -116,60 +109,49 @@ unsafe fn tile<T: Kernel, V: Simd<T>, const R: usize, const S: usize>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        let Products { images, a, a_row, a_image, b, b_image, offsets, pieces, last, ref mut c } = *job;
+        let Products { a, a_row, b, offsets, pieces, ref mut c } = *job;
         let zero = V::splat(T::zero());
+        let a = a.as_ptr().add(row * a_row);
+        let mut bs = [b.as_ptr(); S];
+        for (b, &offset) in bs.iter_mut().zip(offsets.get_unchecked(column..)) {
+            *b = b.add(offset);
+        }
         let mut sums = [[zero; S]; R];
-        for n in 0..images {
-            let mut a = [a.as_ptr().add(n * a_image + row * a_row); R];
-            for (i, a) in a.iter_mut().enumerate() {
-                *a = a.add(i * a_row);
+        for piece in pieces {
+            let mut xs = [zero; R];
+            for (i, x) in xs.iter_mut().enumerate() {
+                *x = V::load(a.add(i * a_row + piece.to));
             }
-            let mut b = [b.as_ptr().add(n * b_image); S];
-            for (b, &offset) in b.iter_mut().zip(offsets.get_unchecked(column..)) {
-                *b = b.add(offset);
-            }
-            let full = pieces.len() - usize::from(last < V::LANES);
-            for piece in pieces.get_unchecked(..full) {
-                let mut xs = [zero; R];
-                for (x, a) in xs.iter_mut().zip(a) {
-                    *x = V::load(a.add(piece.to));
-                }
-                for p in 0..S {
-                    let y = V::load(b[p].add(piece.from));
-                    for i in 0..R {
-                        sums[i][p] = sums[i][p].plus_product(xs[i], y);
-                    }
-                }
-            }
-            for piece in pieces.get_unchecked(full..) {
-                let mut xs = [zero; R];
-                for (x, a) in xs.iter_mut().zip(a) {
-                    *x = V::load_first(a.add(piece.to), last);
-                }
-                for p in 0..S {
-                    let y = V::load_first(b[p].add(piece.from), last);
-                    for i in 0..R {
-                        sums[i][p] = sums[i][p].plus_product(xs[i], y);
-                    }
+            for (p, b) in bs.iter().enumerate() {
+                let y = V::load(b.add(piece.from));
+                for (i, &x) in xs.iter().enumerate() {
+                    sums[i][p] = sums[i][p].plus_product(x, y);
                 }
             }
         }
-        for (i, sums) in sums.iter().enumerate() {
-            for (p, &sum) in sums.iter().enumerate() {
+        // Stored first, so that the loops above keep their sums in registers.
+        let mut lanes = [[[T::zero(); MOST]; S]; R];
+        for (lanes, sums) in lanes.iter_mut().zip(&sums) {
+            for (lanes, sum) in lanes.iter_mut().zip(sums) {
+                sum.store(lanes.as_mut_ptr());
+            }
+        }
+        for (i, lanes) in lanes.iter_mut().enumerate() {
+            for (p, lanes) in lanes.iter_mut().enumerate() {
                 let c = c.get_unchecked_mut((row + i) * offsets.len() + column + p);
-                *c = *c + total(sum);
+                *c = *c + total(&mut lanes[..V::LANES]);
             }
         }
     }
 }
 
-/// The sum of a register, halves to halves.
+/// The greatest number of lanes.
+const MOST: usize = 16;
+
+/// The sum of a power of two of numbers, halves to halves.
 #[inline(always)]
-unsafe fn total<T: Kernel, V: Simd<T>>(register: V) -> T {
-    let mut numbers = [T::zero(); 16];
-    // SAFETY: no register has more than 16 numbers.
-    unsafe { register.store(numbers.as_mut_ptr()) };
-    let mut half = V::LANES / 2;
+fn total<T: Kernel>(numbers: &mut [T]) -> T {
+    let mut half = numbers.len() / 2;
     while half > 0 {
         for l in 0..half {
             numbers[l] = numbers[l] + numbers[l + half];
