@@ -29,10 +29,13 @@ mod buffers;
 pub mod conv;
 mod gemm;
 mod isa;
+mod jobs;
 pub mod lstm;
 mod math;
 mod pack;
+pub mod pool;
 mod simd;
+mod sum;
 mod thin;
 mod tile;
 
@@ -43,7 +46,15 @@ pub use math::{exp, exp_into, sigmoid, sigmoid_into, tanh, tanh_into};
 
 /// A number that the kernels can crunch: `f32` for work, `f64` for gradient checks. Sealed.
 pub trait Kernel:
-    tile::Tiles + conv::Sweeps + conv::Productive + math::Functions + num_traits::Float + Default + Send + Sync + 'static
+    tile::Tiles
+    + conv::Sweeps
+    + conv::Productive
+    + math::Functions
+    + num_traits::Float
+    + Default
+    + Send
+    + Sync
+    + 'static
 {
 }
 

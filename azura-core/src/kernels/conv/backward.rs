@@ -9,7 +9,8 @@ use super::{
 use crate::kernels::{
     Kernel, axpy,
     buffers::Buffer,
-    isa::{Isa, isa, multiversion},
+    isa::{Isa, isa},
+    sum::sum,
 };
 
 /// Which gradients are wanted.
@@ -63,7 +64,7 @@ pub fn backward<T: Kernel>(dims: &Dims, x: &[T], w: &[T], dy: &[T], wanted: Want
         let x = if wanted.w { &x[i * chunk * dims.image()..] } else { &[] };
         Chunk { x, dy, dx: dx.next().unwrap_or_default(), dw, bias }
     });
-    each(jobs.collect(), dims.parallel(out).0, |chunk| pass.run(chunk));
+    each(jobs, dims.parallel(out).0, |chunk| pass.run(chunk));
     if joined > 0 {
         let (sum, others) = sums.split_at_mut(joined);
         others.chunks_exact(joined).for_each(|other| axpy(T::one(), other, sum));
@@ -116,10 +117,11 @@ impl<'a, T: Kernel> Pass<'a, T> {
         let ([inputs, outputs], taps, lanes) = (dims.group(), layout.taps(), T::lanes(isa));
         let back = |(number, plane): (usize, Plane)| {
             let taps: Vec<_> = taps.iter().enumerate().filter(|(_, tap)| tap.0 == number).collect();
-            let weights = Packed::new(isa, dims.groups, inputs, outputs * taps.len(), |group, input, term| {
-                let output = group * outputs + term / taps.len();
-                w[(output * inputs + input) * dims.taps() + taps[term % taps.len()].0]
-            });
+            let weights =
+                Packed::new(isa, dims.groups, inputs, outputs * taps.len(), |group, input, term| {
+                    let output = group * outputs + term / taps.len();
+                    w[(output * inputs + input) * dims.taps() + taps[term % taps.len()].0]
+                });
             let before =
                 |output| taps.iter().map(move |(_, tap)| gradient.lead + output * gradient.channel - tap.1);
             let start = plane.rows.start * layout.pitch + plane.cols.start;
@@ -178,7 +180,9 @@ impl<'a, T: Kernel> Pass<'a, T> {
             if self.wanted.bias {
                 let plane = self.out[0] * self.out[1];
                 for dy in dy.chunks_exact(image) {
-                    bias.iter_mut().zip(dy.chunks_exact(plane)).for_each(|(sum, dy)| *sum = *sum + total(dy));
+                    bias.iter_mut()
+                        .zip(dy.chunks_exact(plane))
+                        .for_each(|(total, dy)| *total = *total + sum(dy));
                 }
             }
             if let Some(dx) = dx.next() {
@@ -198,7 +202,7 @@ impl<'a, T: Kernel> Pass<'a, T> {
             let blocks = dw.chunks_mut(block * terms).enumerate();
             blocks.map(move |(i, dw)| (group, group * outputs + i * block, dw))
         });
-        each(blocks.collect(), within, |(group, first, dw)| {
+        each(blocks, within, |(group, first, dw)| {
             for pieces in self.images[..images * self.pieces.list.len()].chunks(PIECES) {
                 Products {
                     a: &dy[first * self.dy_row..],
@@ -222,7 +226,7 @@ impl<'a, T: Kernel> Pass<'a, T> {
             let blocks = dx.chunks_mut(block * plane).enumerate();
             blocks.map(move |(i, dx)| (group, group * inputs + i * block, dx))
         });
-        each(blocks.collect(), within, |(group, first, dx)| {
+        each(blocks, within, |(group, first, dx)| {
             let rows = first..first + dx.len() / plane;
             for Back { plane: which, weights, offsets, pieces } in &self.planes {
                 let direct = !pieces.flat && self.dims.stride == [1, 1];
@@ -245,28 +249,5 @@ impl<'a, T: Kernel> Pass<'a, T> {
                 }
             }
         });
-    }
-}
-
-multiversion! {
-    fn total<T, const FMA: bool>(numbers: &[T]) -> T {
-        let (blocks, rest) = numbers.as_chunks::<32>();
-        let mut sums = [T::zero(); 32];
-        for block in blocks {
-            for (sum, &x) in sums.iter_mut().zip(block) {
-                *sum = *sum + x;
-            }
-        }
-        for (sum, &x) in sums.iter_mut().zip(rest) {
-            *sum = *sum + x;
-        }
-        let mut half = 16;
-        while half > 0 {
-            for l in 0..half {
-                sums[l] = sums[l] + sums[l + half];
-            }
-            half /= 2;
-        }
-        sums[0]
     }
 }

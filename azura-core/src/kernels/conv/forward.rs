@@ -24,7 +24,7 @@ pub fn forward<T: Kernel>(dims: &Dims, x: &[T], w: &[T], bias: Option<&[T]>) -> 
     });
     let (parallel, within) = dims.parallel(out);
     let chunk = dims.batch.div_ceil(4 * super::CHUNKS);
-    let jobs = y.chunks_mut(chunk * dims.outputs * plane).enumerate().collect();
+    let jobs = y.chunks_mut(chunk * dims.outputs * plane).enumerate();
     each(jobs, parallel, |(i, y)| {
         let mut room = layout.room(1, lanes);
         for (n, y) in y.chunks_exact_mut(dims.outputs * plane).enumerate() {
@@ -36,7 +36,7 @@ pub fn forward<T: Kernel>(dims: &Dims, x: &[T], w: &[T], bias: Option<&[T]>) -> 
                 let first = group * outputs;
                 y.chunks_mut(block * plane).enumerate().map(move |(i, y)| (group, first + i * block, y))
             });
-            each(blocks.collect(), within, |(group, first, y)| {
+            each(blocks, within, |(group, first, y)| {
                 let rows = first..first + y.len() / plane;
                 let mut flat = Buffer::new(if pieces.flat { rows.len() * pieces.len() } else { 0 });
                 Sweep {

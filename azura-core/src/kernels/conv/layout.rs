@@ -20,7 +20,13 @@ pub(super) struct Axis {
 
 impl Axis {
     /// None if there is no such axis, as [`Dims::out`] says.
-    pub(super) fn new(len: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Option<Self> {
+    pub(super) fn new(
+        len: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        dilation: usize,
+    ) -> Option<Self> {
         let padded = padding.checked_mul(2)?.checked_add(len)?;
         let reach = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
         let last = padded.checked_sub(reach)?.checked_div(stride)?;
@@ -52,7 +58,8 @@ impl Axis {
 
     /// The part of a phase's plane that is the image, and not padding.
     fn inner(&self, phase: usize) -> Range<usize> {
-        let before = |end: usize| (end + self.padding).saturating_sub(phase).div_ceil(self.stride).min(self.plane());
+        let before =
+            |end: usize| (end + self.padding).saturating_sub(phase).div_ceil(self.stride).min(self.plane());
         before(0)..before(self.len)
     }
 
@@ -84,7 +91,9 @@ impl Pieces {
     pub(super) fn new(lanes: usize, start: usize, rows: usize, pitch: usize, width: usize) -> Self {
         if width % lanes == 0 {
             let row = |i: usize| {
-                (0..width).step_by(lanes).map(move |j| Piece { from: start + i * pitch + j, to: i * width + j })
+                (0..width)
+                    .step_by(lanes)
+                    .map(move |j| Piece { from: start + i * pitch + j, to: i * width + j })
             };
             return Self { list: (0..rows).flat_map(row).collect(), last: lanes, flat: false };
         }
@@ -125,8 +134,11 @@ impl Layout {
     /// # Panics
     /// If the sizes are not those of a convolution.
     pub(super) fn new(dims: &Dims) -> Self {
-        let (Some(rows), Some(cols)) = (dims.axis(0), dims.axis(1)) else { panic!("no convolution: {dims:?}") };
-        let phases = rows.phases().into_iter().flat_map(|row| cols.phases().into_iter().map(move |col| (row, col)));
+        let (Some(rows), Some(cols)) = (dims.axis(0), dims.axis(1)) else {
+            panic!("no convolution: {dims:?}")
+        };
+        let phases =
+            rows.phases().into_iter().flat_map(|row| cols.phases().into_iter().map(move |col| (row, col)));
         Self {
             rows,
             cols,
@@ -200,14 +212,17 @@ impl Layout {
             return images;
         }
         let [height, width] = self.size;
-        let channels = images.chunks_exact((height * width).max(1)).zip(room.chunks_exact_mut(self.channel()));
+        let channels =
+            images.chunks_exact((height * width).max(1)).zip(room.chunks_exact_mut(self.channel()));
         for (image, planes) in channels {
             for (plane, to) in self.planes().zip(planes.chunks_exact_mut(self.plane())) {
                 for i in plane.rows.clone() {
                     let row = &image[self.rows.place(plane.phase[0], i) * width..][..width];
                     let to = &mut to[i * self.pitch..][plane.cols.clone()];
                     if self.cols.stride == 1 {
-                        to.copy_from_slice(&row[self.cols.place(plane.phase[1], plane.cols.start)..][..to.len()]);
+                        to.copy_from_slice(
+                            &row[self.cols.place(plane.phase[1], plane.cols.start)..][..to.len()],
+                        );
                     } else if !to.is_empty() {
                         let row = &row[self.cols.place(plane.phase[1], plane.cols.start)..];
                         to.iter_mut().zip(row.iter().step_by(self.cols.stride)).for_each(|(to, &x)| *to = x);
@@ -223,7 +238,10 @@ impl Layout {
         for (i, from) in plane.rows.clone().zip(from.chunks(pitch)) {
             let row = &mut image[self.rows.place(plane.phase[0], i) * self.size[1]..][..self.size[1]];
             let row = &mut row[self.cols.place(plane.phase[1], plane.cols.start)..];
-            row.iter_mut().step_by(self.cols.stride).zip(&from[..plane.cols.len()]).for_each(|(to, &x)| *to = x);
+            row.iter_mut()
+                .step_by(self.cols.stride)
+                .zip(&from[..plane.cols.len()])
+                .for_each(|(to, &x)| *to = x);
         }
     }
 }
@@ -267,7 +285,8 @@ impl Gradient {
 
     pub(super) fn fill<T: Copy>(&self, images: &[T], room: &mut [T]) {
         let [height, width] = self.out;
-        let channels = images.chunks_exact(height * width).zip(room[self.lead..].chunks_exact_mut(self.channel));
+        let channels =
+            images.chunks_exact(height * width).zip(room[self.lead..].chunks_exact_mut(self.channel));
         for (from, to) in channels {
             for (from, to) in from.chunks_exact(width).zip(to.chunks_exact_mut(self.pitch)) {
                 to[..width].copy_from_slice(from);

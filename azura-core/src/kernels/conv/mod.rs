@@ -22,9 +22,8 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use super::{Kernel, buffers::Buffer, gemm::Mat, isa::Isa};
+use super::{Kernel, buffers::Buffer, gemm::Mat, isa::Isa, jobs::each};
 use layout::Axis;
-use rayon::prelude::*;
 use std::ops::Range;
 
 pub use backward::{Gradients, Wanted, backward};
@@ -68,7 +67,8 @@ impl Dims {
     /// The size of the result. None if a window does not fit into the padded image, a stride, dilation, window or the number
     /// of groups is 0, groups do not divide the channels, or a size is beyond what can be addressed.
     pub fn out(&self) -> Option<[usize; 2]> {
-        let channels = [self.inputs, self.outputs].iter().all(|channels| channels.checked_rem(self.groups) == Some(0));
+        let channels =
+            [self.inputs, self.outputs].iter().all(|channels| channels.checked_rem(self.groups) == Some(0));
         let out = [self.axis(0)?.out, self.axis(1)?.out];
         let sizes = [
             vec![self.batch, self.inputs, self.size[0], self.size[1]],
@@ -86,7 +86,13 @@ impl Dims {
     }
 
     fn axis(&self, axis: usize) -> Option<Axis> {
-        Axis::new(self.size[axis], self.kernel[axis], self.stride[axis], self.padding[axis], self.dilation[axis])
+        Axis::new(
+            self.size[axis],
+            self.kernel[axis],
+            self.stride[axis],
+            self.padding[axis],
+            self.dilation[axis],
+        )
     }
 
     /// A bound on any plane's side.
@@ -125,15 +131,6 @@ impl Dims {
         assert!(x.is_none_or(|x| x.len() == self.batch * self.image()), "x has the wrong length");
         assert!(w.is_none_or(|w| w.len() == self.weights()), "w has the wrong length");
         out
-    }
-}
-
-/// Runs `job` for each item, on rayon's current pool if `parallel`.
-fn each<I: Send>(items: Vec<I>, parallel: bool, job: impl Fn(I) + Send + Sync) {
-    if parallel {
-        items.into_par_iter().for_each(job);
-    } else {
-        items.into_iter().for_each(job);
     }
 }
 

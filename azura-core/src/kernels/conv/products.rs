@@ -51,7 +51,8 @@ impl<T: Kernel> Products<'_, T> {
         }
         let rows = self.c.len() / self.offsets.len();
         let greatest = |places: &mut dyn Iterator<Item = usize>| places.max().unwrap_or_default();
-        let to = greatest(&mut self.pieces.iter().map(|piece| piece.to)) + rows.saturating_sub(1) * self.a_row;
+        let to =
+            greatest(&mut self.pieces.iter().map(|piece| piece.to)) + rows.saturating_sub(1) * self.a_row;
         let from = greatest(&mut self.pieces.iter().map(|piece| piece.from));
         let from = from + greatest(&mut self.offsets.iter().copied());
         assert!(to + T::lanes(isa) <= self.a.len(), "a is too short");

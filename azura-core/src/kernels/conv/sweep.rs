@@ -60,7 +60,10 @@ impl<T: Kernel> Sweep<'_, T> {
         assert!(end.to + lanes == to && self.pieces.last <= lanes, "pieces do not rise");
         let row = to - lanes + self.pieces.last;
         assert!(rows == 0 || row <= self.c_row.min(self.c.len() - (rows - 1) * self.c_row), "c is too short");
-        assert!(terms == 0 || reach(&mut self.offsets.iter().copied()) + from <= self.b.len(), "b is too short");
+        assert!(
+            terms == 0 || reach(&mut self.offsets.iter().copied()) + from <= self.b.len(),
+            "b is too short"
+        );
         assert_eq!(self.a.len(), rows * terms, "a has the wrong length");
         // SAFETY: `isa` is available (see `Isa`), and all places were checked.
         unsafe { T::sweep(isa, &mut self, rows) }

@@ -85,8 +85,7 @@ impl Case<f64> {
 
     fn forward_by_definition(&self) -> Vec<f64> {
         let plane = self.out[0] * self.out[1];
-        let mut y: Vec<_> =
-            (0..self.dy.len()).map(|at| self.bias[at / plane % self.dims.outputs]).collect();
+        let mut y: Vec<_> = (0..self.dy.len()).map(|at| self.bias[at / plane % self.dims.outputs]).collect();
         self.products(|at_y, at_w, at_x| y[at_y] += self.w[at_w] * self.x[at_x]);
         y
     }
@@ -192,7 +191,8 @@ fn only_what_is_wanted_is_computed() {
         for at in 0..8 {
             let wanted = Wanted { x: at & 1 > 0, w: at & 2 > 0, bias: at & 4 > 0 };
             let pick = |wanted: bool, all: &[f64]| if wanted { all.to_vec() } else { Vec::new() };
-            let given = backward(&case.dims, &pick(wanted.w, &case.x), &pick(wanted.x, &case.w), &case.dy, wanted);
+            let given =
+                backward(&case.dims, &pick(wanted.w, &case.x), &pick(wanted.x, &case.w), &case.dy, wanted);
             assert_eq!(given.x, pick(wanted.x, &x));
             assert_eq!(given.w, pick(wanted.w, &w));
             assert_eq!(given.bias, pick(wanted.bias, &bias));
