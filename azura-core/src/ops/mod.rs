@@ -4,16 +4,19 @@
 //! and takes the derivative. [`OPS`] names them all; a test fails for a name without a gradient check and a
 //! value computed by hand.
 
+mod conv;
 mod dropout;
 mod elementwise;
 mod linear;
 mod loss;
 mod matmul;
+mod pool;
 mod reduce;
 mod rnn;
 mod shape;
 mod sums;
 
+pub use conv::Conv;
 pub use rnn::{LstmInputs, LstmOutput};
 
 pub use crate::kernels::lstm::Steps;
@@ -23,9 +26,38 @@ use ndarray::IxDyn;
 
 /// The name of every operation that [`TensorBase::record`](crate::TensorBase::record) is called with in this crate.
 pub const OPS: &[&str] = &[
-    "add", "sub", "mul", "div", "neg", "abs", "exp", "ln", "sqrt", "square", "sin", "cos", "sigmoid", "tanh",
-    "relu", "scale", "shift", "matmul", "linear", "sum", "mean", "reshape", "permute", "slice", "concat",
-    "dropout", "mse", "lstm",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "abs",
+    "exp",
+    "ln",
+    "sqrt",
+    "square",
+    "sin",
+    "cos",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "scale",
+    "shift",
+    "matmul",
+    "linear",
+    "sum",
+    "mean",
+    "reshape",
+    "permute",
+    "slice",
+    "concat",
+    "dropout",
+    "mse",
+    "lstm",
+    "conv2d",
+    "max_pool2d",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
+mod conv;
 mod elementwise;
 mod linear;
 mod reduce;
@@ -75,7 +76,8 @@ fn counted(shape: &[usize]) -> T {
 fn every_operation_has_a_right_derivative_and_a_right_value() {
     for op in OPS {
         let mut tested = Tested { op, derivative: false, value: false };
-        let known = [elementwise::cases, linear::cases, reduce::cases, shape::cases, train::cases];
+        let known =
+            [conv::cases, elementwise::cases, linear::cases, reduce::cases, shape::cases, train::cases];
         assert!(known.iter().any(|cases| cases(&mut tested)), "{op} has no cases");
         assert!(tested.derivative, "{op} has no gradient check");
         assert!(tested.value, "{op} has no value computed by hand");

@@ -79,7 +79,8 @@ impl Dims {
             vec![self.inputs, self.padded(0)?, self.padded(1)?, 2],
         ];
         let fits = |sizes: &Vec<usize>| {
-            let len = sizes.iter().try_fold(8_usize, |len, &size| len.checked_mul(size));
+            let axes = sizes.iter().filter(|&&size| size > 0);
+            let len = axes.copied().try_fold(8_usize, usize::checked_mul);
             len.is_some_and(|len| isize::try_from(len).is_ok())
         };
         (channels && sizes.iter().all(fits)).then_some(out)

@@ -152,7 +152,7 @@ impl<'a> Sweep<'a> {
                 *place = (rows.start * width + cols.start) as u32;
             }
             for row in rows.clone() {
-                for v in 0..columns {
+                for v in padding.saturating_sub((out - 1) * stride)..columns.min(padding + width) {
                     // The results j whose place j stride + v - padding lies in the row.
                     let before = |end: usize| (end + padding).saturating_sub(v).div_ceil(stride).min(out);
                     let (start, end) = (before(0), before(width));

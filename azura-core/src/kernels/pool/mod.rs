@@ -29,7 +29,7 @@ pub struct Window {
 
 impl Window {
     /// The size of the result. None if the window does not fit into the padded plane, the plane is empty, window or stride
-    /// is 0, or the padding is more than half of the window.
+    /// is 0, the padding is more than half of the window, or a window has more places than can be counted.
     pub fn out(&self) -> Option<[usize; 2]> {
         let axis = |i: usize| {
             let padded = self.padding[i].checked_mul(2)?.checked_add(self.size[i])?;
@@ -37,6 +37,7 @@ impl Window {
             let fits = self.kernel[i] > 0 && self.padding[i] <= self.kernel[i] / 2 && self.size[i] > 0;
             fits.then_some(last + 1)
         };
+        self.kernel[0].checked_mul(self.kernel[1])?;
         Some([axis(0)?, axis(1)?])
     }
 

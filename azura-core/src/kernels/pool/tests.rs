@@ -91,6 +91,8 @@ fn windows_are_the_definition() {
             check::<f32>(&Window { size, ..PAIRS }, 5, &mut numbers);
             check::<f64>(&Window { size, ..PAIRS }, 2, &mut numbers);
         }
+        // A window that is nearly all padding takes no longer for it.
+        check_size(&Window { kernel: [1, 1 << 60], padding: [0, 1 << 59], size: [3, 4], stride: [1, 1] });
         // A window of more than 256 places, and more places than fit 16 bits.
         check::<f32>(
             &Window { size: [300, 301], kernel: [300, 300], stride: [1, 1], padding: [0, 1] },
@@ -98,6 +100,12 @@ fn windows_are_the_definition() {
             &mut numbers,
         );
     });
+}
+
+fn check_size(window: &Window) {
+    let x = [1.0_f32; 12];
+    assert_eq!(max(window, &x).0, [1.0; 15]);
+    assert!(avg(&Bins::sliding(window), &x).iter().all(|&y| y > 0.0 && y < 1e-17));
 }
 
 #[test]
@@ -174,6 +182,7 @@ fn what_is_no_pooling_is_told() {
         Window { stride: [2, 0], ..PAIRS },
         Window { padding: [0, 2], ..PAIRS },
         Window { padding: [usize::MAX, 0], ..PAIRS },
+        Window { kernel: [1 << 40, 1 << 40], padding: [1 << 39, 1 << 39], ..PAIRS },
         Window { kernel: [usize::MAX, 2], padding: [usize::MAX / 2, 0], ..PAIRS },
         Window { size: [0, 5], ..PAIRS },
     ] {
