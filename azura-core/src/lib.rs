@@ -16,6 +16,7 @@ pub use gradcheck::{Report, gradcheck};
 pub use grads::Grads;
 pub use graph::{Inputs, Vjp};
 pub use ops::ClassLoss;
+pub use ops::Conv;
 pub use ops::{LstmInputs, LstmOutput, OPS, Steps};
 pub use param::{Param, ParamBase, ParamId};
 pub use tensor::{Data, Ids, Mask, Tensor, TensorBase};

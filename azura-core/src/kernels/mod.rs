@@ -29,17 +29,21 @@ mod activation;
 mod adam;
 mod batch;
 mod buffers;
+pub mod conv;
 pub(crate) mod cross_entropy;
 mod fresh;
 mod gemm;
 mod isa;
+mod jobs;
 mod lanes;
 pub mod lstm;
 mod math;
 mod pack;
 mod pieces;
+pub mod pool;
 mod simd;
 pub(crate) mod softmax;
+mod sum;
 mod thin;
 mod tile;
 
@@ -54,7 +58,15 @@ pub use math::{exp, exp_into, sigmoid, sigmoid_into, tanh, tanh_into};
 
 /// A number that the kernels can crunch: `f32` for work, `f64` for gradient checks. Sealed.
 pub trait Kernel:
-    tile::Tiles + math::Functions + num_traits::Float + Default + Send + Sync + 'static
+    tile::Tiles
+    + conv::Sweeps
+    + conv::Productive
+    + math::Functions
+    + num_traits::Float
+    + Default
+    + Send
+    + Sync
+    + 'static
 {
 }
 

@@ -104,12 +104,14 @@ macro_rules! versions {
     };
 }
 
+pub(super) use versions;
+
 tiles!(f32, __m512, __m256);
 tiles!(f64, __m512d, __m256d);
 
 /// How many of the `left` rows the next tile takes, at most `most`.
 #[inline(always)]
-fn tile_rows(left: usize, most: usize) -> usize {
+pub(super) fn tile_rows(left: usize, most: usize) -> usize {
     match left {
         8.. => most,
         4.. => 4,

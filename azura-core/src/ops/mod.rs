@@ -9,6 +9,7 @@ mod arrange;
 mod axes;
 mod broadcast;
 mod classify;
+mod conv;
 mod cumsum;
 mod dropout;
 mod elementwise;
@@ -19,6 +20,7 @@ mod linear;
 mod logsumexp;
 mod loss;
 mod matmul;
+mod pool;
 mod reduce;
 mod rnn;
 mod shape;
@@ -28,6 +30,7 @@ mod table;
 mod variance;
 
 pub use classify::ClassLoss;
+pub use conv::Conv;
 pub use rnn::{LstmInputs, LstmOutput};
 
 pub use crate::kernels::lstm::Steps;
@@ -48,6 +51,7 @@ pub const OPS: &[&str] = &[
     "matmul", "linear",
     "dropout", "mse", "lstm",
     "softmax", "log_softmax", "nll", "cross_entropy",
+    "conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.

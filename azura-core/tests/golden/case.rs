@@ -172,4 +172,9 @@ impl Arguments<'_> {
         let numbers = self.option(key).trim_matches(['[', ']']).split(',');
         numbers.filter(|number| !number.is_empty()).map(|number| number.parse().unwrap()).collect()
     }
+
+    /// Two numbers in brackets.
+    pub(crate) fn pair(&self, key: &str) -> [usize; 2] {
+        self.list(key).try_into().unwrap()
+    }
 }

@@ -274,6 +274,78 @@ op(
     *("AxBx7 axis=-1 lengths=[2,0,5]", "6x5:t axis=0 lengths=[1,3,2]", "3 axis=0 lengths=[3]"),
 )
 
+# Convolutions and pooling.
+PLAIN = "stride=[1,1] padding=[0,0] dilation=[1,1] groups=1"
+op(
+    "conv2d",
+    SUMMED,
+    lambda *inputs, stride, padding, dilation, groups: F.conv2d(*inputs, None, stride, padding, dilation, groups)
+    if len(inputs) == 2
+    else F.conv2d(*inputs, stride, padding, dilation, groups),
+    f"2x3x7x9 4x3x3x3 4 {PLAIN}",
+    f"1x1x1x1 1x1x1x1 1 {PLAIN}",
+    f"2x3x5x6 4x3x1x1 {PLAIN}",
+    f"2x4x6x5:t 3x4x2x3:t 3 {PLAIN}",
+    f"2x4x6x5:v 3x4x2x3:v 3:v {PLAIN}",
+    f"0x2x4x4 3x2x3x3 3 {PLAIN}",
+    f"2x3x8x8 !5x3x3x3 !5 {PLAIN}",
+    f"!2x3x8x8 5x3x3x3 5 {PLAIN}",
+    "2x3x8x9 5x3x3x3 5 stride=[1,1] padding=[1,1] dilation=[1,1] groups=1",
+    "2x3x9x8 5x3x3x2 5 stride=[2,3] padding=[1,0] dilation=[1,1] groups=1",
+    "2x2x11x12 3x2x3x3 3 stride=[1,2] padding=[2,3] dilation=[2,3] groups=1",
+    "2x6x7x7 4x3x3x3 4 stride=[1,1] padding=[1,1] dilation=[1,1] groups=2",
+    "2x6x7x7 12x1x3x3 stride=[2,1] padding=[1,1] dilation=[1,2] groups=6",
+    "1x2x5x5 2x2x5x5 2 stride=[4,4] padding=[4,4] dilation=[1,1] groups=1",
+    "2x2x5x5 3x2x2x2 3 stride=[3,3] padding=[0,0] dilation=[1,1] groups=1",
+    "3x16x17x19 33x16x3x3 33 stride=[1,1] padding=[1,1] dilation=[1,1] groups=1",
+    "8x3x32x32 16x3x3x3 16 stride=[1,1] padding=[1,1] dilation=[1,1] groups=1",
+    "2x3x8x8*1e4 4x3x3x3*1e-6 4*1e-6 stride=[1,1] padding=[1,1] dilation=[1,1] groups=1",
+)
+op(
+    "conv1d",
+    SUMMED,
+    lambda x, weight, bias, stride, padding, dilation, groups: F.conv1d(x, weight, bias, stride, padding, dilation, groups),
+    "2x3x9 4x3x3 4 stride=1 padding=0 dilation=1 groups=1",
+    "2x4x20:t 6x2x3:v 6 stride=2 padding=2 dilation=3 groups=2",
+    "1x1x1 1x1x1 1 stride=1 padding=0 dilation=1 groups=1",
+    "4x5x70 9x5x7 9 stride=1 padding=3 dilation=1 groups=1",
+)
+POOLS = (
+    "2x3x8x8{} kernel=[2,2] stride=[2,2] padding=[0,0]",
+    "2x3x7x9:t{} kernel=[2,3] stride=[1,2] padding=[0,1]",
+    "1x2x9x7:v{} kernel=[3,3] stride=[2,2] padding=[1,1]",
+    "2x1x5x6{} kernel=[3,2] stride=[1,1] padding=[1,1]",
+    "1x1x1x1{} kernel=[1,1] stride=[1,1] padding=[0,0]",
+    "0x3x4x4{} kernel=[2,2] stride=[2,2] padding=[0,0]",
+    "2x3x7x7{} kernel=[2,2] stride=[3,4] padding=[0,0]",
+    "3x4x33x35{} kernel=[2,2] stride=[2,2] padding=[0,0]",
+    "1x2x6x6{} kernel=[6,6] stride=[1,1] padding=[0,0]",
+)
+op(
+    "max_pool2d",
+    ROUNDED,
+    lambda x, kernel, stride, padding: F.max_pool2d(x, kernel, stride, padding),
+    *(case.format(of) for case in POOLS for of in ("", "*1%2")),
+    "2x3x8x8*1-1e4 kernel=[3,3] stride=[2,2] padding=[1,1]",
+)
+op(
+    "avg_pool2d",
+    ROUNDED,
+    lambda x, kernel, stride, padding: F.avg_pool2d(x, kernel, stride, padding),
+    *(case.format("") for case in POOLS),
+    *("2x3x8x8*1e4 kernel=[3,3] stride=[2,2] padding=[1,1]", "2x3x8x8*1e-6 kernel=[2,2] stride=[2,2] padding=[0,0]"),
+)
+op(
+    "adaptive_avg_pool2d",
+    ROUNDED,
+    lambda x, out: F.adaptive_avg_pool2d(x, out),
+    *("2x3x7x9 out=[3,4]", "2x3x4x6:t out=[1,1]", "1x2x5x8:v out=[5,8]", "2x1x3x4 out=[7,5]", "1x1x1x1 out=[1,1]"),
+    *("0x3x4x4 out=[2,2]", "1x2x33x17*1e4 out=[4,3]"),
+)
+op("max_pool1d", ROUNDED, lambda x, kernel, stride, padding: F.max_pool1d(x, kernel, stride, padding), "2x3x9:t kernel=3 stride=2 padding=1")
+op("avg_pool1d", ROUNDED, lambda x, kernel, stride, padding: F.avg_pool1d(x, kernel, stride, padding), "2x3x9:t kernel=3 stride=2 padding=1")
+op("adaptive_avg_pool1d", ROUNDED, lambda x, out: F.adaptive_avg_pool1d(x, out), "2x3x9:v out=4")
+
 # What training is made of.
 op(
     "dropout",

@@ -1,7 +1,7 @@
 //! Our words for what ops.py says in PyTorch's.
 
 use crate::case::Arguments;
-use azura_core::{ClassLoss, LstmInputs, Result, Steps, Tensor};
+use azura_core::{ClassLoss, Conv, LstmInputs, Result, Steps, Tensor};
 
 /// What the operation of this name makes of its arguments. Several outputs come as one row.
 pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
@@ -68,6 +68,22 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
         "unsqueeze" => x.unsqueeze(a.get("axis")),
         "stack" => Tensor::stack(a.get("axis"), &a.tensors.iter().collect::<Vec<_>>()),
         "split" => row(&x.split(a.get("axis"), &a.list("lengths"))?.iter().collect::<Vec<_>>()),
+        "conv1d" => {
+            let [stride, padding, dilation] = ["stride", "padding", "dilation"].map(|key| [a.get(key)]);
+            let conv = Conv { stride, padding, dilation, groups: a.get("groups") };
+            x.conv1d(other(), a.tensors.get(2), &conv)
+        }
+        "conv2d" => {
+            let [stride, padding, dilation] = ["stride", "padding", "dilation"].map(|key| a.pair(key));
+            let conv = Conv { stride, padding, dilation, groups: a.get("groups") };
+            x.conv2d(other(), a.tensors.get(2), &conv)
+        }
+        "max_pool1d" => x.max_pool1d(a.get("kernel"), a.get("stride"), a.get("padding")),
+        "avg_pool1d" => x.avg_pool1d(a.get("kernel"), a.get("stride"), a.get("padding")),
+        "adaptive_avg_pool1d" => x.adaptive_avg_pool1d(a.get("out")),
+        "max_pool2d" => x.max_pool2d(a.pair("kernel"), a.pair("stride"), a.pair("padding")),
+        "avg_pool2d" => x.avg_pool2d(a.pair("kernel"), a.pair("stride"), a.pair("padding")),
+        "adaptive_avg_pool2d" => x.adaptive_avg_pool2d(a.pair("out")),
         "softmax" => x.softmax(a.get("axis")),
         "log_softmax" => x.log_softmax(a.get("axis")),
         "nll" => x.nll(&a.ids[0], &classes(a)),

@@ -2,7 +2,7 @@
 
 use crate::generator::Numbers;
 use azura_core::{
-    ClassLoss, Ids, LstmInputs, Param, Result, Steps, Tensor,
+    ClassLoss, Conv, Ids, LstmInputs, Param, Result, Steps, Tensor,
     kernels::{Adam, adam},
 };
 
@@ -25,6 +25,7 @@ impl Workload {
             "W1 small" => forecaster(numbers, 2, 3, 11, 4),
             "W2" => forecaster(numbers, 32, 168, 10, 128),
             "W3" => mlp(numbers),
+            "W4" => cnn(numbers),
             "W6" => tiny(numbers),
             "W7" => attention(numbers),
             _ => panic!("no workload `{name}`"),
@@ -96,6 +97,24 @@ fn mlp(numbers: &mut Numbers) -> (Shapes, Loss) {
     };
     let shapes = [vec![256, 784], vec![256], vec![128, 256], vec![128], vec![10, 128], vec![10]];
     (shapes.map(|shape| (shape, 0.05)).into(), Box::new(loss))
+}
+
+fn cnn(numbers: &mut Numbers) -> (Shapes, Loss) {
+    let x = tensor(numbers, &[64, 3, 32, 32], 1.0);
+    let labels = ids(numbers, &[64], 10);
+    let conv = Conv { padding: [1, 1], ..Conv::default() };
+    let loss = move |w: &[Tensor]| {
+        let halved = |x: &Tensor, w: &[Tensor]| {
+            x.conv2d(&w[0], Some(&w[1]), &conv)?.relu()?.max_pool2d([2, 2], [2, 2], [0, 0])
+        };
+        let y = halved(&halved(&x, &w[..2])?, &w[2..4])?.reshape(&[64, 2048])?;
+        y.linear(&w[4], Some(&w[5]))?.cross_entropy(&labels, &ClassLoss::default())
+    };
+    let layers = [([16, 3], 0.2), ([32, 16], 0.08)];
+    let layers =
+        layers.map(|([out, channels], scale)| [(vec![out, channels, 3, 3], scale), (vec![out], scale)]);
+    let dense = [(vec![10, 2048], 0.02), (vec![10], 0.02)];
+    ([layers.concat(), dense.into()].concat(), Box::new(loss))
 }
 
 fn tiny(numbers: &mut Numbers) -> (Shapes, Loss) {

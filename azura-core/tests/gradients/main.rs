@@ -5,6 +5,7 @@
 mod activation;
 mod arrange;
 mod classify;
+mod conv;
 mod elementwise;
 mod index;
 mod linear;
@@ -115,6 +116,7 @@ fn every_operation_has_a_right_derivative_and_a_right_value() {
             arrange::cases,
             index::cases,
             classify::cases,
+            conv::cases,
             elementwise::cases,
             linear::cases,
             reduce::cases,

@@ -1,0 +1,181 @@
+//! The greatest of each window.
+
+use super::{Window, job};
+use crate::kernels::{Kernel, isa::multiversion, jobs::each};
+
+/// Where each result comes from.
+#[derive(Debug)]
+pub enum Places {
+    /// The place in its window, of windows of 2 by 2 side by side: the most frequent kind.
+    Pairs(Vec<u8>),
+    /// The place in its plane.
+    Planes(Vec<u32>),
+}
+
+/// The greatest number of each window of the planes `x`, and where it was. Of equal ones the first counts, and NaN counts as
+/// greater than all, as in PyTorch.
+///
+/// # Panics
+/// When [`Window::out`] is none, a plane has more than 2^32 places, or `x` is not whole planes.
+pub fn max<T: Kernel>(window: &Window, x: &[T]) -> (Vec<T>, Places) {
+    let (from, to) = window.planes();
+    assert!(
+        x.len() % from == 0 && u32::try_from(from).is_ok(),
+        "x is not whole planes, or they are too large"
+    );
+    let (len, width) = (x.len() / from * to, window.size[1]);
+    let mut y = vec![T::zero(); len];
+    let count = job(from);
+    let (parallel, x) = (x.len() > count * from, x.chunks(count * from));
+    if window.is_pairs() {
+        let mut places = vec![0; len];
+        let jobs = x.zip(y.chunks_mut(count * to)).zip(places.chunks_mut(count * to));
+        each(jobs, parallel, |((x, y), places)| {
+            let planes = y.chunks_exact_mut(to).zip(places.chunks_exact_mut(to));
+            for (x, (y, places)) in x.chunks_exact(from).zip(planes) {
+                let rows = y.chunks_exact_mut(width / 2).zip(places.chunks_exact_mut(width / 2));
+                for (x, (y, places)) in x.chunks_exact(2 * width).zip(rows) {
+                    let (top, bottom) = x.split_at(width);
+                    pairs(top, bottom, y, places);
+                }
+            }
+        });
+        return (y, Places::Pairs(places));
+    }
+    let mut places = vec![0; len];
+    let jobs = x.zip(y.chunks_mut(count * to)).zip(places.chunks_mut(count * to));
+    let sweep = Sweep::new(window);
+    each(jobs, parallel, |((x, y), places)| {
+        let planes = y.chunks_exact_mut(to).zip(places.chunks_exact_mut(to));
+        x.chunks_exact(from).zip(planes).for_each(|(x, (y, places))| sweep.plane(x, y, places));
+    });
+    (y, Places::Planes(places))
+}
+
+/// The gradient of a loss with respect to x, given that with respect to the result.
+///
+/// # Panics
+/// When `places` are not those of such a pooling, or `dy` has another length.
+pub fn max_backward<T: Kernel>(window: &Window, places: &Places, dy: &[T]) -> Vec<T> {
+    let (from, to) = window.planes();
+    let mut dx = vec![T::zero(); dy.len() / to * from];
+    let count = job(from);
+    let (parallel, width) = (dx.len() > count * from, window.size[1]);
+    let jobs = dx.chunks_mut(count * from).zip(dy.chunks(count * to));
+    match places {
+        Places::Pairs(places) => {
+            assert!(window.is_pairs() && places.len() == dy.len(), "dy has the wrong length");
+            each(jobs.zip(places.chunks(count * to)), parallel, |((dx, dy), places)| {
+                let planes = dy.chunks_exact(to).zip(places.chunks_exact(to));
+                for (dx, (dy, places)) in dx.chunks_exact_mut(from).zip(planes) {
+                    let rows = dy.chunks_exact(width / 2).zip(places.chunks_exact(width / 2));
+                    for (dx, (dy, places)) in dx.chunks_exact_mut(2 * width).zip(rows) {
+                        let (top, bottom) = dx.split_at_mut(width);
+                        pairs_backward(dy, places, top, bottom);
+                    }
+                }
+            });
+        }
+        Places::Planes(places) => {
+            assert_eq!(places.len(), dy.len(), "dy has the wrong length");
+            each(jobs.zip(places.chunks(count * to)), parallel, |((dx, dy), places)| {
+                let planes = dy.chunks_exact(to).zip(places.chunks_exact(to));
+                for (dx, (dy, places)) in dx.chunks_exact_mut(from).zip(planes) {
+                    for (&dy, &place) in dy.iter().zip(places) {
+                        let dx = &mut dx[place as usize];
+                        *dx = *dx + dy;
+                    }
+                }
+            });
+        }
+    }
+    dx
+}
+
+impl Window {
+    fn is_pairs(&self) -> bool {
+        self.kernel == [2, 2] && self.stride == [2, 2] && self.padding == [0, 0]
+    }
+}
+
+multiversion! {
+    /// The greater of each two columns of two rows.
+    fn pairs<T, const FMA: bool>(top: &[T], bottom: &[T], y: &mut [T], places: &mut [u8]) {
+        let rows = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
+        for ((top, bottom), (y, place)) in rows.zip(y.iter_mut().zip(places)) {
+            let (mut most, mut at) = (top[0], 0);
+            for (i, x) in [(1, top[1]), (2, bottom[0]), (3, bottom[1])] {
+                let greater = (x > most) | x.is_nan();
+                most = if greater { x } else { most };
+                at = if greater { i } else { at };
+            }
+            *y = most;
+            *place = at;
+        }
+    }
+}
+
+multiversion! {
+    /// Writes all columns of two rows, but for an odd one at the end.
+    fn pairs_backward<T, const FMA: bool>(dy: &[T], places: &[u8], top: &mut [T], bottom: &mut [T]) {
+        let rows = top.as_chunks_mut::<2>().0.iter_mut().zip(bottom.as_chunks_mut::<2>().0);
+        for ((top, bottom), (&dy, &place)) in rows.zip(dy.iter().zip(places)) {
+            let at = |i: u8| if place == i { dy } else { T::zero() };
+            *top = [at(0), at(1)];
+            *bottom = [at(2), at(3)];
+        }
+    }
+}
+
+/// Any window.
+struct Sweep<'a> {
+    window: &'a Window,
+    rows: Vec<std::ops::Range<usize>>,
+    cols: Vec<std::ops::Range<usize>>,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(window: &'a Window) -> Self {
+        Self { window, rows: window.covered(0), cols: window.covered(1) }
+    }
+
+    /// One plane, row by row of the result, and for each place of a window over the whole row.
+    fn plane<T: Kernel>(&self, x: &[T], y: &mut [T], places: &mut [u32]) {
+        let Window { size: [_, width], kernel: [_, columns], stride: [_, stride], padding: [_, padding] } =
+            *self.window;
+        let out = self.cols.len();
+        y.fill(T::neg_infinity());
+        let results = y.chunks_exact_mut(out).zip(places.chunks_exact_mut(out));
+        for (rows, (y, places)) in self.rows.iter().zip(results) {
+            // Where there is nothing but negative infinity, the first place counts.
+            for (place, cols) in places.iter_mut().zip(&self.cols) {
+                *place = (rows.start * width + cols.start) as u32;
+            }
+            for row in rows.clone() {
+                for v in padding.saturating_sub((out - 1) * stride)..columns.min(padding + width) {
+                    // The results j whose place j stride + v - padding lies in the row.
+                    let before = |end: usize| (end + padding).saturating_sub(v).div_ceil(stride).min(out);
+                    let (start, end) = (before(0), before(width));
+                    if start < end {
+                        let first = row * width + start * stride + v - padding;
+                        let x = &x[first..(row + 1) * width];
+                        greater(x, first as u32, stride, &mut y[start..end], &mut places[start..end]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Takes every `stride`-th of x, which begins at place `first`, where it is greater than y.
+    fn greater<T, const FMA: bool>(x: &[T], first: u32, stride: usize, y: &mut [T], places: &mut [u32]) {
+        let mut place = first;
+        for ((&x, y), at) in x.iter().step_by(stride).zip(y).zip(places) {
+            let greater = (x > *y) | x.is_nan();
+            *y = if greater { x } else { *y };
+            *at = if greater { place } else { *at };
+            place = place.wrapping_add(stride as u32);
+        }
+    }
+}
