@@ -25,12 +25,14 @@
 #![cfg_attr(test, allow(clippy::float_cmp))]
 
 mod adam;
+pub(crate) mod batch_norm;
 mod buffers;
 pub(crate) mod cross_entropy;
 mod fresh;
 mod gemm;
 mod isa;
 mod lanes;
+pub(crate) mod layer_norm;
 pub mod lstm;
 mod math;
 mod pack;

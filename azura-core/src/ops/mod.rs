@@ -11,6 +11,7 @@ mod elementwise;
 mod linear;
 mod loss;
 mod matmul;
+mod norm;
 mod reduce;
 mod rnn;
 mod shape;
@@ -18,6 +19,7 @@ mod softmax;
 mod sums;
 
 pub use classify::ClassLoss;
+pub use norm::BatchNorm;
 pub use rnn::{LstmInputs, LstmOutput};
 
 pub use crate::kernels::lstm::Steps;
@@ -31,6 +33,7 @@ pub const OPS: &[&str] = &[
     "relu", "scale", "shift", "matmul", "linear", "sum", "mean", "reshape", "permute", "slice", "concat",
     "dropout", "mse", "lstm",
     "softmax", "log_softmax", "nll", "cross_entropy",
+    "layer_norm", "batch_norm", "batch_norm_with",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.

@@ -5,6 +5,7 @@
 mod classify;
 mod elementwise;
 mod linear;
+mod norm;
 mod reduce;
 mod shape;
 mod train;
@@ -80,6 +81,7 @@ fn every_operation_has_a_right_derivative_and_a_right_value() {
             classify::cases,
             elementwise::cases,
             linear::cases,
+            norm::cases,
             reduce::cases,
             shape::cases,
             train::cases,
