@@ -39,7 +39,9 @@ fn two_sums<T: Kernel>(a: &[T], b: &[T], item: Item, f: impl Fn(&[T], &[T], &mut
     assert_eq!(a.len(), b.len(), "lengths differ");
     let (width, piece) = (2 * item.channels, per_summed_piece(item.len()));
     let mut sums = vec![T::zero(); width * a.len().div_ceil(piece).max(1)];
-    run(a.chunks(piece).zip(b.chunks(piece)).zip(sums.chunks_mut(width.max(1))), |((a, b), sums)| f(a, b, sums));
+    run(a.chunks(piece).zip(b.chunks(piece)).zip(sums.chunks_mut(width.max(1))), |((a, b), sums)| {
+        f(a, b, sums)
+    });
     let (first, second) = add_up(&mut sums, width).split_at(width / 2);
     [first.to_vec(), second.to_vec()]
 }

@@ -26,6 +26,7 @@
 
 mod adam;
 pub(crate) mod batch_norm;
+pub(crate) mod bce;
 mod buffers;
 pub(crate) mod cross_entropy;
 mod fresh;
@@ -37,6 +38,7 @@ pub mod lstm;
 mod math;
 mod pack;
 mod pieces;
+pub(crate) mod rows;
 mod simd;
 pub(crate) mod softmax;
 mod thin;

@@ -4,7 +4,7 @@ use super::Kernel;
 use std::sync::{Mutex, PoisonError};
 
 /// Numbers that are worth a thread's while.
-const PIECE: usize = 1 << 15;
+pub(super) const PIECE: usize = 1 << 15;
 
 /// How many numbers a piece of whole rows of `columns` has.
 pub(super) fn per_piece(columns: usize) -> usize {

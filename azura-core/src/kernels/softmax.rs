@@ -159,9 +159,7 @@ multiversion! {
 fn map<T: Kernel>(x: &[T], columns: usize, f: fn(&[T], usize, &mut [MaybeUninit<T>])) -> Vec<T> {
     let piece = per_piece(columns);
     // SAFETY: the pieces cover the whole, and the functions given to this one write all of their part.
-    unsafe {
-        filled(x.len(), |y| run(x.chunks(piece).zip(y.chunks_mut(piece)), |(x, y)| f(x, columns, y)))
-    }
+    unsafe { filled(x.len(), |y| run(x.chunks(piece).zip(y.chunks_mut(piece)), |(x, y)| f(x, columns, y))) }
 }
 
 /// The rows of `grad` through `f`, beside those of y.

@@ -115,7 +115,12 @@ impl<E: Element> Problem<E> {
         let count = x.shape()[1];
         if let Some(weights) = weights {
             if weights.shape() != [count] {
-                return Err(Error::shapes(op, x.shape(), weights.shape(), "wants [N, C, ..] and weights [C]"));
+                return Err(Error::shapes(
+                    op,
+                    x.shape(),
+                    weights.shape(),
+                    "wants [N, C, ..] and weights [C]",
+                ));
             }
             if weights.is_tracked() {
                 return Err(Error::argument(op, "class weights have no derivative: give a constant"));
@@ -153,7 +158,10 @@ impl<E: Element> Problem<E> {
         let (losses, dx) = f(slice(&x), columns, &classes, inputs.needs(0));
         let loss = sums::total(&losses, |loss| loss) / self.total_weight;
         let dx = dx.map(|dx| from_last(from_vec(x.shape(), dx), 1));
-        Ok((arr0(loss).into_dyn().into_shared(), Box::new(move |grad| Ok(vec![dx.map(|dx| times(dx, &grad))]))))
+        Ok((
+            arr0(loss).into_dyn().into_shared(),
+            Box::new(move |grad| Ok(vec![dx.map(|dx| times(dx, &grad))])),
+        ))
     }
 }
 

@@ -8,6 +8,7 @@ mod axes;
 mod classify;
 mod dropout;
 mod elementwise;
+mod embedding;
 mod linear;
 mod loss;
 mod matmul;
@@ -29,11 +30,45 @@ use ndarray::IxDyn;
 
 /// The name of every operation that [`TensorBase::record`](crate::TensorBase::record) is called with in this crate.
 pub const OPS: &[&str] = &[
-    "add", "sub", "mul", "div", "neg", "abs", "exp", "ln", "sqrt", "square", "sin", "cos", "sigmoid", "tanh",
-    "relu", "scale", "shift", "matmul", "linear", "sum", "mean", "reshape", "permute", "slice", "concat",
-    "dropout", "mse", "lstm",
-    "softmax", "log_softmax", "nll", "cross_entropy",
-    "layer_norm", "batch_norm", "batch_norm_with",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "abs",
+    "exp",
+    "ln",
+    "sqrt",
+    "square",
+    "sin",
+    "cos",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "scale",
+    "shift",
+    "matmul",
+    "linear",
+    "sum",
+    "mean",
+    "reshape",
+    "permute",
+    "slice",
+    "concat",
+    "dropout",
+    "mse",
+    "lstm",
+    "softmax",
+    "log_softmax",
+    "nll",
+    "cross_entropy",
+    "layer_norm",
+    "batch_norm",
+    "batch_norm_with",
+    "embedding",
+    "bce_with_logits",
+    "huber",
+    "quantile",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.

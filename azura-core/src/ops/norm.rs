@@ -96,7 +96,11 @@ impl<E: Element> TensorBase<E> {
         let item = item("batch_norm", self)?;
         let count = self.shape()[0].saturating_mul(item.size);
         if count < 2 {
-            return Err(Error::shape("batch_norm", self.shape(), "wants at least two numbers of each channel"));
+            return Err(Error::shape(
+                "batch_norm",
+                self.shape(),
+                "wants at least two numbers of each channel",
+            ));
         }
         check("batch_norm", self, item.channels, &[weight, bias], eps)?;
         let x = standard(self.data());
@@ -104,7 +108,10 @@ impl<E: Element> TensorBase<E> {
         let y = Self::record("batch_norm", &[self, weight, bias], |inputs| {
             let [weight, bias] = [1, 2].map(|i| standard(inputs.data(i)));
             let factor = product(&norm.scale, slice(&weight));
-            let y = from_vec(x.shape(), batch_norm::apply(slice(&x), item, &outer(&norm, slice(&weight), slice(&bias))));
+            let y = from_vec(
+                x.shape(),
+                batch_norm::apply(slice(&x), item, &outer(&norm, slice(&weight), slice(&bias))),
+            );
             let needs = [0, 1, 2].map(|i| inputs.needs(i));
             let vjp = move |grad: Data<E>| {
                 let grad = standard(&grad);
@@ -113,7 +120,8 @@ impl<E: Element> TensorBase<E> {
                     // factor (grad - mean of grad - x normalised * mean of grad x normalised), x normalised
                     // written out.
                     let count = E::of(count as f64);
-                    let means = |sums: &[E]| sums.iter().zip(&factor).map(|(&sum, &f)| -f * sum / count).collect();
+                    let means =
+                        |sums: &[E]| sums.iter().zip(&factor).map(|(&sum, &f)| -f * sum / count).collect();
                     let (by_x, by_one): (Vec<E>, Vec<E>) = (means(&dw), means(&db));
                     let rest = product(&by_x, &norm.rest).iter().zip(&by_one).map(|(&a, &b)| a + b).collect();
                     let scale = product(&by_x, &norm.scale);
@@ -144,13 +152,25 @@ impl<E: Element> TensorBase<E> {
     ///
     /// # Errors
     /// If the shapes are not of this form, or `eps` is negative.
-    pub fn batch_norm_with(&self, weight: &Self, bias: &Self, mean: &Data<E>, var: &Data<E>, eps: E) -> Result<Self> {
+    pub fn batch_norm_with(
+        &self,
+        weight: &Self,
+        bias: &Self,
+        mean: &Data<E>,
+        var: &Data<E>,
+        eps: E,
+    ) -> Result<Self> {
         const NAME: &str = "batch_norm_with";
         let item = item(NAME, self)?;
         check(NAME, self, item.channels, &[weight, bias], eps)?;
         for given in [mean, var] {
             if given.shape() != [item.channels] {
-                return Err(Error::shapes(NAME, self.shape(), given.shape(), "wants [N, C, ..], mean [C], var [C]"));
+                return Err(Error::shapes(
+                    NAME,
+                    self.shape(),
+                    given.shape(),
+                    "wants [N, C, ..], mean [C], var [C]",
+                ));
             }
         }
         let norm = Norm {
@@ -160,7 +180,10 @@ impl<E: Element> TensorBase<E> {
         };
         Self::record("batch_norm_with", &[self, weight, bias], |inputs| {
             let [x, weight, bias] = [0, 1, 2].map(|i| standard(inputs.data(i)));
-            let y = from_vec(x.shape(), batch_norm::apply(slice(&x), item, &outer(&norm, slice(&weight), slice(&bias))));
+            let y = from_vec(
+                x.shape(),
+                batch_norm::apply(slice(&x), item, &outer(&norm, slice(&weight), slice(&bias))),
+            );
             let needs = [0, 1, 2].map(|i| inputs.needs(i));
             let vjp = move |grad: Data<E>| {
                 let grad = standard(&grad);
@@ -172,7 +195,8 @@ impl<E: Element> TensorBase<E> {
                 }
                 let dx = needs[0].then(|| {
                     let none = vec![E::zero(); item.channels];
-                    let factor = Norm { shift: none.clone(), scale: product(&norm.scale, slice(&weight)), rest: none };
+                    let factor =
+                        Norm { shift: none.clone(), scale: product(&norm.scale, slice(&weight)), rest: none };
                     from_vec(grad.shape(), batch_norm::apply(slice(&grad), item, &factor))
                 });
                 Ok(vec![dx, dw, db])
@@ -201,7 +225,11 @@ fn check<E: Element>(
         let why = format!("wants weight [{count}] and bias [{count}]");
         return Err(Error::shapes(op, x.shape(), wrong.shape(), why));
     }
-    if eps >= E::zero() { Ok(()) } else { Err(Error::argument(op, format!("eps {eps} must not be negative"))) }
+    if eps >= E::zero() {
+        Ok(())
+    } else {
+        Err(Error::argument(op, format!("eps {eps} must not be negative")))
+    }
 }
 
 /// Normalises, then takes `weight` of it and adds `bias`.

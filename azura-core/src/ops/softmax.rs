@@ -1,6 +1,11 @@
 //! Softmax and its logarithm.
 
-use super::{axes::{from_last, in_place, to_last}, from_vec, shape::axes, slice};
+use super::{
+    axes::{from_last, in_place, to_last},
+    from_vec,
+    shape::axes,
+    slice,
+};
 use crate::{Data, Element, Result, TensorBase, Vjp, kernels::softmax};
 
 impl<E: Element> TensorBase<E> {

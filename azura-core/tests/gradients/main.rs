@@ -5,6 +5,7 @@
 mod classify;
 mod elementwise;
 mod linear;
+mod loss;
 mod norm;
 mod reduce;
 mod shape;
@@ -81,6 +82,7 @@ fn every_operation_has_a_right_derivative_and_a_right_value() {
             classify::cases,
             elementwise::cases,
             linear::cases,
+            loss::cases,
             norm::cases,
             reduce::cases,
             shape::cases,
