@@ -27,3 +27,12 @@ pub(super) fn in_place<E: Element>(mut data: Data<E>, f: impl FnOnce(&mut [E])) 
     }
     data
 }
+
+/// Whether an array may have this shape: its axes other than empty ones must have a product.
+pub(super) fn countable(shape: &[usize]) -> bool {
+    let count = shape
+        .iter()
+        .filter(|&&length| length > 0)
+        .try_fold(1_usize, |count, &length| count.checked_mul(length));
+    count.is_some_and(|count| isize::try_from(count).is_ok())
+}

@@ -9,6 +9,8 @@ mod conv;
 mod elementwise;
 mod index;
 mod linear;
+mod loss;
+mod norm;
 mod reduce;
 mod shape;
 mod train;
@@ -119,6 +121,8 @@ fn every_operation_has_a_right_derivative_and_a_right_value() {
             conv::cases,
             elementwise::cases,
             linear::cases,
+            loss::cases,
+            norm::cases,
             reduce::cases,
             shape::cases,
             train::cases,
