@@ -40,7 +40,7 @@ fn two_sums<T: Kernel>(a: &[T], b: &[T], item: Item, f: impl Fn(&[T], &[T], &mut
     let (width, piece) = (2 * item.channels, per_summed_piece(item.len()));
     let mut sums = vec![T::zero(); width * a.len().div_ceil(piece).max(1)];
     run(a.chunks(piece).zip(b.chunks(piece)).zip(sums.chunks_mut(width.max(1))), |((a, b), sums)| {
-        f(a, b, sums)
+        f(a, b, sums);
     });
     let (first, second) = add_up(&mut sums, width).split_at(width / 2);
     [first.to_vec(), second.to_vec()]
@@ -75,7 +75,7 @@ multiversion! {
 /// divided by their count).
 ///
 /// Sums are taken of the distance from the first number of the channel. If that turns out to be far off, once more of
-/// the distance from the mean (the shifted data algorithm, Chan, Golub and LeVeque 1983).
+/// the distance from the mean (the shifted data algorithm, Chan, Golub and `LeVeque` 1983).
 ///
 /// # Panics
 /// When x is no whole number of items, or a channel has no size.

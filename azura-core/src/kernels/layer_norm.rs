@@ -30,7 +30,7 @@ fn moments_of<T: Kernel, const FMA: bool>(x: &[T], shift: T) -> [T; 2] {
 }
 
 multiversion! {
-    /// In two passes, with the correction for a mean that was rounded (Chan, Golub and LeVeque 1983).
+    /// In two passes, with the correction for a mean that was rounded (Chan, Golub and `LeVeque` 1983).
     fn forward_rows<T, const FMA: bool>(
         x: &[T], weight: &[T], bias: &[T], eps: T, y: &mut [MaybeUninit<T>], norms: &mut [Norm<T>],
     ) {

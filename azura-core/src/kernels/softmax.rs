@@ -34,7 +34,7 @@ fn exponential<T: Kernel, const FMA: bool>(x: &[T; LANES], most: T) -> [T; LANES
 /// Writes `e^(x - most)` of a row that has `LANES` numbers or more, and returns the sum.
 #[inline(always)]
 fn long_row<T: Kernel, const FMA: bool>(x: &[T], most: T, y: &mut [MaybeUninit<T>], new: &[T; LANES]) -> T {
-    let rest = x.len() % LANES > 0;
+    let rest = !x.len().is_multiple_of(LANES);
     let mut totals = [T::zero(); LANES];
     let (xs, ys) = (x.as_chunks().0, y.as_chunks_mut::<LANES>().0);
     for (xs, ys) in xs.chunks(BLOCK / LANES).zip(ys.chunks_mut(BLOCK / LANES)) {

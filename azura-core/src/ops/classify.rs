@@ -140,6 +140,7 @@ impl<E: Element> Problem<E> {
     }
 
     /// The loss that `f` gives for each row of logits, in the mean, and the derivative that comes with it.
+    #[expect(clippy::unnecessary_wraps, reason = "what `record` wants")]
     fn solve(
         self,
         inputs: &Inputs<'_, E>,

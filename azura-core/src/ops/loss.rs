@@ -137,6 +137,7 @@ fn mean<E: Element>(numbers: &[E], f: impl Fn(E) -> E + Copy) -> Data<E> {
 }
 
 /// The mean of a function of the difference between prediction and target, whose derivative is `slope`.
+#[expect(clippy::unnecessary_wraps, reason = "what `record` wants")]
 fn of_difference<E: Element>(
     inputs: &Inputs<'_, E>,
     loss: impl Fn(E) -> E + Copy,

@@ -189,12 +189,11 @@ fn window<E: Element>(
     }
     let window = Window { size: [height, width], kernel, stride, padding };
     let shape = window.out().map(|[height, width]| [batch, channels, height, width]);
-    match shape.filter(|shape| countable::<E>(shape)) {
-        Some(shape) => Ok((window, shape)),
-        None => {
-            let why = format!("is empty, or kernel {kernel:?} is larger than it with padding {padding:?}");
-            Err(Error::shape(op, x.shape(), why))
-        }
+    if let Some(shape) = shape.filter(|shape| countable::<E>(shape)) {
+        Ok((window, shape))
+    } else {
+        let why = format!("is empty, or kernel {kernel:?} is larger than it with padding {padding:?}");
+        Err(Error::shape(op, x.shape(), why))
     }
 }
 

@@ -55,6 +55,7 @@ impl<E: Element> TensorBase<E> {
 }
 
 /// `y = forward(x)` and, of it, the derivative: both of rows of so many numbers.
+#[expect(clippy::unnecessary_wraps, reason = "what `record` wants")]
 fn along<E: Element>(
     x: &Data<E>,
     axis: usize,

@@ -89,7 +89,7 @@ pub(super) struct Pieces {
 impl Pieces {
     /// Registers over `rows` rows of `width` numbers; row i begins at `start + i * pitch` of the planes.
     pub(super) fn new(lanes: usize, start: usize, rows: usize, pitch: usize, width: usize) -> Self {
-        if width % lanes == 0 {
+        if width.is_multiple_of(lanes) {
             let row = |i: usize| {
                 (0..width)
                     .step_by(lanes)
@@ -195,7 +195,7 @@ impl Layout {
     /// Whether the image itself is its planes, and no register goes beyond it.
     fn is_image(&self, lanes: usize) -> bool {
         let same = |axis: &Axis| axis.stride == 1 && axis.padding == 0 && axis.reach() == 0;
-        same(&self.rows) && same(&self.cols) && self.plane() % lanes == 0
+        same(&self.rows) && same(&self.cols) && self.plane().is_multiple_of(lanes)
     }
 
     /// Room for the planes of `images`, all zeros; none where none are needed.

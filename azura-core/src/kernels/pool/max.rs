@@ -20,7 +20,7 @@ pub enum Places {
 pub fn max<T: Kernel>(window: &Window, x: &[T]) -> (Vec<T>, Places) {
     let (from, to) = window.planes();
     assert!(
-        x.len() % from == 0 && u32::try_from(from).is_ok(),
+        x.len().is_multiple_of(from) && u32::try_from(from).is_ok(),
         "x is not whole planes, or they are too large"
     );
     let (len, width) = (x.len() / from * to, window.size[1]);
