@@ -48,6 +48,7 @@ pub(crate) async fn run(
     };
     // The work goes unheard from here on. The lease is kept until the queue, which may be away, knows that.
     select! {
+        biased;
         () = abandon(&cx, how) => {}
         never = keep_lease(&cx, pace.heartbeat) => match never {},
         () = too_late(shutdown) => tracing::warn!("the attempt could not be ended; its lease will expire"),

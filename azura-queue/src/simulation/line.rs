@@ -1,7 +1,7 @@
 //! What lies between somebody and the queue, and can fail.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::pending,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo,
+    QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId, WorkerInfo,
 };
 
 use super::world::World;
@@ -28,6 +28,8 @@ pub(super) struct Line {
     /// Cancelled when who is at this end is dead: nothing goes out or comes in any more.
     pub(super) severed: CancellationToken,
     state: Mutex<Condition>,
+    /// Attempts whose outcome was to be written down, and was not: that has to be asked for again.
+    owed: Mutex<BTreeSet<(TaskId, u32)>>,
 }
 
 struct Condition {
@@ -58,6 +60,7 @@ impl Line {
             who: who.into(),
             severed: CancellationToken::new(),
             state: Mutex::new(Condition { frozen: now, cut: now, doom: None }),
+            owed: Mutex::default(),
         })
     }
 
@@ -71,6 +74,11 @@ impl Line {
 
     pub(super) fn doom(&self, calls: u64, after: bool) {
         self.state.lock().unwrap().doom = Some((calls, after));
+    }
+
+    /// Whether an outcome was asked for and then given up.
+    pub(super) fn owes(&self) -> bool {
+        !self.owed.lock().unwrap().is_empty()
     }
 
     /// Goes on if who is at this end does: not while it is frozen, and never once it is dead.
@@ -225,8 +233,20 @@ impl Broker for Line {
     }
 
     async fn finish(&self, lease: &Lease, how: Finish) -> Result<State> {
-        let lease = copy(lease);
-        self.call("finish", |world, who| async move { world.finish(&who, &lease, how).await }).await
+        let (lease, attempt) = (copy(lease), (lease.id(), lease.attempt()));
+        // What was not the handler's own end is asked for within a moment, or left to the lease.
+        let owed = match &how {
+            Finish::Released => false,
+            Finish::Failed { failure, .. } => failure.code != TaskFailure::TIME_LIMIT,
+            Finish::Succeeded(_) | Finish::Cancelled => true,
+        };
+        self.owed.lock().unwrap().remove(&attempt);
+        let answer = self.call("finish", |world, who| async move { world.finish(&who, &lease, how).await });
+        let answer = answer.await;
+        if owed && matches!(answer, Err(QueueError::Unavailable(_))) {
+            self.owed.lock().unwrap().insert(attempt);
+        }
+        answer
     }
 
     async fn cancel(&self, id: &TaskId) -> Result<State> {

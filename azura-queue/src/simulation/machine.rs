@@ -68,6 +68,7 @@ pub(super) async fn operate(world: Arc<World>, n: u64) {
         let shutdown = CancellationToken::new();
         let mut running = tokio::spawn(worker.run(shutdown.clone()));
         if live(&world, &machine, ttl, &shutdown, &mut running).await {
+            world.ensure(!line.owes(), "a worker has given up an outcome");
             continue;
         }
         world.tell(&name, || "is dead".into());
