@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod proxy;
+mod random;
 mod redis_server;
 
 use std::{
@@ -19,7 +20,8 @@ use azura_queue::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::StreamExt as _;
-use proxy::{Faults, Proxy, Random, Use};
+use proxy::{Faults, Proxy, Use};
+use random::Random;
 use redis::{AsyncCommands as _, aio::MultiplexedConnection};
 use redis_server::RedisServer;
 use serde_json::{Value, json};

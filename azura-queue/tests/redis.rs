@@ -4,10 +4,14 @@
 
 mod redis_server;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
 use azura_queue::{
-    Entry, EventKind, EventLog as _, Finish, Keep, NewTask, Queue, QueueError, RedisQueue, State,
+    Entry, EventKind, EventLog as _, Finish, Keep, NewTask, Queue, QueueError, RedisQueue, State, StopReason,
     TaskContext, TaskFailure, TaskId, Worker, conformance::claims::a_lost_lease_is_counted_once_among,
     conformance_suite,
 };
@@ -109,6 +113,85 @@ async fn connections_that_are_killed_are_made_again() {
     assert_counted(&soon(watching).await.unwrap());
     assert_eq!(soon(queue.get(&id)).await.unwrap().state, State::Success);
     shutdown.cancel();
+}
+
+/// How many commands the server is given in three seconds.
+async fn commands(server: &RedisServer) -> u64 {
+    let client = ::redis::Client::open(server.as_ref()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut counts = Vec::new();
+    for _ in 0..2 {
+        let stats: String = ::redis::cmd("INFO").arg("stats").query_async(&mut connection).await.unwrap();
+        let count = stats.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));
+        counts.push(count.unwrap().parse::<u64>().unwrap());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    counts[1] - counts[0]
+}
+
+/// What befalls a Redis that has no copy of its data, in the middle of everything.
+async fn what_redis_loses_is_gone_and_all_else_goes_on(lose: impl FnOnce(&mut RedisServer)) {
+    let mut server = RedisServer::start();
+    let queue: Arc<dyn Queue> = Arc::new(RedisQueue::connect(server.as_ref()).await.unwrap());
+    let watcher = RedisQueue::connect(server.as_ref()).await.unwrap();
+    let (tell, told) = mpsc::channel();
+    let worker =
+        Worker::new(Arc::clone(&queue)).slots(3).handle("count", count).handle("wait", move |task| {
+            task.emitter().emit(Keep::All, "begun");
+            while !task.cancelled() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            task.emitter().emit(Keep::All, "too late");
+            tell.send((task.stop_reason(), task.drain(), task.confirm())).unwrap();
+            Ok(json!("too late"))
+        });
+    let shutdown = CancellationToken::new();
+    let worker = tokio::spawn(worker.run(shutdown.clone()));
+
+    let done = queue.submit(NewTask::new("count")).await.unwrap();
+    let _: Vec<Entry> = soon(queue.follow(&done, 0).await.unwrap().try_collect()).await.unwrap();
+    let id = queue.submit(NewTask::new("wait")).await.unwrap();
+    let waiting = queue.submit(NewTask::new("count").delay(Duration::from_hours(1))).await.unwrap();
+    let mut watching = watcher.follow(&id, 0).await.unwrap();
+    while soon(watching.next()).await.unwrap().unwrap().kind != EventKind::Progress {}
+
+    lose(&mut server);
+    let lost = Instant::now();
+    assert_eq!(soon(watching.next()).await, Some(Err(QueueError::NotFound(id))));
+    assert_eq!(watching.next().await, None);
+    let told = tokio::task::spawn_blocking(move || told.recv_timeout(Duration::from_mins(1)).unwrap());
+    let stale = Err(QueueError::StaleLease { id, attempt: 1 });
+    assert_eq!(told.await.unwrap(), (Some(StopReason::LeaseLost), stale.clone(), stale));
+    // A watcher looks by itself every 5 s, and a worker beats its heart as often.
+    assert!(lost.elapsed() < Duration::from_secs(12), "{:?}", lost.elapsed());
+    for id in [done, id, waiting] {
+        assert_eq!(queue.get(&id).await, Err(QueueError::NotFound(id)));
+        assert_eq!(watcher.follow(&id, 0).await.err(), Some(QueueError::NotFound(id)));
+    }
+
+    // The same worker does what comes now, and it is there again.
+    let next = queue.submit(NewTask::new("count")).await.unwrap();
+    let log: Vec<Entry> = soon(watcher.follow(&next, 0).await.unwrap().try_collect()).await.unwrap();
+    assert_counted(&log);
+    while queue.workers().await.unwrap().is_empty() {
+        assert!(lost.elapsed() < Duration::from_secs(30), "the worker says that it is there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let commands = commands(&server).await;
+    assert!(commands < 300, "nobody is in a hurry: {commands} commands in three seconds");
+    shutdown.cancel();
+    soon(worker).await.unwrap();
+    assert_eq!(queue.stats().await, Ok(vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_flushed_is_a_new_one() {
+    what_redis_loses_is_gone_and_all_else_goes_on(|server| server.command(&["FLUSHALL"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_comes_back_empty_is_a_new_one() {
+    what_redis_loses_is_gone_and_all_else_goes_on(RedisServer::lose).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

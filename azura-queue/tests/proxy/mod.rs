@@ -24,6 +24,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::random::Random;
+
 /// Passes everything on between clients and a server, unless it is told otherwise. It ends with this value.
 pub(crate) struct Proxy {
     _folder: TempDir,
@@ -264,20 +266,6 @@ impl Line {
     /// A number between 0 and 1.
     fn random(&self) -> f64 {
         lock(&self.random).next()
-    }
-}
-
-/// Numbers that look random: `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    /// A number between 0 and 1.
-    pub(crate) fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

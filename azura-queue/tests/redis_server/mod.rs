@@ -1,6 +1,7 @@
 //! A redis-server of a test's own.
 
 use std::{
+    fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
@@ -45,6 +46,16 @@ impl RedisServer {
     pub(crate) fn start_again(&mut self) {
         self.process = spawn(&self.folder, &self.args);
         assert!(self.comes_up(), "redis-server does not come up again");
+    }
+
+    /// Kills it, and starts it again without anything of what it held.
+    #[allow(dead_code, reason = "not for every test")]
+    pub(crate) fn lose(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        fs::remove_dir_all(self.folder.path().join("appendonlydir")).unwrap();
+        fs::remove_file(self.socket()).unwrap();
+        self.start_again();
     }
 
     /// Ends every connection to it.

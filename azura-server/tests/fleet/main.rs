@@ -4,123 +4,23 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::print_stdout, reason = "figures")]
 
+mod kills;
+mod loss;
+mod processes;
+#[path = "../../../azura-queue/tests/random/mod.rs"]
+mod random;
+#[path = "../../../azura-queue/tests/redis_server/mod.rs"]
+mod redis_server;
+
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use processes::{Process, Server, assert_gapless, frames, states};
+use serde_json::json;
 use tempfile::TempDir;
-
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A process that ends with this value.
-struct Process(Child);
-
-impl Process {
-    fn start(args: &[&str], data: &Path, queue: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_azura"));
-        command.args(args).arg("--data-dir").arg(data).args(["--queue", queue, "--threads", "1"]);
-        Self(command.stdout(Stdio::piped()).spawn().unwrap())
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.0.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    fn ended(&mut self) -> Option<i32> {
-        self.0.wait().unwrap().code()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-struct Server {
-    process: Process,
-    address: String,
-    _said: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(workers: &str, data: &Path, queue: &str) -> Self {
-        let mut process =
-            Process::start(&["serve", "--bind", "127.0.0.1:0", "--workers", workers], data, queue);
-        let mut line = String::new();
-        let mut said = BufReader::new(process.0.stdout.take().unwrap());
-        said.read_line(&mut line).unwrap();
-        let address = line.trim().rsplit('/').next().unwrap().to_owned();
-        Self { process, address, _said: said }
-    }
-
-    fn ask(&self, request: &str, body: &Value) -> Value {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let body = body.to_string();
-        let (host, length) = (&self.address, body.len());
-        write!(
-            stream,
-            "{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
-    }
-
-    fn submit(&self, epochs: u32) -> String {
-        let config = json!({
-            "pipeline_name": "csv_forecaster",
-            "model_params": {"hidden_size": 8, "sequence_length": 10},
-            "training_params": {"epochs": epochs},
-        });
-        self.ask("POST /experiments", &config)["task_id"].as_str().unwrap().to_owned()
-    }
-
-    fn details(&self, task: &str) -> Value {
-        self.ask(&format!("GET /experiments/{task}/details"), &json!({}))
-    }
-
-    fn reaches(&self, task: &str, status: &str) -> Value {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let details = self.details(task);
-            if details["status"] == status {
-                return details;
-            }
-            assert!(Instant::now() < end, "{status} is not reached: {details}");
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-/// The frames of a finished run, as its folder has them.
-fn frames(data: &Path, details: &Value) -> Vec<Value> {
-    let folder: PathBuf = data.join("experiments").join(details["experiment_id"].as_str().unwrap());
-    let text = std::fs::read_to_string(folder.join("events.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn states(frames: &[Value]) -> Vec<&str> {
-    frames.iter().map(|frame| frame["state"].as_str().unwrap()).filter(|state| *state != "PROGRESS").collect()
-}
-
-/// Whatever happens, the numbers of a log have no gap.
-fn assert_gapless(frames: &[Value]) {
-    for (n, frame) in frames.iter().enumerate() {
-        assert_eq!(frame["seq"], n as u64 + 1, "{frame}");
-    }
-}
 
 fn a_killed_worker_s_run_is_taken_over_at_once(data: &TempDir, queue: &str) {
     let data = data.path();
@@ -236,6 +136,12 @@ macro_rules! over {
             }
 
             #[test]
+            fn workers_may_be_killed_at_any_moment() {
+                let (data, queue) = (tempfile::tempdir().unwrap(), $queue);
+                super::kills::workers_may_be_killed_at_any_moment(data.path(), queue.as_ref());
+            }
+
+            #[test]
             fn a_worker_that_stood_still_is_fenced_off() {
                 let (data, queue) = (tempfile::tempdir().unwrap(), $queue);
                 super::a_worker_that_stood_still_is_fenced_off(&data, queue.as_ref());
@@ -243,9 +149,6 @@ macro_rules! over {
         }
     };
 }
-
-#[path = "../../azura-queue/tests/redis_server/mod.rs"]
-mod redis_server;
 
 over!(sqlite, "sqlite");
 over!(redis, crate::redis_server::RedisServer::start());
