@@ -5,6 +5,10 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -92,14 +96,16 @@ impl Server {
         self.ask(&format!("GET /experiments/{task}/details"), &json!({}))
     }
 
-    /// Watches a task from its first frame to the last: all of them, and the code with which the server closed.
-    pub(crate) fn watch(&self, task: &str) -> JoinHandle<(Vec<Value>, Option<u16>)> {
+    /// Watches a task from its first frame on.
+    pub(crate) fn watch(&self, task: &str) -> Watcher {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let url = format!("ws://{}/ws/task_status/{task}", self.address);
         let (mut socket, _) = tungstenite::client(url, stream).unwrap();
-        thread::spawn(move || {
-            let mut frames = Vec::new();
+        let attempt = Arc::<AtomicU64>::default();
+        let newest = Arc::clone(&attempt);
+        let thread = thread::spawn(move || {
+            let mut frames: Vec<Value> = Vec::new();
             loop {
                 match socket.read() {
                     Ok(Message::Text(text)) => frames.push(serde_json::from_str(&text).unwrap()),
@@ -107,8 +113,10 @@ impl Server {
                     Ok(_) => {}
                     Err(_) => return (frames, None),
                 }
+                newest.store(frames.last().map_or(0, |frame| frame["attempt"].as_u64().unwrap()), Relaxed);
             }
-        })
+        });
+        Watcher { attempt, thread }
     }
 
     pub(crate) fn reaches(&self, task: &str, status: &str) -> Value {
@@ -121,6 +129,28 @@ impl Server {
             assert!(Instant::now() < end, "{status} is not reached: {details}");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// Somebody who watches a task.
+pub(crate) struct Watcher {
+    attempt: Arc<AtomicU64>,
+    thread: JoinHandle<(Vec<Value>, Option<u16>)>,
+}
+
+impl Watcher {
+    /// The attempt that was heard of last.
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempt.load(Relaxed)
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// All frames until the end, and the code with which the server closed.
+    pub(crate) fn seen(self) -> (Vec<Value>, Option<u16>) {
+        self.thread.join().unwrap()
     }
 }
 
