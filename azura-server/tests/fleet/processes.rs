@@ -106,15 +106,22 @@ impl Server {
         let newest = Arc::clone(&attempt);
         let thread = thread::spawn(move || {
             let mut frames: Vec<Value> = Vec::new();
-            loop {
+            let mut heard = Instant::now();
+            // Pings come for ever.
+            while heard.elapsed() < 2 * PATIENCE {
                 match socket.read() {
-                    Ok(Message::Text(text)) => frames.push(serde_json::from_str(&text).unwrap()),
+                    Ok(Message::Text(text)) => {
+                        let frame: Value = serde_json::from_str(&text).unwrap();
+                        newest.store(frame["attempt"].as_u64().unwrap(), Relaxed);
+                        frames.push(frame);
+                        heard = Instant::now();
+                    }
                     Ok(Message::Close(frame)) => return (frames, frame.map(|frame| frame.code.into())),
                     Ok(_) => {}
-                    Err(_) => return (frames, None),
+                    Err(_) => break,
                 }
-                newest.store(frames.last().map_or(0, |frame| frame["attempt"].as_u64().unwrap()), Relaxed);
             }
+            (frames, None)
         });
         Watcher { attempt, thread }
     }
