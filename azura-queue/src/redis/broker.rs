@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     Broker, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
-    task::relabel,
+    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, backoff::persist,
+    clock, task::relabel,
 };
 
 /// A look without having been told anything, should a wake-up have been lost.
@@ -242,7 +242,8 @@ impl EventLog for RedisQueue {
     }
 
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
-        if self.shared.is_known(*id).await? {
+        // While Redis is away a follower waits, from the beginning.
+        if persist(|| self.shared.is_known(*id)).await? {
             Ok(follow::stream(Arc::clone(&self.shared), *id, after))
         } else {
             Err(QueueError::NotFound(*id))

@@ -45,7 +45,7 @@ fn what_is_on_disk_outlives_a_redis_that_lost_everything() {
     let mut worker = Process::start(&["worker"], data, redis.as_ref());
     let done = server.submit(2);
     let before = server.reaches(&done, "SUCCESS");
-    let seen = server.watch(&done).join().unwrap();
+    let seen = server.watch(&done).seen();
     let (running, waiting) = (server.submit(100_000), server.submit(2));
     let (watcher, other) = (server.watch(&running), server.watch(&waiting));
     server.reaches(&running, "STARTED");
@@ -54,7 +54,7 @@ fn what_is_on_disk_outlives_a_redis_that_lost_everything() {
     redis.lose();
     for (watcher, story) in [(watcher, &["PENDING", "STARTED"][..]), (other, &["PENDING"])] {
         let begun = Instant::now();
-        let (told, close) = watcher.join().unwrap();
+        let (told, close) = watcher.seen();
         assert_eq!((states(&told), close), (story.to_vec(), Some(4404)));
         assert!(begun.elapsed() < SOON, "nobody is left waiting");
     }
@@ -65,7 +65,7 @@ fn what_is_on_disk_outlives_a_redis_that_lost_everything() {
     soon("what was done is listed", || listed(&server) == [done.as_str()]);
     let again = server.details(&done);
     assert_eq!((&again["status"], &again["results"]), (&before["status"], &before["results"]));
-    assert_eq!(server.watch(&done).join().unwrap(), seen);
+    assert_eq!(server.watch(&done).seen(), seen);
 
     let next = server.submit(2);
     let details = server.reaches(&next, "SUCCESS");

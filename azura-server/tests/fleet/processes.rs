@@ -5,6 +5,10 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -92,23 +96,34 @@ impl Server {
         self.ask(&format!("GET /experiments/{task}/details"), &json!({}))
     }
 
-    /// Watches a task from its first frame to the last: all of them, and the code with which the server closed.
-    pub(crate) fn watch(&self, task: &str) -> JoinHandle<(Vec<Value>, Option<u16>)> {
+    /// Watches a task from its first frame on.
+    pub(crate) fn watch(&self, task: &str) -> Watcher {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let url = format!("ws://{}/ws/task_status/{task}", self.address);
         let (mut socket, _) = tungstenite::client(url, stream).unwrap();
-        thread::spawn(move || {
-            let mut frames = Vec::new();
-            loop {
+        let attempt = Arc::<AtomicU64>::default();
+        let newest = Arc::clone(&attempt);
+        let thread = thread::spawn(move || {
+            let mut frames: Vec<Value> = Vec::new();
+            let mut heard = Instant::now();
+            // Pings come for ever.
+            while heard.elapsed() < 2 * PATIENCE {
                 match socket.read() {
-                    Ok(Message::Text(text)) => frames.push(serde_json::from_str(&text).unwrap()),
+                    Ok(Message::Text(text)) => {
+                        let frame: Value = serde_json::from_str(&text).unwrap();
+                        newest.store(frame["attempt"].as_u64().unwrap(), Relaxed);
+                        frames.push(frame);
+                        heard = Instant::now();
+                    }
                     Ok(Message::Close(frame)) => return (frames, frame.map(|frame| frame.code.into())),
                     Ok(_) => {}
-                    Err(_) => return (frames, None),
+                    Err(_) => break,
                 }
             }
-        })
+            (frames, None)
+        });
+        Watcher { attempt, thread }
     }
 
     pub(crate) fn reaches(&self, task: &str, status: &str) -> Value {
@@ -121,6 +136,28 @@ impl Server {
             assert!(Instant::now() < end, "{status} is not reached: {details}");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// Somebody who watches a task.
+pub(crate) struct Watcher {
+    attempt: Arc<AtomicU64>,
+    thread: JoinHandle<(Vec<Value>, Option<u16>)>,
+}
+
+impl Watcher {
+    /// The attempt that was heard of last.
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempt.load(Relaxed)
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// All frames until the end, and the code with which the server closed.
+    pub(crate) fn seen(self) -> (Vec<Value>, Option<u16>) {
+        self.thread.join().unwrap()
     }
 }
 
