@@ -4,7 +4,7 @@ use super::{
     Kernel,
     fresh::filled,
     isa::multiversion,
-    lanes::{sum, sum_of},
+    lanes::{sum, sums_of},
     pieces::{per_piece, run},
     softmax::{exponentials, group},
 };
@@ -84,9 +84,9 @@ multiversion! {
                 // In this order: the difference of two logits is nearly exact however large both are.
                 *loss = hard * ((most - x[target]) + ln);
                 if soft != T::zero() {
-                    let differences = match weights {
-                        Some(weights) => sum_of(x, weights, |sum, x, w| w.mul_add_::<FMA>(most - x, sum)),
-                        None => sum_of(x, x, |sum, x, _| sum + (most - x)),
+                    let [differences] = match weights {
+                        Some(weights) => sums_of([x, weights], |[sum], [x, w]| [w.mul_add_::<FMA>(most - x, sum)]),
+                        None => sums_of([x], |[sum], [x]| [sum + (most - x)]),
                     };
                     *loss = *loss + soft * (differences + all_weights * ln);
                 }

@@ -9,7 +9,8 @@ pub(super) const BLOCK: usize = 4096;
 
 /// All lanes as one.
 #[inline(always)]
-pub(super) fn fold<T: Copy>(mut lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
+pub(super) fn fold<T: Copy>(lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
+    let mut lanes = std::hint::black_box(lanes);
     let mut half = LANES / 2;
     while half > 0 {
         for l in 0..half {
@@ -52,24 +53,49 @@ pub(super) fn greatest<T: Kernel>(row: &[T]) -> T {
 /// The sum of a row.
 #[inline(always)]
 pub(super) fn sum<T: Kernel>(row: &[T]) -> T {
-    sum_of(row, row, |sum, x, _| sum + x)
+    let [sum] = sums_of([row], |[sum], [x]| [sum + x]);
+    sum
 }
 
-/// A sum over two rows of the same length, of which `f` takes the next step.
+/// `N` sums over `K` rows of the same length, of which `f` takes the next step.
+///
+/// # Panics
+/// When a row is shorter than the first.
 #[inline(always)]
-pub(super) fn sum_of<T: Kernel>(a: &[T], b: &[T], f: impl Fn(T, T, T) -> T) -> T {
-    let mut total = T::zero();
-    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-        let rest = a_rest.iter().zip(b_rest).fold(T::zero(), |sum, (&a, &b)| f(sum, a, b));
-        let mut sums = [T::zero(); LANES];
-        for (a, b) in a.iter().zip(b) {
+pub(super) fn sums_of<T: Kernel, const K: usize, const N: usize>(
+    rows: [&[T]; K],
+    f: impl Fn([T; N], [T; K]) -> [T; N],
+) -> [T; N] {
+    let len = rows[0].len();
+    let rows = rows.map(|row| &row[..len]);
+    let mut totals = [T::zero(); N];
+    for start in (0..len).step_by(BLOCK) {
+        let part = rows.map(|row| &row[start..len.min(start + BLOCK)]);
+        let blocks = part.map(|row| row.as_chunks::<LANES>().0);
+        let mut sums = [[T::zero(); LANES]; N];
+        for i in 0..blocks[0].len() {
+            let block = blocks.map(|blocks| &blocks[i]);
             for l in 0..LANES {
-                sums[l] = f(sums[l], a[l], b[l]);
+                let next = f(sums.map(|sums| sums[l]), block.map(|block| block[l]));
+                for n in 0..N {
+                    sums[n][l] = next[n];
+                }
             }
         }
-        let lanes = if a.is_empty() { T::zero() } else { fold(sums, |a, b| a + b) };
-        total = total + (lanes + rest);
+        if !blocks[0].is_empty() {
+            totals = plus(totals, sums.map(|sums| fold(sums, |a, b| a + b)));
+        }
+        let rests = part.map(|row| row.as_chunks::<LANES>().1);
+        let rest = (0..rests[0].len()).fold([T::zero(); N], |sums, i| f(sums, rests.map(|row| row[i])));
+        totals = plus(totals, rest);
     }
-    total
+    totals
+}
+
+#[inline(always)]
+fn plus<T: Kernel, const N: usize>(mut a: [T; N], b: [T; N]) -> [T; N] {
+    for n in 0..N {
+        a[n] = a[n] + b[n];
+    }
+    a
 }

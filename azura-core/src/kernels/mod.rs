@@ -28,6 +28,7 @@
 mod activation;
 mod adam;
 mod batch;
+pub(crate) mod batch_norm;
 mod buffers;
 pub mod conv;
 pub(crate) mod cross_entropy;
@@ -36,6 +37,7 @@ mod gemm;
 mod isa;
 mod jobs;
 mod lanes;
+pub(crate) mod layer_norm;
 pub mod lstm;
 mod math;
 mod pack;

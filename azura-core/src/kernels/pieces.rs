@@ -1,5 +1,6 @@
 //! How rows are shared out among threads: by their length, never by the number of threads.
 
+use super::Kernel;
 use std::sync::{Mutex, PoisonError};
 
 /// Numbers that are worth a thread's while.
@@ -8,6 +9,24 @@ const PIECE: usize = 1 << 15;
 /// How many numbers a piece of whole rows of `columns` has.
 pub(super) fn per_piece(columns: usize) -> usize {
     (PIECE / columns.max(1)).max(1) * columns.max(1)
+}
+
+/// As [`per_piece`], for pieces that each have sums of their own, as long as a row: enough rows that the sums take
+/// little memory, and not so many that they lose digits.
+pub(super) fn per_summed_piece(columns: usize) -> usize {
+    (PIECE / columns.max(1)).clamp(16, 1024) * columns.max(1)
+}
+
+/// Adds up rows of `columns` numbers into the first, halves to halves.
+pub(super) fn add_up<T: Kernel>(mut rows: &mut [T], columns: usize) -> &mut [T] {
+    while rows.len() > columns {
+        let (first, second) = rows.split_at_mut((rows.len() / columns).div_ceil(2) * columns);
+        for (a, &b) in first.iter_mut().zip(&*second) {
+            *a = *a + b;
+        }
+        rows = first;
+    }
+    rows
 }
 
 /// Does all jobs, each once: on rayon's current pool if they are several, and on this thread, which need not wait

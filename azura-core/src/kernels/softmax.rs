@@ -4,7 +4,7 @@ use super::{
     Kernel,
     fresh::filled,
     isa::multiversion,
-    lanes::{BLOCK, LANES, fold, greatest, sum, sum_of, zip},
+    lanes::{BLOCK, LANES, fold, greatest, sum, sums_of, zip},
     pieces::{per_piece, run},
 };
 use std::mem::MaybeUninit;
@@ -135,7 +135,7 @@ multiversion! {
     /// Turns the gradient by y into that by x, `y (g - sum g y)`.
     fn softmax_backward_rows<T, const FMA: bool>(y: &[T], columns: usize, grad: &mut [T]) {
         for (y, g) in y.chunks_exact(columns).zip(grad.chunks_exact_mut(columns)) {
-            let common = sum_of(y, g, |sum, y, g| y.mul_add_::<FMA>(g, sum));
+            let [common] = sums_of([y, g], |[sum], [y, g]| [y.mul_add_::<FMA>(g, sum)]);
             for (y, g) in y.iter().zip(g) {
                 *g = *y * (*g - common);
             }

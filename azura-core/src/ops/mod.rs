@@ -20,6 +20,7 @@ mod linear;
 mod logsumexp;
 mod loss;
 mod matmul;
+mod norm;
 mod pool;
 mod reduce;
 mod rnn;
@@ -31,6 +32,7 @@ mod variance;
 
 pub use classify::ClassLoss;
 pub use conv::Conv;
+pub use norm::BatchNorm;
 pub use rnn::{LstmInputs, LstmOutput};
 
 pub use crate::kernels::lstm::Steps;
@@ -52,6 +54,7 @@ pub const OPS: &[&str] = &[
     "dropout", "mse", "lstm",
     "softmax", "log_softmax", "nll", "cross_entropy",
     "conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
+    "layer_norm", "batch_norm", "batch_norm_with",
 ];
 
 /// Row-major elements of any data, without a copy where they are laid out so already.

@@ -9,6 +9,7 @@ mod conv;
 mod elementwise;
 mod index;
 mod linear;
+mod norm;
 mod reduce;
 mod shape;
 mod train;
@@ -119,6 +120,7 @@ fn every_operation_has_a_right_derivative_and_a_right_value() {
             conv::cases,
             elementwise::cases,
             linear::cases,
+            norm::cases,
             reduce::cases,
             shape::cases,
             train::cases,
