@@ -1,6 +1,6 @@
 //! What the graph promises, seen from outside.
 
-use azura_core::{Error, Param, Tensor, TensorBase, ndarray};
+use azura_core::{Error, Ids, Mask, Param, Tensor, TensorBase, ndarray};
 use ndarray::{arr0, arr1, arr2};
 
 #[test]
@@ -130,7 +130,7 @@ fn an_operation_saves_only_what_its_derivatives_read() {
         y.sum_all().unwrap().backward().unwrap();
         saved
     };
-    let operations: [(Operation, [bool; 2], [bool; 2]); 10] = [
+    let operations: [(Operation, [bool; 2], [bool; 2]); 18] = [
         (|a, b| a.add(b), [false, false], [false, false]),
         (|a, b| a.sub(b), [false, false], [false, false]),
         // (a b)' by a needs b alone, and the reverse.
@@ -143,6 +143,16 @@ fn an_operation_saves_only_what_its_derivatives_read() {
         (|a, b| a.div(b), [false, false], [true, true]),
         (|a, b| b.div(a), [true, false], [true, true]),
         (|a, b| a.mse(b), [false, false], [false, false]),
+        // What depends on both by its derivative keeps both.
+        (|a, b| a.maximum(b), [true, false], [true, true]),
+        (|a, b| a.pow(b), [true, false], [true, true]),
+        // What only moves or multiplies numbers keeps none.
+        (|a, _| a.neg()?.scale(2.0)?.shift(1.0)?.sign(), [false, false], [false, false]),
+        (|a, b| Tensor::select(&Mask::default(vec![2, 2]), a, b), [false, false], [false, false]),
+        (|a, _| a.cumsum(0)?.pad(&[(1, 0), (0, 1)], 0.0), [false, false], [false, false]),
+        (|a, _| a.expand(&[2, 2, 2])?.mean(&[0], true)?.var(&[2], true, 0), [false, false], [false, false]),
+        (|a, b| a.scatter_add(0, &Ids::zeros(vec![2, 2]), b), [false, false], [false, false]),
+        (|a, _| a.relu()?.logsumexp(&[0], false), [false, false], [false, false]),
     ];
     for (i, (op, of_one, of_both)) in operations.into_iter().enumerate() {
         assert_eq!((saves(op, false), saves(op, true)), (of_one, of_both), "operation {i}");
@@ -210,7 +220,7 @@ fn wrong_shapes_are_errors_with_the_operation_and_both_shapes() {
     ];
     let expected = [
         "add: shapes [2, 3] and [4] do not fit: each axis must be equal or 1, aligned at the last",
-        "matmul: shapes [2, 3] and [2, 3] do not fit: wants [.., m, k] and [k, n]",
+        "matmul: shapes [2, 3] and [2, 3] do not fit: wants [.., m, k] and [.., k, n], or one axis [k]; leading axes broadcast",
         "linear: shapes [2, 3] and [5, 4] do not fit: wants x [.., in], weight [out, in]",
         "linear: shapes [5, 3] and [4] do not fit: wants weight [out, in], bias [out]",
         "mse: shapes [2, 3] and [3] do not fit: prediction and target must be equal",

@@ -16,8 +16,8 @@ pub trait Functions: Sized {
     fn ln_1p_unit_<const FMA: bool>(self) -> Self;
     fn sigmoid_<const FMA: bool>(self) -> Self;
     fn tanh_<const FMA: bool>(self) -> Self;
-    /// The normal distribution, `(1 + erf(x / sqrt 2)) / 2`.
-    fn normal_<const FMA: bool>(self) -> Self;
+    /// The normal distribution `(1 + erf(x / sqrt 2)) / 2`, and `e^(-x^2 / 2)`.
+    fn normal_<const FMA: bool>(self) -> (Self, Self);
     fn mul_add_<const FMA: bool>(self, a: Self, b: Self) -> Self;
     /// The nearest number of this type.
     fn of_(x: f64) -> Self;
@@ -28,6 +28,21 @@ const ROUND: f32 = 12_583_039.0;
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 const P: [f32; 5] = [0.499_999_93, 0.166_665_21, 0.041_668_387, 0.008_368_71, 0.001_381_461_3];
+
+/// Coefficients of R of the normal distribution, after the first power of `t = 1 / (1 + 0.3 |x|)`. Found with weighted
+/// least squares on Chebyshev nodes, weights after Lawson.
+const TAIL: [f32; 10] = [
+    0.119_686_38,
+    0.119_577_46,
+    0.110_191_1,
+    0.078_585_45,
+    0.095_619_12,
+    -0.078_469_48,
+    0.190_688_62,
+    -0.227_425_97,
+    0.112_113_59,
+    -0.020_566_297,
+];
 
 /// `n + ROUND` and `e^r - 1` of `x = n ln 2 + r`.
 #[inline(always)]
@@ -112,9 +127,27 @@ impl Functions for f32 {
         (-e1 * reciprocal::<FMA>(2.0 + e1)).copysign(self)
     }
 
+    /// Beyond |x| the distribution has `Q = e^(-x^2 / 2) R`, and R is smooth enough for a polynomial in `t`, as that of
+    /// Hastings 1955, with a relative error of 3.4e-9 for `|x| <= 13`.
     #[inline(always)]
-    fn normal_<const FMA: bool>(self) -> Self {
-        0.5 * libm::erfcf(-self * std::f32::consts::FRAC_1_SQRT_2)
+    fn normal_<const FMA: bool>(self) -> (Self, Self) {
+        // Further out it is 0 or 1 to the last bit.
+        let x = at_least(-at_least(-self, -15.0), -15.0);
+        // What the square loses in rounding would be felt: up to 100 times that of the result.
+        let square = x * x;
+        let lost = if FMA {
+            x.mul_add(x, -square)
+        } else {
+            let high = f32::from_bits(x.to_bits() & 0xffff_f000);
+            let low = x - high;
+            (high * high - square) + 2.0 * high * low + low * low
+        };
+        let e = (-0.5 * square).exp_::<FMA>();
+        let e = (-0.5 * lost).mul_add_::<FMA>(e, e);
+        let t = 1.0 / x.abs().mul_add_::<FMA>(0.3, 1.0);
+        let r = TAIL.iter().rev().fold(0.0f32, |r, &c| r.mul_add_::<FMA>(t, c));
+        let tail = e * (r * t);
+        (if self < 0.0 { tail } else { 1.0 - tail }, e)
     }
 
     #[inline(always)]
@@ -156,8 +189,8 @@ impl Functions for f64 {
     }
 
     #[inline(always)]
-    fn normal_<const FMA: bool>(self) -> Self {
-        0.5 * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
+    fn normal_<const FMA: bool>(self) -> (Self, Self) {
+        (0.5 * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2), (-0.5 * self * self).exp())
     }
 
     #[inline(always)]

@@ -68,6 +68,7 @@ impl<E: Element> TensorBase<E> {
         if let Some(other) = tensors.iter().find(|tensor| tensor.shape() != first.shape()) {
             return Err(Error::shapes("stack", first.shape(), other.shape(), "all must be equal"));
         }
+        axis_index("stack", &[first.shape(), &[1]].concat(), axis)?;
         let rows = tensors.iter().map(|tensor| tensor.unsqueeze(axis)).collect::<Result<Vec<_>>>()?;
         Self::concat(axis, &rows.iter().collect::<Vec<_>>())
     }

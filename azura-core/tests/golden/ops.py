@@ -346,6 +346,42 @@ op("max_pool1d", ROUNDED, lambda x, kernel, stride, padding: F.max_pool1d(x, ker
 op("avg_pool1d", ROUNDED, lambda x, kernel, stride, padding: F.avg_pool1d(x, kernel, stride, padding), "2x3x9:t kernel=3 stride=2 padding=1")
 op("adaptive_avg_pool1d", ROUNDED, lambda x, out: F.adaptive_avg_pool1d(x, out), "2x3x9:v out=4")
 
+# Normalisation.
+op(
+    "layer_norm",
+    SUMMED,
+    lambda x, weight, bias, eps: F.layer_norm(x, x.shape[-1:], weight, bias, eps),
+    *(f"{case} eps=1e-5" for case in ("5x7 7 7", "AxBx9:t 9 9", "4x9:v 9:v 9", "0x3 3 3", "7 7 7", "!3x1 1 1", "3x5 !5 !5")),
+    *(f"{case} eps=1e-5" for case in ("!3x5 5 5", "5x67 67 67", "5x67*1e4 67 67", "5x67*1e-6 67 67", "5x67*1+1e4 67 67")),
+    "5x7 7 7 eps=0.1",
+)
+
+
+def batch_norm(x, weight, bias, eps):
+    """With the statistics, which have no gradient."""
+    axes = [axis for axis in range(x.dim()) if axis != 1]
+    statistics = torch.mean(x, axes), torch.var(x, axes, correction=0)
+    return flat(F.batch_norm(x, None, None, weight, bias, True, 0.0, eps), *(s.detach() for s in statistics))
+
+
+op(
+    "batch_norm",
+    SUMMED,
+    batch_norm,
+    *(f"{case} eps=1e-5" for case in ("7x5 5 5", "7x5:t 5:v 5", "4x3x9:r 3 3", "4x3x5x6 3 3", "4x3x5x6:t 3 3", "!2x1 1 1")),
+    *(f"{case} eps=1e-5" for case in ("1x3x9:v 3 3", "8x5 !5 !5", "!8x5 5 5", "67x5 5 5", "2x16x9x9 16 16", "3x40x7 40 40")),
+    *(f"{case} eps=1e-5" for case in ("67x5*1e4 5 5", "67x5*1e-6 5 5", "67x5*1+1e4 5 5", "4x3x5x6*1+1e4 3 3")),
+    *("7x5 5 5 eps=0.1", "2x1 1 1 eps=0.5"),
+)
+op(
+    "batch_norm_with",
+    ROUNDED,
+    lambda x, weight, bias, mean, var, eps: F.batch_norm(x, mean, var, weight, bias, False, 0.0, eps),
+    *("7x5 5 5 !5 !5*0.9+1 eps=1e-5", "7x5:t 5:v 5 !5 !5*0.9+1 eps=1e-5", "4x3x9:r 3 3 !3 !3*0.9+1 eps=1e-5"),
+    *("0x3 3 3 !3 !3*0.9+1 eps=1e-5", "1x1 1 1 !1 !1*0.9+1 eps=0.1", "!4x3x5 3 3 !3 !3*0.9+1 eps=1e-5"),
+    "2x3x5x6*1+1e4 3 3 !3*1+1e4 !3*0.9+1 eps=1e-5",
+)
+
 # What training is made of.
 op(
     "dropout",

@@ -84,6 +84,15 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
         "max_pool2d" => x.max_pool2d(a.pair("kernel"), a.pair("stride"), a.pair("padding")),
         "avg_pool2d" => x.avg_pool2d(a.pair("kernel"), a.pair("stride"), a.pair("padding")),
         "adaptive_avg_pool2d" => x.adaptive_avg_pool2d(a.pair("out")),
+        "layer_norm" => x.layer_norm(other(), &a.tensors[2], a.get("eps")),
+        "batch_norm" => {
+            let found = x.batch_norm(other(), &a.tensors[2], a.get("eps"))?;
+            row(&[&found.y, &Tensor::constant(found.mean), &Tensor::constant(found.var)])
+        }
+        "batch_norm_with" => {
+            let [mean, var] = [3, 4].map(|i| a.tensors[i].data());
+            x.batch_norm_with(other(), &a.tensors[2], mean, var, a.get("eps"))
+        }
         "softmax" => x.softmax(a.get("axis")),
         "log_softmax" => x.log_softmax(a.get("axis")),
         "nll" => x.nll(&a.ids[0], &classes(a)),
