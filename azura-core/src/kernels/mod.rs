@@ -27,6 +27,7 @@
 mod adam;
 mod buffers;
 pub mod conv;
+mod fresh;
 mod gemm;
 mod isa;
 mod jobs;

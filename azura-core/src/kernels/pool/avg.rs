@@ -8,7 +8,7 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 pub struct Bins {
     size: [usize; 2],
-    pub(super) bins: [Vec<Range<usize>>; 2],
+    pub(super) axes: [Vec<Range<usize>>; 2],
     /// What the sum of a window is divided by: all of its places, padding included. None: the number of those in the plane.
     places: Option<usize>,
 }
@@ -21,7 +21,7 @@ impl Bins {
     pub fn sliding(window: &Window) -> Self {
         window.planes();
         let places = window.kernel[0] * window.kernel[1];
-        Self { size: window.size, bins: [window.covered(0), window.covered(1)], places: Some(places) }
+        Self { size: window.size, axes: [window.covered(0), window.covered(1)], places: Some(places) }
     }
 
     /// As many windows as wanted, which together cover the plane: bin i of n goes from floor(i size / n) to
@@ -31,17 +31,17 @@ impl Bins {
             let (size, out) = (size[axis] as u128, out[axis] as u128);
             (0..out).map(|i| (i * size / out) as usize..((i + 1) * size).div_ceil(out) as usize).collect()
         };
-        Self { size, bins: [bins(0), bins(1)], places: None }
+        Self { size, axes: [bins(0), bins(1)], places: None }
     }
 
     /// The size of the result.
     pub fn out(&self) -> [usize; 2] {
-        [self.bins[0].len(), self.bins[1].len()]
+        [self.axes[0].len(), self.axes[1].len()]
     }
 
     /// The numbers of a plane, and of its result.
     fn planes(&self) -> (usize, usize) {
-        (self.size[0] * self.size[1], self.bins[0].len() * self.bins[1].len())
+        (self.size[0] * self.size[1], self.axes[0].len() * self.axes[1].len())
     }
 
     /// What the sum of a window is divided by.
@@ -65,12 +65,12 @@ pub fn avg<T: Kernel>(bins: &Bins, x: &[T]) -> Vec<T> {
     each(x.chunks(count * from).zip(y.chunks_mut(count * to)), x.len() > count * from, |(x, y)| {
         let mut sums = vec![T::zero(); width];
         for (x, y) in x.chunks_exact(from).zip(y.chunks_exact_mut(to)) {
-            for (rows, y) in bins.bins[0].iter().zip(y.chunks_exact_mut(bins.bins[1].len())) {
+            for (rows, y) in bins.axes[0].iter().zip(y.chunks_exact_mut(bins.axes[1].len())) {
                 sums.fill(T::zero());
                 x[rows.start * width..rows.end * width]
                     .chunks_exact(width)
                     .for_each(|row| add(row, &mut sums));
-                for (cols, y) in bins.bins[1].iter().zip(y) {
+                for (cols, y) in bins.axes[1].iter().zip(y) {
                     *y = sum(&sums[cols.clone()]) / bins.divisor(rows, cols);
                 }
             }
@@ -95,9 +95,9 @@ pub fn avg_backward<T: Kernel>(bins: &Bins, planes: usize, dy: &[T]) -> Vec<T> {
     each(dx.chunks_mut(count * from).zip(dy.chunks(count * to)), parallel, |(dx, dy)| {
         let mut sums = vec![T::zero(); width];
         for (dx, dy) in dx.chunks_exact_mut(from).zip(dy.chunks_exact(to)) {
-            for (rows, dy) in bins.bins[0].iter().zip(dy.chunks_exact(bins.bins[1].len())) {
+            for (rows, dy) in bins.axes[0].iter().zip(dy.chunks_exact(bins.axes[1].len())) {
                 sums.fill(T::zero());
-                for (cols, &dy) in bins.bins[1].iter().zip(dy) {
+                for (cols, &dy) in bins.axes[1].iter().zip(dy) {
                     let share = dy / bins.divisor(rows, cols);
                     sums[cols.clone()].iter_mut().for_each(|sum| *sum = *sum + share);
                 }

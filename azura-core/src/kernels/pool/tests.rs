@@ -68,7 +68,9 @@ fn check<T: Kernel + std::fmt::Debug>(window: &Window, planes: usize, numbers: &
         assert!(most == y);
         dx[*first] += f64(dy);
         means.push(window.iter().map(|&at| f64(x[at])).sum::<f64>() / area);
-        window.iter().for_each(|&at| shares[at] += f64(dy) / area);
+        for &at in window {
+            shares[at] += f64(dy) / area;
+        }
     }
     assert_eq!(y.len(), windows.len());
     assert_close(&format!("max {window:?}"), &max_backward(window, &places, &dy), &dx, 1e-6);
@@ -110,7 +112,7 @@ fn check_size(window: &Window) {
 
 #[test]
 fn adaptive_bins_are_those_of_pytorch() {
-    let ranges = |size, out| Bins::adaptive([size, 1], [out, 1]).bins[0].clone();
+    let ranges = |size, out| Bins::adaptive([size, 1], [out, 1]).axes[0].clone();
     assert_eq!(ranges(7, 3), [0..3, 2..5, 4..7]);
     assert_eq!(ranges(5, 5), [0..1, 1..2, 2..3, 3..4, 4..5]);
     assert_eq!(ranges(2, 4), [0..1, 0..1, 1..2, 1..2]);
@@ -126,13 +128,15 @@ fn adaptive_bins_are_those_of_pytorch() {
             let (mut y, mut dx) = (Vec::new(), vec![0.0; x.len()]);
             for n in 0..planes {
                 for (rows, cols) in
-                    bins.bins[0].iter().flat_map(|rows| bins.bins[1].iter().map(move |c| (rows, c)))
+                    bins.axes[0].iter().flat_map(|rows| bins.axes[1].iter().map(move |c| (rows, c)))
                 {
                     let cells =
                         rows.clone().flat_map(|i| cols.clone().map(move |j| n * from + i * size[1] + j));
                     let cells: Vec<_> = cells.collect();
                     let dy = dy[y.len()] / cells.len() as f64;
-                    cells.iter().for_each(|&at| dx[at] += dy);
+                    for &at in &cells {
+                        dx[at] += dy;
+                    }
                     y.push(cells.iter().map(|&at| x[at]).sum::<f64>() / cells.len() as f64);
                 }
             }
