@@ -4,9 +4,10 @@ use super::Kernel;
 use std::{
     collections::VecDeque,
     fmt,
+    hint::black_box,
     marker::PhantomData,
     ops::{Deref, DerefMut},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, Once, PoisonError},
 };
 
 /// One cache line; vectors of them are aligned for the widest loads.
@@ -34,8 +35,20 @@ impl<T: Kernel> Buffer<T> {
     }
 }
 
+/// Lets the allocator, too, keep the memory of tensors from step to step.
+///
+/// glibc gives large blocks back to the system as soon as they are freed, and above them what lies free at the end of its heap.
+/// Where it draws the line is raised by the largest block that was freed, up to 32 MiB (`mallopt(3)`,
+/// `M_MMAP_THRESHOLD`). A block of nearly that size, of which no page is touched, is all that it takes; other
+/// allocators take no notice.
+fn keep_pages() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| drop(black_box(Vec::<u8>::with_capacity(31 << 20))));
+}
+
 /// The smallest free vector that is long enough and not more than twice as long, else a new one.
 fn take(need: usize) -> Vec<Line> {
+    keep_pages();
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     let fits = |(_, v): &(usize, &Vec<Line>)| (need..=2 * need).contains(&v.len());
     let best = free.iter().enumerate().filter(fits).min_by_key(|(_, v)| v.len()).map(|(i, _)| i);

@@ -189,12 +189,10 @@ fn window<E: Element>(
     }
     let window = Window { size: [height, width], kernel, stride, padding };
     let shape = window.out().map(|[height, width]| [batch, channels, height, width]);
-    if let Some(shape) = shape.filter(|shape| countable::<E>(shape)) {
-        Ok((window, shape))
-    } else {
+    shape.filter(|shape| countable::<E>(shape)).map(|shape| (window, shape)).ok_or_else(|| {
         let why = format!("is empty, or kernel {kernel:?} is larger than it with padding {padding:?}");
-        Err(Error::shape(op, x.shape(), why))
-    }
+        Error::shape(op, x.shape(), why)
+    })
 }
 
 /// Whether a tensor can have this shape.

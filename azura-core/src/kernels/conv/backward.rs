@@ -1,7 +1,7 @@
 //! The backward pass.
 
 use super::{
-    CHUNKS, Dims, Packed, ROWS, each,
+    CHUNKS, Dims, Packed, ROWS,
     layout::{Gradient, Layout, Piece, Pieces, Plane},
     products::{PIECES, Products},
     sweep::Sweep,
@@ -9,9 +9,12 @@ use super::{
 use crate::kernels::{
     Kernel, axpy,
     buffers::Buffer,
+    fresh::{fresh, place, written},
     isa::{Isa, isa},
+    jobs::each,
     sum::sum,
 };
+use std::mem::MaybeUninit;
 
 /// Which gradients are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,33 +48,38 @@ pub fn backward<T: Kernel>(dims: &Dims, x: &[T], w: &[T], dy: &[T], wanted: Want
     let image = dims.outputs * out[0] * out[1];
     assert_eq!(dy.len(), dims.batch * image, "dy has the wrong length");
     let len = |wanted: bool, len: usize| if wanted { len } else { 0 };
+    let mut dx = fresh(len(wanted.x, dims.batch * dims.image()));
+    if dy.is_empty() || dims.stride != [1, 1] {
+        // Windows pass over some places, or there are none.
+        dx.fill(MaybeUninit::new(T::zero()));
+    }
     let mut all = Gradients {
-        x: vec![T::zero(); len(wanted.x, dims.batch * dims.image())],
+        x: Vec::new(),
         w: vec![T::zero(); len(wanted.w, dims.weights())],
         bias: vec![T::zero(); len(wanted.bias, dims.outputs)],
     };
-    if dy.is_empty() {
-        return all;
-    }
     let joined = all.w.len() + all.bias.len();
-    let chunk = dims.batch.div_ceil(CHUNKS);
-    let mut sums = Buffer::new(dims.batch.div_ceil(chunk) * joined);
-    let pass = Pass::new(dims, out, w, wanted);
-    let mut dx = all.x.chunks_mut((chunk * dims.image()).max(1));
-    let mut parts = sums.chunks_exact_mut(joined.max(1));
-    let jobs = dy.chunks(chunk * image).enumerate().map(|(i, dy)| {
-        let (dw, bias) = parts.next().unwrap_or_default().split_at_mut(all.w.len());
-        let x = if wanted.w { &x[i * chunk * dims.image()..] } else { &[] };
-        Chunk { x, dy, dx: dx.next().unwrap_or_default(), dw, bias }
-    });
-    each(jobs, dims.parallel(out).0, |chunk| pass.run(chunk));
-    if joined > 0 {
+    let chunk = dims.batch.div_ceil(CHUNKS).max(1);
+    if !dy.is_empty() {
+        let mut sums = Buffer::new(dims.batch.div_ceil(chunk) * joined);
+        let pass = Pass::new(dims, out, w, wanted);
+        let mut dx = dx.chunks_mut((chunk * dims.image()).max(1));
+        let mut parts = sums.chunks_exact_mut(joined.max(1));
+        let jobs = dy.chunks(chunk * image).enumerate().map(|(i, dy)| {
+            let (dw, bias) = parts.next().unwrap_or_default().split_at_mut(all.w.len());
+            let x = if wanted.w { &x[i * chunk * dims.image()..] } else { &[] };
+            Chunk { x, dy, dx: dx.next().unwrap_or_default(), dw, bias }
+        });
+        each(jobs, dims.parallel(out).0, |chunk| pass.run(chunk));
         let (sum, others) = sums.split_at_mut(joined);
-        others.chunks_exact(joined).for_each(|other| axpy(T::one(), other, sum));
+        others.chunks_exact(joined.max(1)).for_each(|other| axpy(T::one(), other, sum));
         let (w, bias) = sum.split_at(all.w.len());
         all.w.copy_from_slice(w);
         all.bias.copy_from_slice(bias);
     }
+    // SAFETY: with a stride of 1 the one plane covers the image, and each block of rows of each image was written by a sweep
+    // over it, or copied from one; else there were zeros.
+    all.x = unsafe { written(dx) };
     all
 }
 
@@ -79,7 +87,7 @@ pub fn backward<T: Kernel>(dims: &Dims, x: &[T], w: &[T], dy: &[T], wanted: Want
 struct Chunk<'a, T> {
     x: &'a [T],
     dy: &'a [T],
-    dx: &'a mut [T],
+    dx: &'a mut [MaybeUninit<T>],
     dw: &'a mut [T],
     bias: &'a mut [T],
 }
@@ -218,7 +226,7 @@ impl<'a, T: Kernel> Pass<'a, T> {
     }
 
     /// The gradient of an image.
-    fn inputs(&self, flat: &[T], dx: &mut [T]) {
+    fn inputs(&self, flat: &[T], dx: &mut [MaybeUninit<T>]) {
         let ([inputs, outputs], plane) = (self.dims.group(), self.dims.size[0] * self.dims.size[1]);
         let within = self.dims.parallel(self.out).1;
         let block = if within { ROWS } else { inputs };
@@ -238,7 +246,7 @@ impl<'a, T: Kernel> Pass<'a, T> {
                     offsets,
                     pieces,
                     c_row: if direct { plane } else { pieces.len() },
-                    c: if direct { &mut *dx } else { &mut part },
+                    c: if direct { &mut *dx } else { place(&mut part) },
                 }
                 .run(self.isa);
                 if !direct {

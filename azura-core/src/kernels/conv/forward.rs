@@ -1,7 +1,13 @@
 //! The forward pass.
 
-use super::{Dims, Packed, ROWS, each, layout::Layout, sweep::Sweep};
-use crate::kernels::{Kernel, buffers::Buffer, isa::isa};
+use super::{Dims, Packed, ROWS, layout::Layout, sweep::Sweep};
+use crate::kernels::{
+    Kernel,
+    buffers::Buffer,
+    fresh::{fresh, place, written},
+    isa::isa,
+    jobs::each,
+};
 
 /// The convolution of `x` `[batch, inputs, height, width]` with `w` `[outputs, inputs / groups, kernel height, kernel width]`
 /// and `bias` `[outputs]`: `[batch, outputs, height, width]`.
@@ -12,9 +18,9 @@ pub fn forward<T: Kernel>(dims: &Dims, x: &[T], w: &[T], bias: Option<&[T]>) -> 
     let out = dims.check(Some(x), Some(w));
     assert!(bias.is_none_or(|bias| bias.len() == dims.outputs), "bias has the wrong length");
     let (plane, [inputs, outputs], isa) = (out[0] * out[1], dims.group(), isa());
-    let mut y = vec![T::zero(); dims.batch * dims.outputs * plane];
+    let mut y = fresh(dims.batch * dims.outputs * plane);
     if y.is_empty() {
-        return y;
+        return Vec::new();
     }
     let layout = Layout::new(dims);
     let lanes = T::lanes(isa);
@@ -46,17 +52,20 @@ pub fn forward<T: Kernel>(dims: &Dims, x: &[T], w: &[T], bias: Option<&[T]>) -> 
                     offsets: &offsets,
                     pieces: &pieces,
                     c_row: if pieces.flat { pieces.len() } else { plane },
-                    c: if pieces.flat { &mut flat } else { &mut *y },
+                    c: if pieces.flat { place(&mut flat) } else { &mut *y },
                 }
                 .run(isa);
                 if pieces.flat {
                     for (y, flat) in y.chunks_exact_mut(plane).zip(flat.chunks_exact(pieces.len())) {
                         let rows = y.chunks_exact_mut(out[1]).zip(flat.chunks(layout.pitch));
-                        rows.for_each(|(y, flat)| y.copy_from_slice(&flat[..out[1]]));
+                        rows.for_each(|(y, flat)| {
+                            y.write_copy_of_slice(&flat[..out[1]]);
+                        });
                     }
                 }
             });
         }
     });
-    y
+    // SAFETY: each block of rows of each image was written by its sweep, or copied from one.
+    unsafe { written(y) }
 }

@@ -2,7 +2,7 @@
 
 use super::Dims;
 use crate::kernels::{Kernel, buffers::Buffer};
-use std::ops::Range;
+use std::{mem::MaybeUninit, ops::Range};
 
 /// Numbers behind the last that counts, so that any register that begins with one that counts can be loaded.
 const SLACK: usize = 64;
@@ -234,14 +234,18 @@ impl Layout {
     }
 
     /// Puts the part of a plane that is the image, in rows of a pitch, into the image.
-    pub(super) fn unfill<T: Copy>(&self, plane: &Plane, from: &[T], pitch: usize, image: &mut [T]) {
+    pub(super) fn unfill<T: Copy>(
+        &self,
+        plane: &Plane,
+        from: &[T],
+        pitch: usize,
+        image: &mut [MaybeUninit<T>],
+    ) {
         for (i, from) in plane.rows.clone().zip(from.chunks(pitch)) {
             let row = &mut image[self.rows.place(plane.phase[0], i) * self.size[1]..][..self.size[1]];
             let row = &mut row[self.cols.place(plane.phase[1], plane.cols.start)..];
-            row.iter_mut()
-                .step_by(self.cols.stride)
-                .zip(&from[..plane.cols.len()])
-                .for_each(|(to, &x)| *to = x);
+            let places = row.iter_mut().step_by(self.cols.stride);
+            places.zip(&from[..plane.cols.len()]).for_each(|(to, &x)| _ = to.write(x));
         }
     }
 }

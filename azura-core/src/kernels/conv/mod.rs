@@ -22,7 +22,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use super::{Kernel, buffers::Buffer, gemm::Mat, isa::Isa, jobs::each};
+use super::{Kernel, buffers::Buffer, gemm::Mat, isa::Isa};
 use layout::Axis;
 use std::ops::Range;
 

@@ -7,6 +7,7 @@ use crate::kernels::{
     simd::{Four, Simd},
     tile::{tile_rows, versions},
 };
+use std::mem::MaybeUninit;
 
 /// Registers that are worked on together.
 const WIDEST: usize = 3;
@@ -20,7 +21,8 @@ pub struct Sweep<'a, T> {
     pub(super) b: &'a [T],
     pub(super) offsets: &'a [usize],
     pub(super) pieces: &'a Pieces,
-    pub(super) c: &'a mut [T],
+    /// Rows of `c_row` numbers, which are written and not read.
+    pub(super) c: &'a mut [MaybeUninit<T>],
     pub(super) c_row: usize,
 }
 
@@ -139,7 +141,8 @@ unsafe fn tile<T: Kernel, V: Simd<T>, const R: usize, const W: usize>(
         }
         for (i, row_sums) in sums.iter().enumerate() {
             for (j, sum) in row_sums.iter().enumerate() {
-                let to = job.c.as_mut_ptr().add((row + i) * job.c_row + pieces.get_unchecked(j).to);
+                let to =
+                    job.c.as_mut_ptr().cast::<T>().add((row + i) * job.c_row + pieces.get_unchecked(j).to);
                 if j + 1 < W || last == V::LANES { sum.store(to) } else { sum.store_first(to, last) }
             }
         }

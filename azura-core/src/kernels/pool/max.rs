@@ -1,7 +1,13 @@
 //! The greatest of each window.
 
 use super::{Window, job};
-use crate::kernels::{Kernel, isa::multiversion, jobs::each};
+use crate::kernels::{
+    Kernel,
+    fresh::{fresh, written},
+    isa::multiversion,
+    jobs::each,
+};
+use std::mem::MaybeUninit;
 
 /// Where each result comes from.
 #[derive(Debug)]
@@ -24,11 +30,10 @@ pub fn max<T: Kernel>(window: &Window, x: &[T]) -> (Vec<T>, Places) {
         "x is not whole planes, or they are too large"
     );
     let (len, width) = (x.len() / from * to, window.size[1]);
-    let mut y = vec![T::zero(); len];
     let count = job(from);
     let (parallel, x) = (x.len() > count * from, x.chunks(count * from));
     if window.is_pairs() {
-        let mut places = vec![0; len];
+        let (mut y, mut places) = (fresh(len), fresh(len));
         let jobs = x.zip(y.chunks_mut(count * to)).zip(places.chunks_mut(count * to));
         each(jobs, parallel, |((x, y), places)| {
             let planes = y.chunks_exact_mut(to).zip(places.chunks_exact_mut(to));
@@ -40,9 +45,10 @@ pub fn max<T: Kernel>(window: &Window, x: &[T]) -> (Vec<T>, Places) {
                 }
             }
         });
-        return (y, Places::Pairs(places));
+        // SAFETY: a pair of rows has a whole row of results, and each plane has its pairs of rows.
+        return unsafe { (written(y), Places::Pairs(written(places))) };
     }
-    let mut places = vec![0; len];
+    let (mut y, mut places) = (vec![T::zero(); len], vec![0; len]);
     let jobs = x.zip(y.chunks_mut(count * to)).zip(places.chunks_mut(count * to));
     let sweep = Sweep::new(window);
     each(jobs, parallel, |((x, y), places)| {
@@ -58,27 +64,34 @@ pub fn max<T: Kernel>(window: &Window, x: &[T]) -> (Vec<T>, Places) {
 /// When `places` are not those of such a pooling, or `dy` has another length.
 pub fn max_backward<T: Kernel>(window: &Window, places: &Places, dy: &[T]) -> Vec<T> {
     let (from, to) = window.planes();
-    let mut dx = vec![T::zero(); dy.len() / to * from];
-    let count = job(from);
-    let (parallel, width) = (dx.len() > count * from, window.size[1]);
-    let jobs = dx.chunks_mut(count * from).zip(dy.chunks(count * to));
+    let (len, width, count) = (dy.len() / to * from, window.size[1], job(from));
+    let parallel = len > count * from;
     match places {
         Places::Pairs(places) => {
             assert!(window.is_pairs() && places.len() == dy.len(), "dy has the wrong length");
-            each(jobs.zip(places.chunks(count * to)), parallel, |((dx, dy), places)| {
+            let mut dx = fresh(len);
+            let jobs = dx.chunks_mut(count * from).zip(dy.chunks(count * to)).zip(places.chunks(count * to));
+            each(jobs, parallel, |((dx, dy), places)| {
                 let planes = dy.chunks_exact(to).zip(places.chunks_exact(to));
                 for (dx, (dy, places)) in dx.chunks_exact_mut(from).zip(planes) {
-                    let rows = dy.chunks_exact(width / 2).zip(places.chunks_exact(width / 2));
-                    for (dx, (dy, places)) in dx.chunks_exact_mut(2 * width).zip(rows) {
+                    let results = dy.chunks_exact(width / 2).zip(places.chunks_exact(width / 2));
+                    let mut rows = dx.chunks_exact_mut(2 * width);
+                    for (dx, (dy, places)) in rows.by_ref().zip(results) {
                         let (top, bottom) = dx.split_at_mut(width);
-                        pairs_backward(dy, places, top, bottom);
+                        pairs_backward(dy, places, 0, top);
+                        pairs_backward(dy, places, 2, bottom);
                     }
+                    rows.into_remainder().fill(MaybeUninit::new(T::zero()));
                 }
             });
+            // SAFETY: each pair of rows of each plane was written, and an odd row behind them.
+            unsafe { written(dx) }
         }
         Places::Planes(places) => {
             assert_eq!(places.len(), dy.len(), "dy has the wrong length");
-            each(jobs.zip(places.chunks(count * to)), parallel, |((dx, dy), places)| {
+            let mut dx = vec![T::zero(); len];
+            let jobs = dx.chunks_mut(count * from).zip(dy.chunks(count * to)).zip(places.chunks(count * to));
+            each(jobs, parallel, |((dx, dy), places)| {
                 let planes = dy.chunks_exact(to).zip(places.chunks_exact(to));
                 for (dx, (dy, places)) in dx.chunks_exact_mut(from).zip(planes) {
                     for (&dy, &place) in dy.iter().zip(places) {
@@ -87,9 +100,9 @@ pub fn max_backward<T: Kernel>(window: &Window, places: &Places, dy: &[T]) -> Ve
                     }
                 }
             });
+            dx
         }
     }
-    dx
 }
 
 impl Window {
@@ -99,8 +112,10 @@ impl Window {
 }
 
 multiversion! {
-    /// The greater of each two columns of two rows.
-    fn pairs<T, const FMA: bool>(top: &[T], bottom: &[T], y: &mut [T], places: &mut [u8]) {
+    /// The greatest of each two columns of two rows; writes all of y and places, which are as long as that.
+    fn pairs<T, const FMA: bool>(
+        top: &[T], bottom: &[T], y: &mut [MaybeUninit<T>], places: &mut [MaybeUninit<u8>],
+    ) {
         let rows = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
         for ((top, bottom), (y, place)) in rows.zip(y.iter_mut().zip(places)) {
             let (mut most, mut at) = (top[0], 0);
@@ -109,21 +124,21 @@ multiversion! {
                 most = if greater { x } else { most };
                 at = if greater { i } else { at };
             }
-            *y = most;
-            *place = at;
+            y.write(most);
+            place.write(at);
         }
     }
 }
 
 multiversion! {
-    /// Writes all columns of two rows, but for an odd one at the end.
-    fn pairs_backward<T, const FMA: bool>(dy: &[T], places: &[u8], top: &mut [T], bottom: &mut [T]) {
-        let rows = top.as_chunks_mut::<2>().0.iter_mut().zip(bottom.as_chunks_mut::<2>().0);
-        for ((top, bottom), (&dy, &place)) in rows.zip(dy.iter().zip(places)) {
-            let at = |i: u8| if place == i { dy } else { T::zero() };
-            *top = [at(0), at(1)];
-            *bottom = [at(2), at(3)];
+    /// Writes a row: the gradient where its place is `first` or the next, 0 elsewhere.
+    fn pairs_backward<T, const FMA: bool>(dy: &[T], places: &[u8], first: u8, dx: &mut [MaybeUninit<T>]) {
+        let (pairs, rest) = dx.as_chunks_mut::<2>();
+        for (dx, (&dy, &place)) in pairs.iter_mut().zip(dy.iter().zip(places)) {
+            let at = |i: u8| MaybeUninit::new(if place == i { dy } else { T::zero() });
+            *dx = [at(first), at(first + 1)];
         }
+        rest.fill(MaybeUninit::new(T::zero()));
     }
 }
 
