@@ -389,8 +389,36 @@ op(
     lambda x, bits, p: x * torch.where(bits < int(p * 2**32), 0.0, 1 / (1 - p)),
     *(f"{x} b/{x.split(':')[0]} p={p}" for x, p in [("9x11", 0.5), ("7x5:t", 0.2), ("4x3:v", 0), ("s", 0.5), ("0x2", 0.1)]),
 )
-op("mse", SUMMED, F.mse_loss, "AxB AxB", "AxB:t AxB:v", "AxB !AxB", "!AxB AxB", "s s", "1 1", "700 700", "AxB*1e4 AxB")
-op("mse", conditioned(1e4), F.mse_loss, "700*1+1e4 700*1+1e4")
+PAIRS = (
+    *("AxB{0} AxB{0}", "AxBxC:t{0} AxBxC:v{0}", "AxB:r{0} !AxB{0}", "!AxB{0} AxB{0}", "s{0} s{0}", "1{0} 1{0}", "700{0} 700{0}"),
+)
+op("mse", SUMMED, F.mse_loss, *(case.format("") for case in PAIRS), "AxB*1e4 AxB", "AxB*1e-6 AxB*1e-6", "0 0")
+# Of differences of numbers near 1e4, the 24 bits of which are all there is.
+op("mse", SUMMED, F.mse_loss, "700*1+1e4 700*1+1e4")
+op("huber", SUMMED, lambda x, y, delta: F.huber_loss(x, y, delta=delta), *(f"{case.format('')} delta=0.7" for case in PAIRS))
+op("huber", SUMMED, lambda x, y, delta: F.huber_loss(x, y, delta=delta), "9x7*1e4 9x7 delta=1.0", "9x7*1e-6 9x7*1e-6 delta=1.0")
+
+
+def quantile(x, target, q):
+    """The pinball loss, for which PyTorch has no name."""
+    d = target - x
+    return torch.maximum(q * d, (q - 1) * d).mean()
+
+
+op("quantile", SUMMED, quantile, *(f"{case.format('')} q=0.9" for case in PAIRS), "9x7*1e4 9x7 q=0.25", "9x7*1e-6 9x7*1e-6 q=0.5")
+PROBABLE = ("AxB*4 AxB*0.5+0.5", "AxB:t*4 AxB:v*0.5+0.5", "AxB:r*4 !AxB*0.5+0.5", "!AxB AxB*0.5+0.5", "s s*0.5+0.5", "1 1*0.5+0.5")
+op(
+    "bce_with_logits",
+    SUMMED,
+    F.binary_cross_entropy_with_logits,
+    *(*PROBABLE, "700*4 !700*0.5+0.5%1", "9x67*1e4 9x67*0.5+0.5", "9x67*1e-6 9x67*0.5+0.5", "9x67*5-20 !9x67*0.5+0.5%1"),
+)
+op(
+    "embedding",
+    SUMMED,
+    lambda weight, ids: F.embedding(ids, weight),
+    *("AxB iA/9", "AxB:t iA/3x4", "5x4:v i5/2x3x2", "7x3 i7/s", "1x1 i1/1", "5x3 i5/0", "4x0 i4/3", "9x65 i9/40x30"),
+)
 
 
 # Classification.

@@ -102,6 +102,10 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
             x.dropout(a.get("p"), || bits.next().unwrap())
         }
         "mse" => x.mse(other()),
+        "huber" => x.huber(other(), a.get("delta")),
+        "quantile" => x.quantile(other(), a.get("q")),
+        "bce_with_logits" => x.bce_with_logits(other()),
+        "embedding" => x.embedding(&a.ids[0]),
         "lstm" => lstm(a),
         _ => panic!("ops.rs does not know `{op}`"),
     }

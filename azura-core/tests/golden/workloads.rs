@@ -26,6 +26,7 @@ impl Workload {
             "W2" => forecaster(numbers, 32, 168, 10, 128),
             "W3" => mlp(numbers),
             "W4" => cnn(numbers),
+            "W5" => audio(numbers),
             "W6" => tiny(numbers),
             "W7" => attention(numbers),
             _ => panic!("no workload `{name}`"),
@@ -115,6 +116,21 @@ fn cnn(numbers: &mut Numbers) -> (Shapes, Loss) {
         layers.map(|([out, channels], scale)| [(vec![out, channels, 3, 3], scale), (vec![out], scale)]);
     let dense = [(vec![10, 2048], 0.02), (vec![10], 0.02)];
     ([layers.concat(), dense.into()].concat(), Box::new(loss))
+}
+
+fn audio(numbers: &mut Numbers) -> (Shapes, Loss) {
+    let tokens = ids(numbers, &[32, 128], 256);
+    let labels = ids(numbers, &[32 * 128], 256);
+    let loss = move |w: &[Tensor]| {
+        let weights = LstmInputs { weight_ih: &w[1], weight_hh: &w[2], bias: &w[3], state: None };
+        let y = w[0].embedding(&tokens)?.lstm(&weights, Steps::All)?.y;
+        let y = y.linear(&w[4], Some(&w[5]))?.reshape(&[32 * 128, 256])?;
+        y.cross_entropy(&labels, &ClassLoss::default())
+    };
+    let table = (vec![256, 64], 1.0);
+    let others = [vec![1024, 64], vec![1024, 256], vec![1024], vec![256, 256], vec![256]];
+    let others = others.map(|shape| (shape, 0.06));
+    ([&[table], others.as_slice()].concat(), Box::new(loss))
 }
 
 fn tiny(numbers: &mut Numbers) -> (Shapes, Loss) {
