@@ -101,7 +101,7 @@ impl Arguments<'_> {
                     self.ids.push(ArcArray::from_shape_simple_fn(IxDyn(&shape), draw));
                 }
                 ("m", _) => {
-                    self.masks.push(ArcArray::from_shape_simple_fn(IxDyn(&shape), || numbers.below(4) > 0))
+                    self.masks.push(ArcArray::from_shape_simple_fn(IxDyn(&shape), || numbers.below(4) > 0));
                 }
                 ("b", _) => {
                     self.bits = (0..shape.iter().product()).map(|_| (numbers.next() >> 32) as u32).collect();
