@@ -8,8 +8,8 @@
 //! How it is fast: the padded image lies in *planes*, one for each remainder that a tap leaves modulo the stride, all with
 //! rows of one pitch. Then the inputs of consecutive outputs are consecutive too, whatever stride, dilation and padding, and
 //! a tap is one offset for all of them. So the convolution is a matrix product whose right-hand side is found by offsets
-//! instead of being laid out ([`sweep`]). The input's gradient is the same sweep over the gradient, one for each plane, and the
-//! weights' gradient is the sums of products of shifted planes ([`products`]).
+//! instead of being laid out (`sweep`). The input's gradient is the same sweep over the gradient, one for each plane, and the
+//! weights' gradient is the sums of products of shifted planes (`products`).
 //!
 //! A register of outputs lies within a row where rows are whole registers; otherwise it runs on over the padding between
 //! rows, whose outputs are thrown away.
