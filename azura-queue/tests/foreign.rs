@@ -324,3 +324,62 @@ async fn how_a_task_ended_is_known_when_its_log_has_expired() {
     assert_eq!(world.queue.delete(&id).await, Ok(()));
     assert!(matches!(world.queue.follow(&id, 0).await.err(), Some(QueueError::NotFound(_))));
 }
+
+impl World {
+    /// A task of ours whose worker is dead, and whose message a worker of Celery's has taken back.
+    async fn taken_back(&mut self) -> TaskId {
+        let id = self.queue.submit(NewTask::new("work")).await.unwrap();
+        let queues = ["celery".to_owned()];
+        let lease = self.queue.claim(&"dead".into(), &queues, Duration::ZERO, Duration::ZERO).await.unwrap();
+        assert_eq!(lease.unwrap().id(), id);
+        let held: Vec<(String, String)> = self.raw.hgetall("unacked").await.unwrap();
+        let [(tag, reserved)] = &held[..] else { panic!("{held:?}") };
+        let mut message = serde_json::from_str::<Value>(reserved).unwrap()[0].take();
+        message["headers"]["redelivered"] = json!(true);
+        message["properties"]["delivery_info"]["redelivered"] = json!(true);
+        let mut all = redis::pipe();
+        all.atomic().zrem("unacked_index", tag).hdel("unacked", tag).rpush("celery", message.to_string());
+        all.query_async::<()>(&mut self.raw).await.unwrap();
+        id
+    }
+
+    async fn waiting(&mut self) -> usize {
+        self.raw.llen("celery").await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_a_worker_of_celery_s_took_back_is_had_once() {
+    let mut world = world().await;
+    // It waits in its list.
+    let id = world.taken_back().await;
+    assert_eq!(world.queue.reap().await, Ok(1));
+    let record = world.queue.get(&id).await.unwrap();
+    assert_eq!((record.state, record.lost_leases, record.worker), (State::Pending, 1, None));
+    assert_eq!(world.waiting().await, 1);
+    let lease = world.claim().await.unwrap();
+    assert_eq!((lease.id(), lease.attempt()), (id, 2));
+    world.queue.finish(&lease, Finish::Succeeded(json!(1))).await.unwrap();
+
+    // One of them has done it.
+    let id = world.taken_back().await;
+    world.take().await;
+    world.say(id, "SUCCESS", json!("theirs")).await;
+    assert_eq!(world.queue.reap().await, Ok(1));
+    assert_eq!(world.waiting().await, 0);
+    let record = world.queue.get(&id).await.unwrap();
+    assert_eq!((record.state, record.result), (State::Success, Some(json!("theirs"))));
+    let said: String = world.raw.get(format!("celery-task-meta-{id}")).await.unwrap();
+    assert!(said.contains("theirs"), "{said}");
+
+    // One of ours comes across it before anybody has looked at the lease: that worker may yet live.
+    let id = world.taken_back().await;
+    assert!(world.claim().await.is_none());
+    assert_eq!(world.queue.get(&id).await.unwrap().state, State::Started);
+    assert_eq!(world.queue.reap().await, Ok(1));
+    let lease = world.claim().await.unwrap();
+    assert_eq!((lease.id(), lease.attempt()), (id, 2));
+    assert!(world.claim().await.is_none());
+    world.queue.finish(&lease, Finish::Succeeded(json!(1))).await.unwrap();
+    assert_eq!(world.raw.hlen::<_, usize>("unacked").await.unwrap(), 0);
+}

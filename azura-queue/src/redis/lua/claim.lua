@@ -79,6 +79,12 @@ local function adopt(id, queue, message, headers, properties)
   return t
 end
 
+-- As workers of Celery's do it; the end of the line says that it was one of ours.
+local function reserve(t, message, tag)
+  redis.call('ZADD', 'unacked_index', int(math.floor(NOW / 1000000)), tag)
+  redis.call('HSET', 'unacked', tag, '[' .. message .. ', "", ' .. cjson.encode(t.queue) .. ']\n')
+end
+
 local function take(queue, message)
   local readable, envelope = pcall(cjson.decode, message)
   local headers, properties = nil, nil
@@ -105,16 +111,16 @@ local function take(queue, message)
       redis.call('ZADD', scheduled(queue), int(t.due), id)
       return
     end
-  -- A message that was delivered twice.
+  -- A message that was delivered twice, or whose reservation a worker of Celery's took back although the attempt may still run.
   elseif t.state ~= 'PENDING' or redis.call('ZSCORE', scheduled(t.queue), id) then
+    if t.state == 'STARTED' and t.tag == tag and redis.call('HEXISTS', 'unacked', tag) == 0 then reserve(t, message, tag) end
     return
   end
   t.attempt = int(t.attempt + 1)
   change(t, 'STARTED', '{"attempt":' .. t.attempt .. ',"from_epoch":0}', 'attempt', t.attempt, 'started', NOW_TEXT,
     'worker', worker, 'tag', tag)
   redis.call('ZADD', running(t.queue), int(NOW + ttl), id)
-  redis.call('ZADD', 'unacked_index', int(math.floor(NOW / 1000000)), tag)
-  redis.call('HSET', 'unacked', tag, '[' .. message .. ', "", ' .. cjson.encode(queue) .. ']')
+  reserve(t, message, tag)
   meta(t, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
   local values = redis.call('HMGET', task(id), 'sub', 'foreign', unpack(cjson.decode(fields)))
   local ours = values[1] and not values[2]

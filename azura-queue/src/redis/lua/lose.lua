@@ -2,13 +2,25 @@
 local _, _, worker, most, error, result = unpack(ARGV, 1, 16)
 expire()
 local count = 0
+
+-- Workers of Celery's take back what nobody has renewed for an hour. Then the task is theirs: its message waits in its list, or one of them has it and
+-- says how it ends. It is not to be had a second time.
+local function is_theirs(t)
+  local reserved = redis.call('HGET', 'unacked', t.tag)
+  return not reserved or string.sub(reserved, -1) ~= '\n'
+end
+
 for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
   local upto = worker == '' and NOW_TEXT or '+inf'
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', running(queue), '-inf', upto)) do
     if worker == '' or redis.call('HGET', task(id), 'worker') == worker then
       count = count + 1
       local t, lost = find(id), redis.call('HINCRBY', task(id), 'lost', 1)
-      if lost < tonumber(most) then
+      if not t.cancel and is_theirs(t) then
+        redis.call('ZREM', running(queue), id)
+        redis.call('HDEL', task(id), 'started', 'worker', 'tag')
+        change(t, 'PENDING', '{"reason":"lease lost"}')
+      elseif lost < tonumber(most) then
         give_back(t, '{"reason":"lease lost"}', 'lease lost')
       else
         fail(t, error, error, result, nil, not t.cancel)
