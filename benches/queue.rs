@@ -1,10 +1,12 @@
-//! What a queue takes, measured: `cargo run --release -p azura-benches --bin queue_figures [sqlite | memory | redis://..]`, of all three if
-//! nothing is named (with a redis-server of its own). `peers/queue` puts Celery's figures beside them.
+//! What a queue takes, measured: `cargo run --release -p azura-benches --bin queue_figures [sqlite | memory | redis | redis://.. [waiting]]`, of all
+//! three if nothing is named; `redis` starts a redis-server of its own. With `waiting`: what it takes that a hundred thousand tasks wait.
+//! `peers/queue` puts Celery's figures beside them.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use azura_queue::{
-    Finish, Keep, ListQuery, MemoryQueue, NewEvent, NewTask, Queue, RedisQueue, SqliteQueue, Worker, WorkerId,
+    Finish, Keep, ListQuery, MemoryQueue, NewEvent, NewTask, Queue, RedisQueue, SqliteQueue, State, Worker,
+    WorkerId,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
@@ -20,6 +22,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const MANY: usize = 20_000;
 const SOME: usize = 500;
+const WAITING: usize = 100_000;
 const IN_FLIGHT: usize = 64;
 const LONG: Duration = Duration::from_mins(1);
 
@@ -56,18 +59,82 @@ async fn submit_many(queue: &Arc<dyn Queue>, count: usize) -> Outcome<()> {
     Ok(())
 }
 
+async fn pages(what: &str, queue: &Arc<dyn Queue>, query: &ListQuery) -> Outcome<()> {
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        let begun = Instant::now();
+        assert_eq!(queue.list(query).await?.items.len(), query.limit);
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    spread(what, times);
+    Ok(())
+}
+
+/// How much memory this process has, in MB, where the system tells.
+fn resident() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
+}
+
+/// How much more it has than before.
+fn growth(what: &str, before: Option<f64>, after: Option<f64>) {
+    match before.zip(after) {
+        Some((before, after)) => println!("  {what:<44} {:>+10.1} MB, from {before:.1} MB", after - before),
+        None => println!("  {what:<44} this system does not tell"),
+    }
+}
+
+/// With many tasks waiting, for the first time in this process.
+async fn measure_waiting(queue: Arc<dyn Queue>) -> Outcome<()> {
+    // What is loaded once counts for nothing.
+    submit_many(&queue, SOME).await?;
+    let begun = Instant::now();
+    let before = resident();
+    submit_many(&queue, WAITING / 2).await?;
+    let half = resident();
+    submit_many(&queue, WAITING / 2).await?;
+    rate("submit 100 000, 64 in flight", WAITING, begun);
+    growth("memory of this process, first 50 000", before, half);
+    growth("memory of this process, second 50 000", half, resident());
+
+    pages("a page of 100 of them, the newest", &queue, &ListQuery::default()).await?;
+    let mut of_state = ListQuery::default();
+    of_state.states = vec![State::Pending];
+    pages("a page of those that wait", &queue, &of_state).await?;
+    let mut ids = Vec::with_capacity(WAITING / 2);
+    let mut below = ListQuery::default().limit(SOME);
+    while ids.len() < WAITING / 2 {
+        let page = queue.list(&below).await?;
+        ids.extend(page.items.iter().map(|task| task.id));
+        below = below.cursor(page.next.expect("there is more"));
+    }
+    pages("a page half way down", &queue, &below.limit(100)).await?;
+
+    let before = resident();
+    let begun = Instant::now();
+    stream::iter(ids)
+        .map(|id| {
+            let queue = &queue;
+            async move {
+                let mut log = queue.follow(&id, 0).await?;
+                log.next().await.expect("it was submitted").map(drop)
+            }
+        })
+        .buffer_unordered(IN_FLIGHT)
+        .try_for_each(|()| async { Ok(()) })
+        .await?;
+    rate("follow 50 000 of them to their first event", WAITING / 2, begun);
+    growth("memory of this process after that", before, resident());
+    Ok(())
+}
+
 async fn measure(queue: Arc<dyn Queue>) -> Outcome<()> {
     let begun = Instant::now();
     submit_many(&queue, MANY).await?;
     rate("submit, 64 in flight", MANY, begun);
 
-    let mut times = Vec::new();
-    for _ in 0..50 {
-        let begun = Instant::now();
-        queue.list(&ListQuery::default()).await?;
-        times.push(begun.elapsed().as_secs_f64() * 1e3);
-    }
-    spread("a page of 100 of them", times);
+    pages("a page of 100 of them", &queue, &ListQuery::default()).await?;
 
     let begun = Instant::now();
     let (worker, queues) = (WorkerId::random(), ["celery".to_owned()]);
@@ -122,35 +189,37 @@ async fn measure(queue: Arc<dyn Queue>) -> Outcome<()> {
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let named = std::env::args().nth(1);
-    let wanted = |name: &str| named.as_deref().is_none_or(|named| named == name);
-    if wanted("memory") {
-        println!("memory");
-        measure(Arc::new(MemoryQueue::new())).await?;
-    }
-    if wanted("sqlite") {
-        let folder = tempfile::tempdir()?;
-        println!("sqlite, durable");
-        measure(Arc::new(SqliteQueue::open(folder.path().join("queue.db"))?)).await?;
-    }
-    if let Some(url) = named.as_deref().filter(|name| name.contains("://")) {
-        println!("{url}");
-        measure(Arc::new(RedisQueue::connect(url).await?)).await?;
-    } else if wanted("redis") {
-        let folder = tempfile::tempdir()?;
-        let socket = folder.path().join("socket");
-        let mut server = Command::new("redis-server");
-        server.args(["--port", "0", "--save", "", "--unixsocket"]).arg(&socket).stdout(Stdio::null());
-        let _server = Server(server.spawn()?);
-        let url = format!("unix://{}", socket.display());
-        let queue = loop {
-            match RedisQueue::connect(&url).await {
-                Ok(queue) => break queue,
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+    let mut args = std::env::args().skip(1);
+    let (named, waiting) = (args.next(), args.next().is_some());
+    let (folder, mut _server) = (tempfile::tempdir()?, None);
+    let queue: Arc<dyn Queue> = match named.as_deref() {
+        None => {
+            // Each in a process of its own, so that one's memory is not another's.
+            for name in ["memory", "sqlite", "redis"] {
+                for more in [&[][..], &["waiting"]] {
+                    Command::new(std::env::current_exe()?).arg(name).args(more).status()?;
+                }
             }
-        };
-        println!("redis");
-        measure(Arc::new(queue)).await?;
-    }
-    Ok(())
+            return Ok(());
+        }
+        Some("memory") => Arc::new(MemoryQueue::new()),
+        Some("sqlite") => Arc::new(SqliteQueue::open(folder.path().join("queue.db"))?),
+        Some("redis") => {
+            let socket = folder.path().join("socket");
+            let mut server = Command::new("redis-server");
+            server.args(["--port", "0", "--save", "", "--unixsocket"]).arg(&socket).stdout(Stdio::null());
+            _server = Some(Server(server.spawn()?));
+            let url = format!("unix://{}", socket.display());
+            loop {
+                match RedisQueue::connect(&url).await {
+                    Ok(queue) => break Arc::new(queue),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        }
+        Some(url) => Arc::new(RedisQueue::connect(url).await?),
+    };
+    let name = named.as_deref().filter(|name| !name.contains("://")).unwrap_or("redis");
+    println!("{name}{}", if waiting { ", many tasks waiting" } else { "" });
+    if waiting { measure_waiting(queue).await } else { measure(queue).await }
 }
