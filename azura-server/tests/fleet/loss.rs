@@ -50,6 +50,7 @@ fn what_is_on_disk_outlives_a_redis_that_lost_everything() {
     let (watcher, other) = (server.watch(&running), server.watch(&waiting));
     server.reaches(&running, "STARTED");
     soon("the run has a folder", || !names(data, ".attempts").is_empty());
+    soon("both watchers have heard of their tasks", || watcher.heard() >= 2 && other.heard() >= 1);
 
     redis.lose();
     for (watcher, story) in [(watcher, &["PENDING", "STARTED"][..]), (other, &["PENDING"])] {

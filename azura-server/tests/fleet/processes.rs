@@ -104,6 +104,8 @@ impl Server {
         let (mut socket, _) = tungstenite::client(url, stream).unwrap();
         let attempt = Arc::<AtomicU64>::default();
         let newest = Arc::clone(&attempt);
+        let count = Arc::<AtomicU64>::default();
+        let heard_of = Arc::clone(&count);
         let thread = thread::spawn(move || {
             let mut frames: Vec<Value> = Vec::new();
             let mut heard = Instant::now();
@@ -114,6 +116,7 @@ impl Server {
                         let frame: Value = serde_json::from_str(&text).unwrap();
                         newest.store(frame["attempt"].as_u64().unwrap(), Relaxed);
                         frames.push(frame);
+                        heard_of.store(frames.len() as u64, Relaxed);
                         heard = Instant::now();
                     }
                     Ok(Message::Close(frame)) => return (frames, frame.map(|frame| frame.code.into())),
@@ -123,7 +126,7 @@ impl Server {
             }
             (frames, None)
         });
-        Watcher { attempt, thread }
+        Watcher { attempt, heard: count, thread }
     }
 
     pub(crate) fn reaches(&self, task: &str, status: &str) -> Value {
@@ -142,6 +145,7 @@ impl Server {
 /// Somebody who watches a task.
 pub(crate) struct Watcher {
     attempt: Arc<AtomicU64>,
+    heard: Arc<AtomicU64>,
     thread: JoinHandle<(Vec<Value>, Option<u16>)>,
 }
 
@@ -149,6 +153,11 @@ impl Watcher {
     /// The attempt that was heard of last.
     pub(crate) fn attempt(&self) -> u64 {
         self.attempt.load(Relaxed)
+    }
+
+    /// How many frames have come so far.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Relaxed)
     }
 
     pub(crate) fn is_done(&self) -> bool {
