@@ -41,7 +41,7 @@ impl<T: Kernel> Buffer<T> {
 /// Where it draws the line is raised by the largest block that was freed, up to 32 MiB (`mallopt(3)`,
 /// `M_MMAP_THRESHOLD`). A block of nearly that size, of which no page is touched, is all that it takes; other
 /// allocators take no notice.
-fn keep_pages() {
+pub(super) fn keep_pages() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| drop(black_box(Vec::<u8>::with_capacity(31 << 20))));
 }

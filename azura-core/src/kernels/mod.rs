@@ -36,7 +36,6 @@ pub(crate) mod cross_entropy;
 mod fresh;
 mod gemm;
 mod isa;
-mod jobs;
 mod lanes;
 pub(crate) mod layer_norm;
 pub mod lstm;

@@ -29,6 +29,11 @@ pub(super) fn add_up<T: Kernel>(mut rows: &mut [T], columns: usize) -> &mut [T] 
     rows
 }
 
+/// As [`run`] if `parallel`, else one job after the other on this thread.
+pub(super) fn each<J: Send>(jobs: impl Iterator<Item = J>, parallel: bool, f: impl Fn(J) + Sync + Send) {
+    if parallel { run(jobs, f) } else { jobs.for_each(f) }
+}
+
 /// Does all jobs, each once: on rayon's current pool if they are several, and on this thread, which need not wait
 /// until another one has woken up.
 pub(super) fn run<J: Send>(jobs: impl Iterator<Item = J>, f: impl Fn(J) + Sync + Send) {

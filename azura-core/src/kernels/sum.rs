@@ -1,33 +1,21 @@
 //! Sums.
 
-use super::{Kernel, isa::multiversion};
-
-/// Sums that are made at the same time.
-const LANES: usize = 32;
+use super::{Kernel, isa::multiversion, lanes};
 
 /// The sum of some numbers.
 #[inline]
 pub(super) fn sum<T: Kernel>(numbers: &[T]) -> T {
-    if numbers.len() < LANES { numbers.iter().fold(T::zero(), |sum, &x| sum + x) } else { long(numbers) }
+    // So few are not worth the choice of an instruction set.
+    if numbers.len() < 2 * lanes::LANES {
+        numbers.iter().fold(T::zero(), |sum, &x| sum + x)
+    } else {
+        long(numbers)
+    }
 }
 
 multiversion! {
     fn long<T, const FMA: bool>(numbers: &[T]) -> T {
-        let (blocks, rest) = numbers.as_chunks::<LANES>();
-        let mut sums = [T::zero(); LANES];
-        for block in blocks {
-            for (sum, &x) in sums.iter_mut().zip(block) {
-                *sum = *sum + x;
-            }
-        }
-        let mut half = LANES / 2;
-        while half > 0 {
-            for l in 0..half {
-                sums[l] = sums[l] + sums[l + half];
-            }
-            half /= 2;
-        }
-        rest.iter().fold(sums[0], |sum, &x| sum + x)
+        lanes::sum(numbers)
     }
 }
 

@@ -1,6 +1,10 @@
 //! Products with a single row: no packing, each number of the matrix is read once.
 
-use super::{Kernel, Mat, isa::multiversion};
+use super::{
+    Kernel, Mat,
+    isa::multiversion,
+    lanes::{LANES, fold},
+};
 
 /// `c = a b` or `c += a b` where a is 1 x k and element j of c is at `j * c_stride`.
 pub(super) fn row_times_matrix<T: Kernel>(
@@ -32,8 +36,6 @@ pub(super) fn row_times_matrix<T: Kernel>(
     }
 }
 
-const LANES: usize = 16;
-
 multiversion! {
     /// Adds to c the inner products of a with the n columns of b, each contiguous.
     fn dots<T, const FMA: bool>(a: &[T], b: &[T], b_col: usize, n: usize, c: &mut [T], c_stride: usize) {
@@ -50,14 +52,7 @@ multiversion! {
             for (l, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
                 sums[l] = a.mul_add_::<FMA>(*b, sums[l]);
             }
-            let mut half = LANES / 2;
-            while half > 0 {
-                for l in 0..half {
-                    sums[l] = sums[l] + sums[l + half];
-                }
-                half /= 2;
-            }
-            *c = *c + sums[0];
+            *c = *c + fold(sums, |a, b| a + b);
         }
     }
 }

@@ -104,8 +104,15 @@ WORKLOADS = {
 }
 
 
+# Words after the name choose other numbers. Where two inputs of a window's maximum, or a number and the kink of ReLU, lie next
+# to each other, rounding decides which way a gradient takes: over most seeds PyTorch's own float32 ends W4 with losses 1e-6 to 4e-5
+# from those of its float64, and other weights with each number of threads. With these numbers it stays within 2e-7.
+NUMBERS = {"W4": "W4 8"}
+
+
 def lines():
     for name, make in WORKLOADS.items():
+        name = NUMBERS.get(name, name)
         numbers = Numbers(fnv1a(name.encode()))
         shapes, loss = make(numbers)
         weights = [numbers.tensor(shape, scale).requires_grad_() for shape, scale in shapes]

@@ -11,7 +11,7 @@ use crate::kernels::{
     buffers::Buffer,
     fresh::{fresh, place, written},
     isa::{Isa, isa},
-    jobs::each,
+    pieces::each,
     sum::sum,
 };
 use std::mem::MaybeUninit;
@@ -246,7 +246,8 @@ impl<'a, T: Kernel> Pass<'a, T> {
                     offsets,
                     pieces,
                     c_row: if direct { plane } else { pieces.len() },
-                    c: if direct { &mut *dx } else { place(&mut part) },
+                    // SAFETY: a sweep writes numbers.
+                    c: if direct { &mut *dx } else { unsafe { place(&mut part) } },
                 }
                 .run(self.isa);
                 if !direct {

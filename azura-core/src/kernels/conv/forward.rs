@@ -6,7 +6,7 @@ use crate::kernels::{
     buffers::Buffer,
     fresh::{fresh, place, written},
     isa::isa,
-    jobs::each,
+    pieces::each,
 };
 
 /// The convolution of `x` `[batch, inputs, height, width]` with `w` `[outputs, inputs / groups, kernel height, kernel width]`
@@ -52,7 +52,8 @@ pub fn forward<T: Kernel>(dims: &Dims, x: &[T], w: &[T], bias: Option<&[T]>) -> 
                     offsets: &offsets,
                     pieces: &pieces,
                     c_row: if pieces.flat { pieces.len() } else { plane },
-                    c: if pieces.flat { place(&mut flat) } else { &mut *y },
+                    // SAFETY: a sweep writes numbers.
+                    c: if pieces.flat { unsafe { place(&mut flat) } } else { &mut *y },
                 }
                 .run(isa);
                 if pieces.flat {

@@ -1,7 +1,7 @@
 //! The mean of each window.
 
 use super::{Window, job};
-use crate::kernels::{Kernel, isa::multiversion, jobs::each, sum::sum};
+use crate::kernels::{Kernel, isa::multiversion, pieces::each, sum::sum};
 use std::ops::Range;
 
 /// The windows of a pooling, by axis: a window is the places of one bin of rows and one of columns.

@@ -5,7 +5,7 @@ use crate::kernels::{
     Kernel,
     fresh::{fresh, written},
     isa::multiversion,
-    jobs::each,
+    pieces::each,
 };
 use std::mem::MaybeUninit;
 
