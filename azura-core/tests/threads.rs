@@ -2,7 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
+#[path = "golden/generator.rs"]
+mod generator;
+#[path = "golden/workloads.rs"]
+mod workloads;
+
 use azura_core::{Param, Result, Tensor, ndarray};
+use generator::{Numbers, fnv1a};
+use workloads::Workload;
 
 /// The bits of everything that `run` computes, which must not depend on the number of threads.
 fn same_for_any_threads(run: impl Fn() -> Result<Vec<Tensor>> + Sync) {
@@ -22,6 +29,18 @@ fn numbers(shape: &[usize], seed: u32) -> ndarray::ArrayD<f32> {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / (1 << 23) as f32 - 1.0
     })
+}
+
+#[test]
+fn training_of_every_workload() {
+    for name in ["W1", "W2", "W3", "W4", "W5", "W6", "W7"] {
+        same_for_any_threads(|| {
+            let mut model = Workload::new(name, &mut Numbers(fnv1a(name.as_bytes())));
+            let losses: Vec<_> = (0..2).map(|_| model.step()).collect();
+            let weights = model.weights().iter().map(|weight| Tensor::constant(weight.data().clone()));
+            Ok(weights.chain([Tensor::from_vec(&[2], losses)?]).collect())
+        });
+    }
 }
 
 #[test]
