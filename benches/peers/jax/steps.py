@@ -90,7 +90,7 @@ def cnn_init(key):
 
 
 def cnn(p, x, _):
-    """Channels last, as XLA's processors like it best."""
+    """Channels last."""
 
     def block(p, x):
         y = lax.conv_general_dilated(x, p["w"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -196,7 +196,7 @@ def main():
             return (params, first, second, count + 1, key), loss
 
         zeros = [jax.tree.map(jnp.zeros_like, params) for _ in range(2)]
-        # A cheaper generator than the default: its bits are enough for dropout.
+        # Not the default generator, but XLA's own, which computes less.
         state = (params, *zeros, jnp.float32(1), random.key(2, impl="rbg"))
 
         def step():
