@@ -1,13 +1,15 @@
-//! `cargo bench -p azura-benches`: training steps of the workloads.
+//! `cargo bench -p azura-benches --bench steps`: steps of the workloads, on all processors.
 
-use azura_benches::{NAMES, Workload};
+use azura_benches::COMPARED;
 use criterion::Criterion;
+use std::time::Duration;
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
-    for (name, _) in NAMES {
-        let mut workload = Workload::new(name).expect("a name from the list");
-        criterion.bench_function(&format!("step {name}"), |bencher| bencher.iter(|| workload.step()));
+    let mut criterion =
+        Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3)).configure_from_args();
+    for workload in COMPARED {
+        let mut step = workload.start().expect("it starts");
+        criterion.bench_function(workload.name(), |bencher| bencher.iter(|| step().expect("it runs")));
     }
     criterion.final_summary();
 }

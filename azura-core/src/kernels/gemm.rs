@@ -3,6 +3,7 @@
 use super::{
     Kernel, axpy,
     buffers::Buffer,
+    fresh::filled,
     isa::isa,
     pack::{DEPTH, Room, Source, WIDTH},
     thin,
@@ -89,6 +90,12 @@ impl<'a, T> Mat<'a, T> {
         Self::strided(data, rows.len(), cols.len(), self.row_stride, self.col_stride)
     }
 
+    /// Whether rows are so far apart that few of them fit the first cache together: it holds eight or twelve lines at
+    /// addresses that are equal but for multiples of 4096 bytes.
+    fn is_crowded(&self) -> bool {
+        self.rows > 32 && (self.row_stride * size_of::<T>()).is_multiple_of(1024)
+    }
+
     #[inline]
     pub(super) fn source(&self) -> Source<T> {
         Source {
@@ -120,6 +127,27 @@ pub fn gemm<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], c_row: usize, 
         let work = a.rows.saturating_mul(a.cols).saturating_mul(b.cols);
         // SAFETY: c is what `prepare` has checked, borrowed by this call alone.
         unsafe { product(a, b, c, accumulate, PARALLEL.max(work / PIECES)) }
+    }
+}
+
+/// `a b` into memory that nobody has cleared before.
+///
+/// # Panics
+/// When the inner dimensions differ.
+pub fn gemm_new<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>) -> Vec<T> {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    assert_eq!(k, b.rows, "inner dimensions differ");
+    if k == 0 || m < 2 || n < 2 {
+        let mut c = vec![T::zero(); m * n];
+        gemm(a, b, &mut c, n, false);
+        return c;
+    }
+    let work = m.saturating_mul(k).saturating_mul(n);
+    // SAFETY: a product writes every number of its result, here of all rows without gaps.
+    unsafe {
+        filled(m * n, |c| {
+            product(a, b, Out { start: c.as_mut_ptr().cast(), row: n }, false, PARALLEL.max(work / PIECES));
+        })
     }
 }
 
@@ -228,6 +256,7 @@ unsafe fn product<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, accumulate
 /// As for [`product`].
 unsafe fn serial<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, accumulate: bool, direct: bool) {
     let mut room = Room::new(isa(), DEPTH.min(b.rows), WIDTH.min(b.cols));
+    let direct = direct && (a.rows <= FEW || !b.is_crowded());
     for left in (0..b.cols).step_by(WIDTH) {
         let columns = left..b.cols.min(left + WIDTH);
         for start in (0..b.rows).step_by(DEPTH) {

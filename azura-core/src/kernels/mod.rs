@@ -1,6 +1,6 @@
 //! Plain number crunching over slices: no graph, no tensors, no allocation that shows.
 //!
-//! - [`gemm`]: the matrix product, on views, so that transposes are free; [`gemm_batch`]: many of them;
+//! - [`gemm`]: the matrix product, on views, so that transposes are free; [`gemm_new`]: into fresh memory; [`gemm_batch`]: many of them;
 //! - [`exp`], [`sigmoid`], [`tanh`]: vectorised functions with stated error bounds;
 //! - [`silu_into`], [`gelu_into`] and others: activations and their derivatives;
 //! - [`lstm`]: a whole sequence forward and backward;
@@ -55,7 +55,7 @@ pub use activation::{
 };
 pub use adam::{Adam, adam, axpy};
 pub use batch::gemm_batch;
-pub use gemm::{Mat, gemm};
+pub use gemm::{Mat, gemm, gemm_new};
 pub use isa::{Isa, isa, limit};
 pub use math::{exp, exp_into, sigmoid, sigmoid_into, tanh, tanh_into};
 

@@ -19,6 +19,32 @@ pub(super) unsafe trait Simd<T>: Copy {
     unsafe fn store_first(self, to: *mut T, n: usize);
     /// `self + a * b`.
     unsafe fn plus_product(self, a: Self, b: Self) -> Self;
+    /// Copies as many runs of four numbers as there are lanes, `from_step` apart, into columns of four rows, `to_step`
+    /// apart.
+    #[inline(always)]
+    unsafe fn transpose(from: *const T, from_step: usize, to: *mut T, to_step: usize)
+    where
+        T: Copy,
+    {
+        for j in (0..Self::LANES).step_by(4) {
+            // SAFETY: the caller vouches for four numbers for each lane on both sides; lanes are a multiple of four.
+            unsafe { transpose4(from.add(j * from_step), from_step, to.add(j), to_step) }
+        }
+    }
+}
+
+/// As [`Simd::transpose`], four runs.
+#[inline(always)]
+pub(super) unsafe fn transpose4<T: Copy>(from: *const T, from_step: usize, to: *mut T, to_step: usize) {
+    // SAFETY: the caller vouches for the sixteen places on both sides.
+    unsafe {
+        let runs: [[T; 4]; 4] =
+            std::array::from_fn(|j| from.add(j * from_step).cast::<[T; 4]>().read_unaligned());
+        let columns: [[T; 4]; 4] = std::array::from_fn(|i| std::array::from_fn(|j| runs[j][i]));
+        for (i, column) in columns.into_iter().enumerate() {
+            to.add(i * to_step).cast::<[T; 4]>().write_unaligned(column);
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -29,7 +55,8 @@ mod x86 {
 
     macro_rules! avx512 {
         ($T:ty, $V:ty, $lanes:literal, $mask:ty,
-            $set1:ident, $loadu:ident, $storeu:ident, $maskz_loadu:ident, $mask_storeu:ident, $fmadd:ident) => {
+            $set1:ident, $loadu:ident, $storeu:ident, $maskz_loadu:ident, $mask_storeu:ident, $fmadd:ident
+            $(, $transpose:item)?) => {
             // SAFETY: each method is what the trait says; its own contract is passed on to the intrinsics.
             unsafe impl Simd<$T> for $V {
                 const LANES: usize = $lanes;
@@ -64,6 +91,8 @@ mod x86 {
                 unsafe fn plus_product(self, a: Self, b: Self) -> Self {
                     unsafe { $fmadd(a, b, self) }
                 }
+
+                $($transpose)?
             }
         };
     }
@@ -78,7 +107,35 @@ mod x86 {
         _mm512_storeu_ps,
         _mm512_maskz_loadu_ps,
         _mm512_mask_storeu_ps,
-        _mm512_fmadd_ps
+        _mm512_fmadd_ps,
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+            // Closures would not be compiled for the instruction set.
+            // SAFETY: the caller vouches for four numbers of each of sixteen runs, and of each of four rows of sixteen.
+            unsafe {
+                let mut runs = [_mm512_setzero_ps(); 4];
+                for (j, runs) in runs.iter_mut().enumerate() {
+                    let from = from.add(j * from_step);
+                    let first = _mm512_castps128_ps512(_mm_loadu_ps(from));
+                    let two = _mm512_insertf32x4::<1>(first, _mm_loadu_ps(from.add(4 * from_step)));
+                    let three = _mm512_insertf32x4::<2>(two, _mm_loadu_ps(from.add(8 * from_step)));
+                    *runs = _mm512_insertf32x4::<3>(three, _mm_loadu_ps(from.add(12 * from_step)));
+                }
+                // Within each 128 bits, four runs become the first, second, third and fourth numbers of all four.
+                let [a, b, c, d] = runs;
+                let ab = _mm512_castps_pd(_mm512_unpacklo_ps(a, b));
+                let cd = _mm512_castps_pd(_mm512_unpacklo_ps(c, d));
+                let late_ab = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
+                let late_cd = _mm512_castps_pd(_mm512_unpackhi_ps(c, d));
+                _mm512_storeu_ps(to, _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)));
+                let to = to.add(to_step);
+                _mm512_storeu_ps(to, _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+                let to = to.add(to_step);
+                _mm512_storeu_ps(to, _mm512_castpd_ps(_mm512_unpacklo_pd(late_ab, late_cd)));
+                let to = to.add(to_step);
+                _mm512_storeu_ps(to, _mm512_castpd_ps(_mm512_unpackhi_pd(late_ab, late_cd)));
+            }
+        }
     );
     avx512!(
         f64,

@@ -3,7 +3,7 @@
 use super::{
     isa::Isa,
     pack::{Columns, Source, panel_count, panels},
-    simd::{Four, Simd},
+    simd::{Four, Simd, transpose4},
 };
 use std::ops::Range;
 
@@ -243,10 +243,30 @@ unsafe fn pack_columns<T: Copy, V: Simd<T>>(source: &Source<T>, which: Range<usi
                 }
                 continue;
             }
+            // Whole registers of four rows; of sixteen at a time, so that each line of the source is visited once.
+            let (rows, registers) = if source.row_stride == 1 {
+                (source.rows - source.rows % 4, columns - columns % V::LANES)
+            } else {
+                (0, 0)
+            };
             let width = width * V::LANES;
+            for top in (0..rows).step_by(16) {
+                for j in (0..registers).step_by(V::LANES) {
+                    for p in (top..rows.min(top + 16)).step_by(4) {
+                        V::transpose(
+                            source.at(p, start + j),
+                            source.col_stride,
+                            panel.add(p * width + j),
+                            width,
+                        );
+                    }
+                }
+            }
+            // What is left over.
             for p in (0..source.rows).step_by(4) {
+                let left = if p < rows { registers } else { 0 };
                 let rows = (source.rows - p).min(4);
-                for j in (0..columns).step_by(4) {
+                for j in (left..columns).step_by(4) {
                     let (from, to) = (source.at(p, start + j), panel.add(p * width + j));
                     if source.row_stride == 1 && rows == 4 && columns - j >= 4 {
                         transpose4(from, source.col_stride, to, width);
@@ -267,20 +287,6 @@ unsafe fn pack_columns<T: Copy, V: Simd<T>>(source: &Source<T>, which: Range<usi
                     }
                 }
             }
-        }
-    }
-}
-
-/// Copies four runs of four numbers, `from_step` apart, into columns of four rows, `to_step` apart.
-#[inline(always)]
-unsafe fn transpose4<T: Copy>(from: *const T, from_step: usize, to: *mut T, to_step: usize) {
-    // SAFETY: the caller vouches for the sixteen places on both sides.
-    unsafe {
-        let runs: [[T; 4]; 4] =
-            std::array::from_fn(|j| from.add(j * from_step).cast::<[T; 4]>().read_unaligned());
-        let columns: [[T; 4]; 4] = std::array::from_fn(|i| std::array::from_fn(|j| runs[j][i]));
-        for (i, column) in columns.into_iter().enumerate() {
-            to.add(i * to_step).cast::<[T; 4]>().write_unaligned(column);
         }
     }
 }

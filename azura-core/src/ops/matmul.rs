@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Data, Element, Error, Result, TensorBase,
-    kernels::{Mat, gemm, gemm_batch},
+    kernels::{Mat, gemm_batch, gemm_new},
 };
 use ndarray::{Axis, Dimension};
 
@@ -19,9 +19,7 @@ pub(super) fn rows<E: Element>(data: &Data<E>) -> Mat<'_, E> {
 
 /// The product of two matrices into fresh, row-major elements.
 pub(super) fn product<E: Element>(a: Mat<'_, E>, b: Mat<'_, E>) -> Vec<E> {
-    let mut c = vec![E::zero(); a.rows() * b.cols()];
-    gemm(a, b, &mut c, b.cols(), false);
-    c
+    gemm_new(a, b)
 }
 
 impl<E: Element> TensorBase<E> {

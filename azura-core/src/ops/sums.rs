@@ -3,7 +3,8 @@
 //! Adding up in a row loses a digit for every tenfold of terms. Adding halves to halves (pairwise summation) has an error
 //! that grows with the logarithm of their number (Higham 1993), at the same speed. The halves depend on the length only.
 
-use crate::Element;
+use super::from_vec;
+use crate::{Element, kernels::axpy};
 use ndarray::{Array, ArrayView, ArrayView1, Axis, IxDyn};
 
 /// Terms that are added in a row.
@@ -36,11 +37,31 @@ pub(super) fn over_axis<E: Element>(x: ArrayView<'_, E, IxDyn>, axis: usize) -> 
             total(lane.as_slice().unwrap_or_default(), |x| x)
         });
     }
+    if axis == 0
+        && let Some(numbers) = x.as_slice()
+    {
+        let shape = &x.shape()[1..];
+        return from_vec(shape, columns(numbers, shape.iter().product())).into_owned();
+    }
     if length > BLOCK {
         let (left, right) = x.split_at(Axis(axis), length / 2);
         return over_axis(left, axis) + over_axis(right, axis);
     }
     x.sum_axis(Axis(axis))
+}
+
+/// The sum of each column of rows of so many numbers.
+fn columns<E: Element>(rows: &[E], width: usize) -> Vec<E> {
+    let count = rows.len() / width.max(1);
+    if count > BLOCK {
+        let (left, right) = rows.split_at(count / 2 * width);
+        let (mut left, right) = (columns(left, width), columns(right, width));
+        axpy(E::one(), &right, &mut left);
+        return left;
+    }
+    let mut sums = vec![E::zero(); width];
+    rows.chunks_exact(width.max(1)).for_each(|row| axpy(E::one(), row, &mut sums));
+    sums
 }
 
 #[cfg(test)]
