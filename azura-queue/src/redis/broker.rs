@@ -13,6 +13,7 @@ use super::{
     error, follow,
     record::micros,
     strange,
+    together::Desk,
 };
 use crate::{
     Broker, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
@@ -49,11 +50,12 @@ impl Broker for RedisQueue {
         wait: Duration,
     ) -> Result<Option<Lease>> {
         let until = clock::after(wait);
+        let desk = Desk { worker: worker.clone(), queues: queues.to_vec(), ttl };
         let mut waiting = None;
         loop {
             // Made before the look, so that nothing can slip in between.
             let ready = self.shared.news.ready.notified();
-            let due = match self.shared.claim(worker, queues, ttl).await? {
+            let due = match self.shared.claim(desk.clone()).await? {
                 Ok(lease) => return Ok(Some(lease)),
                 Err(due) => due,
             };

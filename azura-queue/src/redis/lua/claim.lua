@@ -1,7 +1,9 @@
--- Takes a message out of its list and reserves it, in one step. Returns the task, or when the next one is due.
-local _, _, worker, ttl, fields = unpack(ARGV, 1, 16)
+-- Takes up to `most` messages out of their lists and reserves them, in one step. Returns the tasks, each with so many fields as `count` says, after
+-- when to look for more, if that is known.
+local _, _, worker, ttl, most, count = unpack(ARGV, 1, 16)
+local last = 6 + count
 local queues = {}
-for i = 6, #ARGV do
+for i = last + 1, #ARGV do
   if redis.call('SISMEMBER', PAUSED, ARGV[i]) == 0 then table.insert(queues, ARGV[i]) end
 end
 expire()
@@ -98,7 +100,7 @@ local function take(queue, message)
     return meta({ id = id }, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
   end
   id = string.lower(id)
-  local t = find(id)
+  local t, values = find(id, 'foreign', 'sub', unpack(ARGV, 7, last))
   if not t then
     t = adopt(id, queue, message, headers, properties)
     if is_revoked(id) then
@@ -111,6 +113,7 @@ local function take(queue, message)
       redis.call('ZADD', scheduled(queue), int(t.due), id)
       return
     end
+    t, values = find(id, 'foreign', 'sub', unpack(ARGV, 7, last))
   -- A message that was delivered twice, or whose reservation a worker of Celery's took back although the attempt may still run.
   elseif t.state ~= 'PENDING' or redis.call('ZSCORE', scheduled(t.queue), id) then
     if t.state == 'STARTED' and t.tag == tag and redis.call('HEXISTS', 'unacked', tag) == 0 then reserve(t, message, tag) end
@@ -122,28 +125,25 @@ local function take(queue, message)
   redis.call('ZADD', running(t.queue), int(NOW + ttl), id)
   reserve(t, message, tag)
   meta(t, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
-  local values = redis.call('HMGET', task(id), 'sub', 'foreign', unpack(cjson.decode(fields)))
-  local ours = values[1] and not values[2]
-  table.remove(values, 1)
-  table.remove(values, 1)
-  return { 'task', id, t.seq, ours and '' or message, values }
+  local ours = values[16] and not values[15]
+  return { id, t.seq, t.attempt, NOW_TEXT, ours and '' or message, unpack(values, 17, 16 + count) }
 end
 
 -- So many messages are looked at in one go; Redis has others to serve.
-local left = 500
+local left, taken = 500, {}
+most = tonumber(most)
 for _, step in ipairs(STEPS) do
   for _, queue in ipairs(queues) do
-    local message = redis.call('RPOP', queue .. step)
-    while message do
+    while left > 0 and #taken < most do
+      local message = redis.call('RPOP', queue .. step)
+      if not message then break end
       left = left - 1
-      local taken = take(queue, message)
-      if taken then return taken end
-      if left == 0 then return { 'none', '0' } end
-      message = redis.call('RPOP', queue .. step)
+      taken[#taken + 1] = take(queue, message)
     end
   end
 end
-local next_due = nil
+if #taken == most then return { 'ok', '', unpack(taken) } end
+local next_due = left == 0 and NOW or nil
 for _, queue in ipairs(queues) do
   local first = redis.call('ZRANGE', scheduled(queue), 0, 0, 'WITHSCORES')
   if first[2] then
@@ -151,4 +151,4 @@ for _, queue in ipairs(queues) do
     next_due = math.min(next_due or due, due)
   end
 end
-return { 'none', next_due and int(math.max(next_due - NOW, 0)) or '' }
+return { 'ok', next_due and int(math.max(next_due - NOW, 0)) or '', unpack(taken) }
