@@ -87,35 +87,54 @@ local function reserve(t, message, tag)
   redis.call('HSET', 'unacked', tag, '[' .. message .. ', "", ' .. cjson.encode(t.queue) .. ']\n')
 end
 
+-- A task as `find` has it, with what a claim needs besides.
+local function read(id) return find(id, 'foreign', 'sub', 'msg', unpack(ARGV, 7, last)) end
+
+-- What we have sent is in the task's record word for word, and need not be taken apart: what stands between quotes can stand nowhere else in it.
+local function ours(message)
+  local _, before_id = string.find(message, '"id":"', 1, true)
+  local _, before_tag = string.find(message, '"delivery_tag":"', before_id, true)
+  if not before_id or not before_tag then return nil end
+  local id = string.sub(message, before_id + 1, before_id + 36)
+  local t, values = read(id)
+  if t and values[16] and not values[15] and values[17] == message then
+    return id, string.sub(message, before_tag + 1, before_tag + 36), t, values
+  end
+end
+
 local function take(queue, message)
-  local readable, envelope = pcall(cjson.decode, message)
-  local headers, properties = nil, nil
-  if readable and type(envelope) == 'table' then headers, properties = envelope.headers, envelope.properties end
-  if type(headers) ~= 'table' or type(properties) ~= 'table' or type(properties.delivery_tag) ~= 'string' then
-    return unreadable(message)
-  end
-  local id, tag = headers.id, properties.delivery_tag
-  if not is_uuid(id) then
-    if type(id) ~= 'string' or #id > 512 then return unreadable(message) end
-    return meta({ id = id }, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
-  end
-  id = string.lower(id)
-  local t, values = find(id, 'foreign', 'sub', unpack(ARGV, 7, last))
-  if not t then
-    t = adopt(id, queue, message, headers, properties)
-    if is_revoked(id) then
-      revoke(t, '{}', 'revoked')
-      return
-    elseif t.expires and tonumber(t.expires) <= NOW then
-      revoke(t, '{"reason":"expired"}', 'expired')
-      return
-    elseif t.due and t.due > NOW then
-      redis.call('ZADD', scheduled(queue), int(t.due), id)
-      return
+  local id, tag, t, values = ours(message)
+  if not id then
+    local readable, envelope = pcall(cjson.decode, message)
+    local headers, properties = nil, nil
+    if readable and type(envelope) == 'table' then headers, properties = envelope.headers, envelope.properties end
+    if type(headers) ~= 'table' or type(properties) ~= 'table' or type(properties.delivery_tag) ~= 'string' then
+      return unreadable(message)
     end
-    t, values = find(id, 'foreign', 'sub', unpack(ARGV, 7, last))
+    id, tag = headers.id, properties.delivery_tag
+    if not is_uuid(id) then
+      if type(id) ~= 'string' or #id > 512 then return unreadable(message) end
+      return meta({ id = id }, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
+    end
+    id = string.lower(id)
+    t, values = read(id)
+    if not t then
+      t = adopt(id, queue, message, headers, properties)
+      if is_revoked(id) then
+        revoke(t, '{}', 'revoked')
+        return
+      elseif t.expires and tonumber(t.expires) <= NOW then
+        revoke(t, '{"reason":"expired"}', 'expired')
+        return
+      elseif t.due and t.due > NOW then
+        redis.call('ZADD', scheduled(queue), int(t.due), id)
+        return
+      end
+      t, values = read(id)
+    end
+  end
   -- A message that was delivered twice, or whose reservation a worker of Celery's took back although the attempt may still run.
-  elseif t.state ~= 'PENDING' or redis.call('ZSCORE', scheduled(t.queue), id) then
+  if t.state ~= 'PENDING' or redis.call('ZSCORE', scheduled(t.queue), id) then
     if t.state == 'STARTED' and t.tag == tag and redis.call('HEXISTS', 'unacked', tag) == 0 then reserve(t, message, tag) end
     return
   end
@@ -125,8 +144,8 @@ local function take(queue, message)
   redis.call('ZADD', running(t.queue), int(NOW + ttl), id)
   reserve(t, message, tag)
   meta(t, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
-  local ours = values[16] and not values[15]
-  return { id, t.seq, t.attempt, NOW_TEXT, ours and '' or message, unpack(values, 17, 16 + count) }
+  local complete = values[16] and not values[15]
+  return { id, t.seq, t.attempt, NOW_TEXT, complete and '' or message, unpack(values, 18, 17 + count) }
 end
 
 -- So many messages are looked at in one go; Redis has others to serve.

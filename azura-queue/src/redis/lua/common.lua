@@ -22,7 +22,7 @@ local function list(queue, priority)
   return queue .. STEPS[math.floor(math.min(tonumber(priority), 9) / 3) + 1]
 end
 
-local function int(n) return string.format('%.0f', n) end
+local function int(n) return string.format('%d', n) end
 
 -- Wakes whoever waits for news of a task, or ('+') for one to claim.
 local function tell(what) redis.call('PUBLISH', NEWS, what) end
