@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     Broker, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, backoff::persist,
-    clock, task::relabel,
+    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
+    task::relabel,
 };
 
 /// A look without having been told anything, should a wake-up have been lost.
@@ -244,11 +244,6 @@ impl EventLog for RedisQueue {
     }
 
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
-        // While Redis is away a follower waits, from the beginning.
-        if persist(|| self.shared.is_known(*id)).await? {
-            Ok(follow::stream(Arc::clone(&self.shared), *id, after))
-        } else {
-            Err(QueueError::NotFound(*id))
-        }
+        follow::stream(Arc::clone(&self.shared), *id, after).await
     }
 }
