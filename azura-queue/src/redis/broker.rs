@@ -13,11 +13,12 @@ use super::{
     error, follow,
     record::micros,
     strange,
+    together::Desk,
 };
 use crate::{
     Broker, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, backoff::persist,
-    clock, task::relabel,
+    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
+    task::relabel,
 };
 
 /// A look without having been told anything, should a wake-up have been lost.
@@ -49,11 +50,12 @@ impl Broker for RedisQueue {
         wait: Duration,
     ) -> Result<Option<Lease>> {
         let until = clock::after(wait);
+        let desk = Desk { worker: worker.clone(), queues: queues.to_vec(), ttl };
         let mut waiting = None;
         loop {
             // Made before the look, so that nothing can slip in between.
             let ready = self.shared.news.ready.notified();
-            let due = match self.shared.claim(worker, queues, ttl).await? {
+            let due = match self.shared.claim(desk.clone()).await? {
                 Ok(lease) => return Ok(Some(lease)),
                 Err(due) => due,
             };
@@ -242,11 +244,6 @@ impl EventLog for RedisQueue {
     }
 
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
-        // While Redis is away a follower waits, from the beginning.
-        if persist(|| self.shared.is_known(*id)).await? {
-            Ok(follow::stream(Arc::clone(&self.shared), *id, after))
-        } else {
-            Err(QueueError::NotFound(*id))
-        }
+        follow::stream(Arc::clone(&self.shared), *id, after).await
     }
 }

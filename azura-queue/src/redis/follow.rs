@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use ::redis::{AsyncCommands as _, Value as Answer, pipe};
+use ::redis::{Value as Answer, pipe};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::timeout;
 
@@ -28,12 +28,18 @@ struct Follower {
     ended: bool,
 }
 
-pub(super) fn stream(shared: Arc<Shared>, id: TaskId, after: Seq) -> BoxStream<'static, Result<Entry>> {
-    let follower = Follower { shared, id, after, version: 0, read: VecDeque::new(), ended: false };
-    stream::try_unfold(follower, |mut follower| async move {
+/// The stream, unless there is no such task: it has looked once, and while Redis is away it waits from the beginning.
+pub(super) async fn stream(
+    shared: Arc<Shared>,
+    id: TaskId,
+    after: Seq,
+) -> Result<BoxStream<'static, Result<Entry>>> {
+    let mut follower = Follower { shared, id, after, version: 0, read: VecDeque::new(), ended: false };
+    follower.read_on().await?;
+    let stream = stream::try_unfold(follower, |mut follower| async move {
         Ok(follower.next().await?.map(|entry| (entry, follower)))
-    })
-    .boxed()
+    });
+    Ok(stream.boxed())
 }
 
 impl Follower {
@@ -47,14 +53,19 @@ impl Follower {
                 return Ok(None);
             }
             let woken = wake.notified();
-            // While Redis is away a follower waits.
-            let (read, version, ended) = persist(|| self.look()).await?;
-            self.after = read.iter().rev().find_map(|entry| entry.seq).unwrap_or(self.after);
-            (self.read, self.version, self.ended) = (read, version, ended);
+            self.read_on().await?;
             if self.read.is_empty() && !self.ended {
                 let _ = timeout(LOOK, woken).await;
             }
         }
+    }
+
+    async fn read_on(&mut self) -> Result<()> {
+        // While Redis is away a follower waits.
+        let (read, version, ended) = persist(|| self.look()).await?;
+        self.after = read.iter().rev().find_map(|entry| entry.seq).unwrap_or(self.after);
+        (self.read, self.version, self.ended) = (read, version, ended);
+        Ok(())
     }
 
     /// What is new, the version of the newest transient event, and whether that is all there will ever be.
@@ -140,9 +151,5 @@ impl Shared {
             .await
             .map_err(error)?;
         if known { entries(&log) } else { Err(QueueError::NotFound(id)) }
-    }
-
-    pub(super) async fn is_known(&self, id: TaskId) -> Result<bool> {
-        self.manager.clone().exists(self.key("task", &id)).await.map_err(error)
     }
 }

@@ -2,50 +2,34 @@
 
 use std::time::Duration;
 
-use ::redis::Value as Answer;
 use serde_json::{Value, json};
 
 use super::{
     Shared,
     call::{described, encoded, span, state, text, value},
     control,
-    record::{self, FIELDS, Submitted},
-    strange, wire,
+    record::Submitted,
+    together::{Desk, ask},
+    wire,
 };
-use crate::{Finish, Lease, MAX_LOST_LEASES, Result, Seq, State, TaskFailure, TaskId, WorkerId, clock};
+use crate::{Finish, Lease, MAX_LOST_LEASES, QueueError, Result, State, TaskFailure, clock};
 
 impl Shared {
     /// Claims a task, or says when the next one is due.
-    pub(super) async fn claim(
-        &self,
-        worker: &WorkerId,
-        queues: &[String],
-        ttl: Duration,
-    ) -> Result<Result<Lease, Option<Duration>>> {
-        let mut call = self.call(&self.scripts.claim);
-        call.arg(worker.as_str()).arg(span(ttl)).arg(encoded(&FIELDS)?);
-        for queue in queues {
-            call.arg(queue);
-        }
-        let (answer, rest) = self.run(&call).await?;
-        let mut rest = rest.into_iter();
-        if answer == "none" {
-            let due = text(rest.next())?.parse().ok().map(Duration::from_micros);
-            return Ok(Err(due));
-        }
-        let (id, seq, message) = (text(rest.next())?, value::<Seq>(rest.next())?, text(rest.next())?);
-        let id: TaskId = id.parse().map_err(|_| strange(&id))?;
-        let Some(Answer::Array(values)) = rest.next() else { return Err(strange("no record")) };
-        let record = record::read(id, &values)?.ok_or_else(|| strange("no record"))?;
-        let mut lease = Lease::new(record, worker.clone(), seq);
-        if !message.is_empty()
+    pub(super) async fn claim(&self, desk: Desk) -> Result<Result<Lease, Option<Duration>>> {
+        let worker = desk.worker.clone();
+        let (mut lease, message) = match ask(&self.claims, desk).await? {
+            Ok(taken) => taken,
+            Err(due) => return Ok(Err(due)),
+        };
+        if let Some(message) = message
             && let Err(failure) = self.adopt(&mut lease, &message).await?
         {
-            self.claimed(&lease.task, worker).await;
+            self.claimed(&lease.task, &worker).await;
             self.finish(&lease, Finish::Failed { failure, retry: false }).await?;
             return Ok(Err(Some(Duration::ZERO)));
         }
-        self.claimed(&lease.task, worker).await;
+        self.claimed(&lease.task, &worker).await;
         Ok(Ok(lease))
     }
 
@@ -82,37 +66,42 @@ impl Shared {
         let told = finished_event(lease, &how);
         let attempt = (lease.id(), lease.attempt());
         let next = self.chains().get(&attempt).cloned();
-        let mut call = self.call(&self.scripts.finish);
-        call.arg(lease.id().to_string()).arg(lease.attempt());
-        match how {
+        let none = String::new;
+        let what = match how {
             Finish::Succeeded(value) => {
                 let text = value.to_string();
                 let (list, message) = next.map(|next| next.send(lease.id(), &value)).unwrap_or_default();
-                call.arg("SUCCESS").arg(&text).arg(&text).arg("").arg("").arg("").arg(list).arg(message);
+                ["SUCCESS".into(), text.clone(), text, none(), none(), none(), list, message]
             }
             Finish::Failed { failure, retry } => {
                 let pause =
                     lease.task.schedule.retry.pause(lease.id(), lease.task.failures + 1).filter(|_| retry);
-                call.arg(if retry { "RETRY" } else { "FAILURE" })
-                    .arg(described(&failure).to_string())
-                    .arg(encoded(&failure)?)
-                    .arg(wire::exception(&failure, &lease.task.name).to_string())
-                    .arg(failure.traceback.as_ref().map(|trace| json!(trace).to_string()).unwrap_or_default())
-                    .arg(pause.map(span).unwrap_or_default())
-                    .arg("")
-                    .arg("");
+                [
+                    if retry { "RETRY" } else { "FAILURE" }.into(),
+                    described(&failure).to_string(),
+                    encoded(&failure)?,
+                    wire::exception(&failure, &lease.task.name).to_string(),
+                    failure.traceback.as_ref().map(|trace| json!(trace).to_string()).unwrap_or_default(),
+                    pause.map(span).unwrap_or_default(),
+                    none(),
+                    none(),
+                ]
             }
-            Finish::Cancelled => drop(call.arg("REVOKED").arg(&["", "", "", "", "", "", ""])),
-            Finish::Released => drop(call.arg("RELEASED").arg(&["", "", "", "", "", "", ""])),
-        }
-        let rest = self.run_leased(lease, &call).await;
+            Finish::Cancelled => ["REVOKED".into(), none(), none(), none(), none(), none(), none(), none()],
+            Finish::Released => ["RELEASED".into(), none(), none(), none(), none(), none(), none(), none()],
+        };
+        let mut asked = vec![lease.id().to_string(), lease.attempt().to_string()];
+        asked.extend(what);
+        let answer = ask(&self.finishes, asked).await;
         // A call whose answer did not come is made again, and needs it again.
-        if rest.as_ref().err().is_none_or(|error| !error.is_transient()) {
+        if answer.as_ref().err().is_none_or(|error| !error.is_transient()) {
             self.chains().remove(&attempt);
             self.control.running().remove(&lease.id());
         }
-        let rest = rest?;
-        let state = state(&text(rest.into_iter().next())?)?;
+        let state = match text(Some(answer?))?.as_str() {
+            "stale" => return Err(QueueError::StaleLease { id: lease.id(), attempt: lease.attempt() }),
+            name => state(name)?,
+        };
         let (kind, fields) = match state {
             // A cancel request came first.
             State::Revoked => (

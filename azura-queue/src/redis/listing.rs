@@ -10,7 +10,7 @@ use super::{
 use crate::{ListQuery, Page, QueueError, Result, TaskId, TaskRecord};
 
 /// How many records are looked at in one go when a listing is narrowed down.
-const CHUNK: isize = 200;
+const CHUNK: usize = 200;
 
 impl Shared {
     pub(super) async fn records(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>> {
@@ -59,6 +59,8 @@ impl Shared {
         };
         let (index, limit) = (self.index(query), query.limit.max(1));
         let mut page: Vec<TaskRecord> = Vec::new();
+        // Most queries are narrowed down by their index alone: one more than the page is then enough to know whether there is more.
+        let mut chunk = limit.saturating_add(1).min(CHUNK);
         loop {
             let most = last.map_or_else(|| "+inf".to_owned(), |(created, _)| created.to_string());
             // Those of the very moment where the last look ended are looked at again, and passed over.
@@ -68,7 +70,7 @@ impl Shared {
                 let found: Vec<(String, f64)> = self
                     .manager
                     .clone()
-                    .zrevrangebyscore_limit_withscores(&index, &most, "-inf", skip, CHUNK)
+                    .zrevrangebyscore_limit_withscores(&index, &most, "-inf", skip, chunk as isize)
                     .await
                     .map_err(error)?;
                 if found.is_empty() {
@@ -87,7 +89,7 @@ impl Shared {
             let Some(&(id, created)) = fresh.last() else {
                 return Ok(Page::new(page, None));
             };
-            last = Some((created, id));
+            (last, chunk) = (Some((created, id)), CHUNK);
             let ids: Vec<_> = fresh.into_iter().map(|(id, _)| id).collect();
             for record in self.records(&ids).await? {
                 if query.matches(&record) {

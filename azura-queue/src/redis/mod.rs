@@ -15,6 +15,7 @@ mod scripts;
 mod submit;
 #[cfg(feature = "tls")]
 mod tls;
+mod together;
 mod wire;
 
 use std::{
@@ -24,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{ErrorKind, RedisError, aio::ConnectionManagerConfig};
+use ::redis::{ErrorKind, RedisError, Value as Answer, aio::ConnectionManagerConfig};
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use crate::{QueueError, Result, TaskId};
@@ -32,6 +33,7 @@ use control::Control;
 use link::Link;
 use news::News;
 use scripts::Scripts;
+use together::{Desk, Line, Taken};
 use wire::Signature;
 
 /// How long one command may take.
@@ -85,6 +87,8 @@ struct Shared {
     scripts: Scripts,
     options: RedisOptions,
     news: Arc<News>,
+    claims: Line<Desk, Taken>,
+    finishes: Line<Vec<String>, Answer>,
     /// What is to follow tasks that somebody else has sent, by their attempt here.
     chains: Mutex<HashMap<(TaskId, u32), Signature>>,
     database: i64,
@@ -128,12 +132,16 @@ impl RedisQueue {
         let (asked, asking) = mpsc::unbounded_channel();
         let listener = tokio::spawn(news::listen(client.clone(), channels, Arc::clone(&news), asked));
         news.rings_with(client);
+        let (claims, claiming) = mpsc::unbounded_channel();
+        let (finishes, finishing) = mpsc::unbounded_channel();
         let background = vec![listener.abort_handle()];
         let shared = Shared {
             manager,
             scripts: Scripts::default(),
             options,
             news,
+            claims,
+            finishes,
             chains: Mutex::default(),
             database,
             control: Control::default(),
@@ -141,6 +149,8 @@ impl RedisQueue {
         };
         let shared = Arc::new(shared);
         tokio::spawn(control::attend(Arc::downgrade(&shared), asking));
+        tokio::spawn(together::claim(Arc::downgrade(&shared), claiming));
+        tokio::spawn(together::finish(Arc::downgrade(&shared), finishing));
         Ok(Self { shared })
     }
 }

@@ -5,10 +5,10 @@ use std::str::FromStr;
 use ::redis::Value as Answer;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::strange;
-use crate::{Result, Schedule, TaskId, TaskRecord};
+use crate::{Result, Schedule, TaskId, TaskRecord, WorkerId};
 
 /// The fields of the hash that are the record's.
 pub(super) const FIELDS: [&str; 17] = [
@@ -54,28 +54,28 @@ pub(super) fn read(id: TaskId, values: &[Answer]) -> Result<Option<TaskRecord>> 
     if let Some(due) = moment("due")? {
         submitted.schedule.eta = Some(due);
     }
-    let record = json!({
-        "id": id,
-        "name": name,
-        "queue": queue,
-        "args": submitted.args,
-        "kwargs": submitted.kwargs,
-        "schedule": submitted.schedule,
-        "state": state,
-        "attempt": parsed::<u32>(text("attempt")?)?.unwrap_or(0),
-        "lost_leases": parsed::<u32>(text("lost")?)?.unwrap_or(0),
-        "failures": parsed::<u32>(text("failures")?)?.unwrap_or(0),
-        "dead": text("dead")?.is_some(),
-        "labels": decoded::<Value>(text("labels")?)?.unwrap_or_else(|| json!({})),
-        "created_at": moment("created")?.unwrap_or_default(),
-        "started_at": moment("started")?,
-        "finished_at": moment("finished")?,
-        "result": decoded::<Value>(text("result")?)?,
-        "error": decoded::<Value>(text("error")?)?,
-        "cancel_requested": text("cancel")?.is_some(),
-        "worker": text("worker")?,
-    });
-    serde_json::from_value(record).map(Some).map_err(|error| strange(error.to_string()))
+    let Submitted { args, kwargs, schedule } = submitted;
+    Ok(Some(TaskRecord {
+        id,
+        name: name.to_owned(),
+        queue: queue.to_owned(),
+        args,
+        kwargs,
+        schedule,
+        state: super::call::state(state)?,
+        attempt: parsed(text("attempt")?)?.unwrap_or(0),
+        lost_leases: parsed(text("lost")?)?.unwrap_or(0),
+        failures: parsed(text("failures")?)?.unwrap_or(0),
+        dead: text("dead")?.is_some(),
+        labels: decoded(text("labels")?)?.unwrap_or_default(),
+        created_at: moment("created")?.unwrap_or_default(),
+        started_at: moment("started")?,
+        finished_at: moment("finished")?,
+        result: decoded::<Option<Value>>(text("result")?)?.flatten(),
+        error: decoded(text("error")?)?,
+        cancel_requested: text("cancel")?.is_some(),
+        worker: text("worker")?.map(WorkerId::from),
+    }))
 }
 
 fn parsed<T: FromStr>(text: Option<&str>) -> Result<Option<T>> {

@@ -1,7 +1,9 @@
--- Takes a message out of its list and reserves it, in one step. Returns the task, or when the next one is due.
-local _, _, worker, ttl, fields = unpack(ARGV, 1, 16)
+-- Takes up to `most` messages out of their lists and reserves them, in one step. Returns the tasks, each with so many fields as `count` says, after
+-- when to look for more, if that is known.
+local _, _, worker, ttl, most, count = unpack(ARGV, 1, 16)
+local last = 6 + count
 local queues = {}
-for i = 6, #ARGV do
+for i = last + 1, #ARGV do
   if redis.call('SISMEMBER', PAUSED, ARGV[i]) == 0 then table.insert(queues, ARGV[i]) end
 end
 expire()
@@ -85,34 +87,54 @@ local function reserve(t, message, tag)
   redis.call('HSET', 'unacked', tag, '[' .. message .. ', "", ' .. cjson.encode(t.queue) .. ']\n')
 end
 
+-- A task as `find` has it, with what a claim needs besides.
+local function read(id) return find(id, 'foreign', 'sub', 'msg', unpack(ARGV, 7, last)) end
+
+-- What we have sent is in the task's record word for word, and need not be taken apart: what stands between quotes can stand nowhere else in it.
+local function ours(message)
+  local _, before_id = string.find(message, '"id":"', 1, true)
+  local _, before_tag = string.find(message, '"delivery_tag":"', before_id, true)
+  if not before_id or not before_tag then return nil end
+  local id = string.sub(message, before_id + 1, before_id + 36)
+  local t, values = read(id)
+  if t and values[16] and not values[15] and values[17] == message then
+    return id, string.sub(message, before_tag + 1, before_tag + 36), t, values
+  end
+end
+
 local function take(queue, message)
-  local readable, envelope = pcall(cjson.decode, message)
-  local headers, properties = nil, nil
-  if readable and type(envelope) == 'table' then headers, properties = envelope.headers, envelope.properties end
-  if type(headers) ~= 'table' or type(properties) ~= 'table' or type(properties.delivery_tag) ~= 'string' then
-    return unreadable(message)
-  end
-  local id, tag = headers.id, properties.delivery_tag
-  if not is_uuid(id) then
-    if type(id) ~= 'string' or #id > 512 then return unreadable(message) end
-    return meta({ id = id }, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
-  end
-  id = string.lower(id)
-  local t = find(id)
-  if not t then
-    t = adopt(id, queue, message, headers, properties)
-    if is_revoked(id) then
-      revoke(t, '{}', 'revoked')
-      return
-    elseif t.expires and tonumber(t.expires) <= NOW then
-      revoke(t, '{"reason":"expired"}', 'expired')
-      return
-    elseif t.due and t.due > NOW then
-      redis.call('ZADD', scheduled(queue), int(t.due), id)
-      return
+  local id, tag, t, values = ours(message)
+  if not id then
+    local readable, envelope = pcall(cjson.decode, message)
+    local headers, properties = nil, nil
+    if readable and type(envelope) == 'table' then headers, properties = envelope.headers, envelope.properties end
+    if type(headers) ~= 'table' or type(properties) ~= 'table' or type(properties.delivery_tag) ~= 'string' then
+      return unreadable(message)
     end
+    id, tag = headers.id, properties.delivery_tag
+    if not is_uuid(id) then
+      if type(id) ~= 'string' or #id > 512 then return unreadable(message) end
+      return meta({ id = id }, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
+    end
+    id = string.lower(id)
+    t, values = read(id)
+    if not t then
+      t = adopt(id, queue, message, headers, properties)
+      if is_revoked(id) then
+        revoke(t, '{}', 'revoked')
+        return
+      elseif t.expires and tonumber(t.expires) <= NOW then
+        revoke(t, '{"reason":"expired"}', 'expired')
+        return
+      elseif t.due and t.due > NOW then
+        redis.call('ZADD', scheduled(queue), int(t.due), id)
+        return
+      end
+      t, values = read(id)
+    end
+  end
   -- A message that was delivered twice, or whose reservation a worker of Celery's took back although the attempt may still run.
-  elseif t.state ~= 'PENDING' or redis.call('ZSCORE', scheduled(t.queue), id) then
+  if t.state ~= 'PENDING' or redis.call('ZSCORE', scheduled(t.queue), id) then
     if t.state == 'STARTED' and t.tag == tag and redis.call('HEXISTS', 'unacked', tag) == 0 then reserve(t, message, tag) end
     return
   end
@@ -122,28 +144,25 @@ local function take(queue, message)
   redis.call('ZADD', running(t.queue), int(NOW + ttl), id)
   reserve(t, message, tag)
   meta(t, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
-  local values = redis.call('HMGET', task(id), 'sub', 'foreign', unpack(cjson.decode(fields)))
-  local ours = values[1] and not values[2]
-  table.remove(values, 1)
-  table.remove(values, 1)
-  return { 'task', id, t.seq, ours and '' or message, values }
+  local complete = values[16] and not values[15]
+  return { id, t.seq, t.attempt, NOW_TEXT, complete and '' or message, unpack(values, 18, 17 + count) }
 end
 
 -- So many messages are looked at in one go; Redis has others to serve.
-local left = 500
+local left, taken = 500, {}
+most = tonumber(most)
 for _, step in ipairs(STEPS) do
   for _, queue in ipairs(queues) do
-    local message = redis.call('RPOP', queue .. step)
-    while message do
+    while left > 0 and #taken < most do
+      local message = redis.call('RPOP', queue .. step)
+      if not message then break end
       left = left - 1
-      local taken = take(queue, message)
-      if taken then return taken end
-      if left == 0 then return { 'none', '0' } end
-      message = redis.call('RPOP', queue .. step)
+      taken[#taken + 1] = take(queue, message)
     end
   end
 end
-local next_due = nil
+if #taken == most then return { 'ok', '', unpack(taken) } end
+local next_due = left == 0 and NOW or nil
 for _, queue in ipairs(queues) do
   local first = redis.call('ZRANGE', scheduled(queue), 0, 0, 'WITHSCORES')
   if first[2] then
@@ -151,4 +170,4 @@ for _, queue in ipairs(queues) do
     next_due = math.min(next_due or due, due)
   end
 end
-return { 'none', next_due and int(math.max(next_due - NOW, 0)) or '' }
+return { 'ok', next_due and int(math.max(next_due - NOW, 0)) or '', unpack(taken) }

@@ -22,19 +22,18 @@ local function list(queue, priority)
   return queue .. STEPS[math.floor(math.min(tonumber(priority), 9) / 3) + 1]
 end
 
-local function int(n) return string.format('%.0f', n) end
+local function int(n) return string.format('%d', n) end
 
 -- Wakes whoever waits for news of a task, or ('+') for one to claim.
 local function tell(what) redis.call('PUBLISH', NEWS, what) end
 
--- What is known of a task: read once, and kept true.
-local KNOWN = { 'state', 'queue', 'attempt', 'seq', 'created', 'priority', 'expires', 'key', 'hold', 'cancel', 'tag', 'newest', 'quiet', 'meta' }
-local function find(id)
-  local values = redis.call('HMGET', task(id), unpack(KNOWN))
-  if not values[1] then return nil end
-  local t = { id = id }
-  for i, name in ipairs(KNOWN) do t[name] = values[i] end
-  return t
+-- What is known of a task: read once, and kept true. Beside it the values read, those of `...` from the 15th on.
+local function find(id, ...)
+  local v = redis.call('HMGET', task(id), 'state', 'queue', 'attempt', 'seq', 'created', 'priority', 'expires', 'key', 'hold', 'cancel',
+    'tag', 'newest', 'quiet', 'meta', ...)
+  if not v[1] then return nil end
+  return { id = id, state = v[1], queue = v[2], attempt = v[3], seq = v[4], created = v[5], priority = v[6], expires = v[7], key = v[8],
+    hold = v[9], cancel = v[10], tag = v[11], newest = v[12], quiet = v[13], meta = v[14] }, v
 end
 
 -- Adds an event to the log. Whoever calls this writes down `seq`.

@@ -19,10 +19,12 @@ local function stamp(us, zone)
 end
 
 -- What clients of Celery see of a task: stored and published in one step.
+local now_stamp
 local function meta(t, status, result, done, traceback)
   if t.quiet then return end
+  if done then now_stamp = now_stamp or '"' .. stamp(NOW, '+00:00') .. '"' end
   local text = '{"status": "' .. status .. '", "result": ' .. result .. ', "traceback": ' .. (traceback or 'null')
-    .. ', "children": [], "date_done": ' .. (done and '"' .. stamp(NOW, '+00:00') .. '"' or 'null')
+    .. ', "children": [], "date_done": ' .. (done and now_stamp or 'null')
     .. ', "task_id": ' .. cjson.encode(t.id) .. (t.meta or '') .. '}'
   redis.call('SETEX', 'celery-task-meta-' .. t.id, 86400, text)
   redis.call('PUBLISH', 'celery-task-meta-' .. t.id, text)
