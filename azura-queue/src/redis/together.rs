@@ -4,7 +4,10 @@ use std::{collections::HashMap, iter, sync::Weak, time::Duration};
 
 use ::redis::Value as Answer;
 use futures_util::future::join_all;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::yield_now,
+};
 
 use super::{
     Shared,
@@ -41,13 +44,25 @@ pub(super) async fn ask<Q, A>(line: &Line<Q, A>, what: Q) -> Result<A> {
     answer.await.unwrap_or_else(|_| Err(QueueError::Unavailable("the queue is closed".into())))
 }
 
+/// Those whom the next call is for; `None` when nobody can ask any more.
+async fn next<T>(line: &mut mpsc::UnboundedReceiver<T>) -> Option<Vec<T>> {
+    let mut asked = vec![line.recv().await?];
+    // Those who are just about to ask come along.
+    yield_now().await;
+    while asked.len() < MOST
+        && let Ok(more) = line.try_recv()
+    {
+        asked.push(more);
+    }
+    Some(asked)
+}
+
 /// Makes claims for as long as the queue is used.
 pub(super) async fn claim(shared: Weak<Shared>, mut line: Served<Desk, Taken>) {
-    let mut asked = Vec::new();
-    while line.recv_many(&mut asked, MOST).await > 0 {
+    while let Some(asked) = next(&mut line).await {
         let Some(shared) = shared.upgrade() else { return };
         let mut desks: HashMap<Desk, Vec<_>> = HashMap::new();
-        for (desk, reply) in asked.drain(..).filter(|(_, reply)| !reply.is_closed()) {
+        for (desk, reply) in asked.into_iter().filter(|(_, reply)| !reply.is_closed()) {
             desks.entry(desk).or_default().push(reply);
         }
         join_all(desks.into_iter().map(|(desk, replies)| shared.serve(desk, replies))).await;
@@ -56,11 +71,10 @@ pub(super) async fn claim(shared: Weak<Shared>, mut line: Served<Desk, Taken>) {
 
 /// Ends attempts for as long as the queue is used; what is asked is what the script is given.
 pub(super) async fn finish(shared: Weak<Shared>, mut line: Served<Vec<String>, Answer>) {
-    let mut asked = Vec::new();
-    while line.recv_many(&mut asked, MOST).await > 0 {
+    while let Some(asked) = next(&mut line).await {
         let Some(shared) = shared.upgrade() else { return };
         let mut call = shared.call(&shared.scripts.finish);
-        let replies: Vec<_> = asked.drain(..).map(|(what, reply)| (call.arg(what), reply).1).collect();
+        let replies: Vec<_> = asked.into_iter().map(|(what, reply)| (call.arg(what), reply).1).collect();
         let answers = match shared.run(&call).await {
             Ok((_, answers)) => answers.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); replies.len()],
