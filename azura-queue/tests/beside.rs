@@ -122,8 +122,8 @@ impl World {
             move |task: &TaskContext| {
                 let mut raw = client.get_connection().unwrap();
                 let id = task.record().id.to_string();
-                raw.hincr::<_, _, _, ()>("runs", &id, 1).unwrap();
                 raw.hset::<_, _, _, ()>("by", &id, "azura").unwrap();
+                raw.hincr::<_, _, _, ()>("runs", &id, 1).unwrap();
                 what(task, &client)
             }
         };

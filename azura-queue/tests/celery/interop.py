@@ -45,7 +45,8 @@ def ask(method):
 
 def results():
     states = []
-    result = app.send_task(TRAIN, args=[{"model": "mlp", "name": "Ağaç"}], kwargs={"a": 1})
+    # Begins when somebody watches; what was told before is not told again.
+    result = app.send_task(TRAIN, args=[{"model": "mlp", "name": "Ağaç"}], kwargs={"a": 1}, countdown=0.5)
     value = result.get(timeout=20, on_message=lambda message: states.append((message["status"], message["result"])))
     assert value == {"args": [{"model": "mlp", "name": "Ağaç"}], "kwargs": {"a": 1}}, value
     assert [state for state, _ in states] == ["STARTED"] + 3 * ["PROGRESS"] + ["SUCCESS"], states
