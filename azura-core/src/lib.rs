@@ -18,7 +18,7 @@ pub use graph::{Inputs, Vjp};
 pub use ops::BatchNorm;
 pub use ops::ClassLoss;
 pub use ops::Conv;
-pub use ops::{LstmInputs, LstmOutput, OPS, Steps};
+pub use ops::{Direction, GruInputs, GruOutput, LstmInputs, LstmOutput, OPS, Steps};
 pub use param::{Param, ParamBase, ParamId};
 pub use tensor::{Data, Ids, Mask, Tensor, TensorBase};
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
-use azura_core::{Ids, Mask, Result, Tensor};
+use azura_core::{Direction, GruInputs, Ids, LstmInputs, Mask, Result, Steps, Tensor};
 
 fn t(shape: &[usize]) -> Tensor {
     Tensor::zeros(shape)
@@ -194,5 +194,82 @@ fn products() {
     ] {
         let text = format!("matmul: shapes {a:?} and {b:?} do not fit: {wants}");
         assert_eq!(t(a).matmul(&t(b)).unwrap_err().to_string(), text);
+    }
+}
+
+#[test]
+fn sequences() {
+    let direction = Direction::Forward;
+    // x, weight_ih, weight_hh, bias and states, of two rows, three steps, two inputs, four units.
+    let right: [&[usize]; 6] = [&[2, 3, 2], &[16, 2], &[16, 4], &[16], &[2, 4], &[2, 4]];
+    let lstm = |shapes: [&[usize]; 6]| -> Result<Tensor> {
+        let [x, weight_ih, weight_hh, bias, h, c] = &shapes.map(t);
+        let inputs = LstmInputs { weight_ih, weight_hh, bias, state: Some((h, c)), direction };
+        Ok(x.lstm(&inputs, Steps::All)?.y)
+    };
+    assert!(lstm(right).is_ok());
+    let hh = "wants weight_hh [4 hidden, hidden]";
+    let ih = "wants weight_ih [16, 2] with weight_hh [16, 4]";
+    for (i, shape, text) in [
+        (0, &[2, 3][..], "shape [2, 3]: wants x [batch, time, inputs]".to_owned()),
+        (0, &[2, 0, 2], "shape [2, 0, 2]: wants at least one time step".to_owned()),
+        (1, &[16, 3], format!("shapes [2, 3, 2] and [16, 3] do not fit: {ih}")),
+        (1, &[12, 2], format!("shapes [2, 3, 2] and [12, 2] do not fit: {ih}")),
+        (1, &[16], format!("shapes [2, 3, 2] and [16] do not fit: {ih}")),
+        (2, &[12, 4], format!("shapes [2, 3, 2] and [12, 4] do not fit: {hh}")),
+        (2, &[16], format!("shapes [2, 3, 2] and [16] do not fit: {hh}")),
+        (3, &[4], "shapes [2, 3, 2] and [4] do not fit: wants bias [16] with weight_hh [16, 4]".to_owned()),
+        (
+            4,
+            &[3, 4],
+            "shapes [2, 3, 2] and [3, 4] do not fit: wants h [2, 4] with weight_hh [16, 4]".to_owned(),
+        ),
+        (
+            5,
+            &[2, 1],
+            "shapes [2, 3, 2] and [2, 1] do not fit: wants c [2, 4] with weight_hh [16, 4]".to_owned(),
+        ),
+    ] {
+        let mut shapes = right;
+        shapes[i] = shape;
+        assert_eq!(lstm(shapes).unwrap_err().to_string(), format!("lstm: {text}"));
+    }
+
+    let right: [&[usize]; 6] = [&[2, 3, 2], &[12, 2], &[12, 4], &[12], &[12], &[2, 4]];
+    let gru = |shapes: [&[usize]; 6]| -> Result<Tensor> {
+        let [x, weight_ih, weight_hh, bias_ih, bias_hh, h] = &shapes.map(t);
+        let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state: Some(h), direction };
+        Ok(x.gru(&inputs, Steps::Last)?.y)
+    };
+    assert!(gru(right).is_ok());
+    let hh = "wants weight_hh [3 hidden, hidden]";
+    let ih = "wants weight_ih [12, 2] with weight_hh [12, 4]";
+    for (i, shape, text) in [
+        (0, &[2, 3, 2, 1][..], "shape [2, 3, 2, 1]: wants x [batch, time, inputs]".to_owned()),
+        (0, &[2, 0, 2], "shape [2, 0, 2]: wants at least one time step".to_owned()),
+        (
+            0,
+            &[2, 3, 1],
+            "shapes [2, 3, 1] and [12, 2] do not fit: wants weight_ih [12, 1] with weight_hh [12, 4]"
+                .to_owned(),
+        ),
+        (1, &[16, 2], format!("shapes [2, 3, 2] and [16, 2] do not fit: {ih}")),
+        (2, &[16, 4], format!("shapes [2, 3, 2] and [16, 4] do not fit: {hh}")),
+        (2, &[], format!("shapes [2, 3, 2] and [] do not fit: {hh}")),
+        (
+            3,
+            &[12, 1],
+            "shapes [2, 3, 2] and [12, 1] do not fit: wants bias_ih [12] with weight_hh [12, 4]".to_owned(),
+        ),
+        (
+            4,
+            &[16],
+            "shapes [2, 3, 2] and [16] do not fit: wants bias_hh [12] with weight_hh [12, 4]".to_owned(),
+        ),
+        (5, &[4], "shapes [2, 3, 2] and [4] do not fit: wants h [2, 4] with weight_hh [12, 4]".to_owned()),
+    ] {
+        let mut shapes = right;
+        shapes[i] = shape;
+        assert_eq!(gru(shapes).unwrap_err().to_string(), format!("gru: {text}"));
     }
 }

@@ -7,7 +7,7 @@ mod generator;
 #[path = "golden/workloads.rs"]
 mod workloads;
 
-use azura_core::{Param, Result, Tensor, ndarray};
+use azura_core::{Direction, GruInputs, LstmInputs, Param, Result, Steps, Tensor, ndarray};
 use generator::{Numbers, fnv1a};
 use workloads::Workload;
 
@@ -59,5 +59,44 @@ fn products_of_many_matrices() {
             let of = |param: &Param| Tensor::constant(grads.get(param).unwrap().clone());
             Ok(vec![y, of(&a), of(&b)])
         });
+    }
+}
+
+/// Batches of several chunks, the last of which is short, and enough work for threads.
+#[test]
+fn sequences() {
+    let (batch, time, inputs, hidden) = (50, 20, 11, 64);
+    let params = |gates: usize, states: usize, biases: usize| {
+        let rows = gates * hidden;
+        let mut shapes = vec![vec![batch, time, inputs], vec![rows, inputs], vec![rows, hidden]];
+        shapes.extend(vec![vec![rows]; biases]);
+        shapes.extend(vec![vec![batch, hidden]; states]);
+        shapes.iter().zip(1..).map(|(shape, seed)| Param::new(numbers(shape, seed))).collect::<Vec<_>>()
+    };
+    let all = |outputs: Vec<Tensor>, params: &[Param]| {
+        let loss = outputs.iter().try_fold(Tensor::zeros(&[]), |sum, y| sum.add(&y.square()?.sum_all()?))?;
+        let grads = loss.backward()?;
+        let grads = params.iter().map(|param| Tensor::constant(grads.get(param).unwrap().clone()));
+        Ok(outputs.into_iter().chain(grads).collect())
+    };
+    for direction in [Direction::Forward, Direction::Reverse] {
+        for steps in [Steps::All, Steps::Last] {
+            same_for_any_threads(|| {
+                let params = params(4, 2, 1);
+                let t: Vec<_> = params.iter().map(Param::tracked).collect();
+                let (weight_ih, weight_hh, bias, state) = (&t[1], &t[2], &t[3], Some((&t[4], &t[5])));
+                let out = t[0].lstm(&LstmInputs { weight_ih, weight_hh, bias, state, direction }, steps)?;
+                all(vec![out.y, out.h, out.c], &params)
+            });
+            same_for_any_threads(|| {
+                let params = params(3, 1, 2);
+                let t: Vec<_> = params.iter().map(Param::tracked).collect();
+                let (weight_ih, weight_hh, bias_ih, bias_hh) = (&t[1], &t[2], &t[3], &t[4]);
+                let state = Some(&t[5]);
+                let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state, direction };
+                let out = t[0].gru(&inputs, steps)?;
+                all(vec![out.y, out.h], &params)
+            });
+        }
     }
 }

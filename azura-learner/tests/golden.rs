@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
-use azura_core::{LstmInputs, Param, Steps, Tensor};
+use azura_core::{Direction, LstmInputs, Param, Steps, Tensor};
 use azura_learner::{
     Adam, Cx, Linear, Lstm, Module, Optimizer, Parameters, Sequential, Sgd, StateDict, parameters, seeded,
 };
@@ -59,6 +59,7 @@ fn an_lstm_and_its_gradients_are_those_of_pytorch() {
         weight_hh: &w_hh.tracked(),
         bias: &bias.tracked(),
         state: Some((&h0.tracked(), &c0.tracked())),
+        direction: Direction::Forward,
     };
     let out = x.tracked().lstm(&inputs, Steps::All).unwrap();
     close("y", &out.y.to_vec(), &golden["y"]);

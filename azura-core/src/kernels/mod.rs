@@ -3,7 +3,7 @@
 //! - [`gemm`]: the matrix product, on views, so that transposes are free; [`gemm_new`]: into fresh memory; [`gemm_batch`]: many of them;
 //! - [`exp`], [`sigmoid`], [`tanh`]: vectorised functions with stated error bounds;
 //! - [`silu_into`], [`gelu_into`] and others: activations and their derivatives;
-//! - [`lstm`]: a whole sequence forward and backward;
+//! - [`lstm`], [`gru`]: a whole sequence forward and backward;
 //! - [`adam`], [`axpy`]: what optimizers do to parameters.
 //!
 //! Each runs on the best instruction set of the processor, found at run time ([`Isa`]), and each gives the
@@ -35,6 +35,7 @@ pub mod conv;
 pub(crate) mod cross_entropy;
 mod fresh;
 mod gemm;
+pub mod gru;
 mod isa;
 mod lanes;
 pub(crate) mod layer_norm;
@@ -44,6 +45,7 @@ mod pack;
 mod pieces;
 pub mod pool;
 pub(crate) mod rows;
+mod sequence;
 mod simd;
 pub(crate) mod softmax;
 mod sum;

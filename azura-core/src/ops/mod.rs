@@ -15,11 +15,13 @@ mod dropout;
 mod elementwise;
 mod embedding;
 mod extremes;
+mod gru;
 mod index;
 mod lanes;
 mod linear;
 mod logsumexp;
 mod loss;
+mod lstm;
 mod matmul;
 mod norm;
 mod pool;
@@ -31,12 +33,12 @@ mod sums;
 mod table;
 mod variance;
 
+pub use crate::kernels::lstm::{Direction, Steps};
 pub use classify::ClassLoss;
 pub use conv::Conv;
+pub use gru::{GruInputs, GruOutput};
+pub use lstm::{LstmInputs, LstmOutput};
 pub use norm::BatchNorm;
-pub use rnn::{LstmInputs, LstmOutput};
-
-pub use crate::kernels::lstm::Steps;
 
 use crate::{Data, Element};
 use ndarray::IxDyn;
@@ -52,7 +54,7 @@ pub const OPS: &[&str] = &[
     "reshape", "permute", "slice", "concat", "pad", "flip", "expand",
     "index_select", "gather", "scatter_add",
     "matmul", "linear",
-    "dropout", "mse", "lstm",
+    "dropout", "mse", "lstm", "gru",
     "softmax", "log_softmax", "nll", "cross_entropy",
     "conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
     "layer_norm", "batch_norm", "batch_norm_with", "embedding", "bce_with_logits", "huber", "quantile",

@@ -9,7 +9,7 @@ mod generator;
 mod workloads;
 
 use allocator::count;
-use azura_core::{LstmInputs, Param, Result, Steps, Tensor};
+use azura_core::{Direction, GruInputs, LstmInputs, Param, Result, Steps, Tensor};
 use generator::{Numbers, fnv1a};
 use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -94,8 +94,21 @@ fn steps_of_a_sequence() {
     let [w_ih, w_hh, bias] = lstm_weights();
     grows_in_proportion("steps", [625, 5000], |steps| {
         let (weight_ih, weight_hh, bias) = (&w_ih.tracked(), &w_hh.tracked(), &bias.tracked());
-        let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None };
+        let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None, direction: Direction::Forward };
         param(&[2, steps, 3], 1.0).tracked().lstm(&inputs, Steps::All)?.y.mean_all()
+    });
+}
+
+#[test]
+fn steps_of_a_gated_sequence() {
+    let [w_ih, w_hh] = [param(&[24, 3], 0.3), param(&[24, 8], 0.3)];
+    let [b_ih, b_hh] = [0.3, 0.2].map(|scale| param(&[24], scale));
+    grows_in_proportion("steps", [625, 5000], |steps| {
+        let (weight_ih, weight_hh) = (&w_ih.tracked(), &w_hh.tracked());
+        let (bias_ih, bias_hh) = (&b_ih.tracked(), &b_hh.tracked());
+        let direction = Direction::Reverse;
+        let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state: None, direction };
+        param(&[2, steps, 3], 1.0).tracked().gru(&inputs, Steps::All)?.y.mean_all()
     });
 }
 
@@ -108,7 +121,13 @@ fn steps_of_a_loop() {
         let (weight_ih, weight_hh, bias) = (&w_ih.tracked(), &w_hh.tracked(), &bias.tracked());
         let mut state = [param(&[2, 8], 1.0), param(&[2, 8], 0.5)].map(|state| state.tracked());
         for step in 0..steps {
-            let inputs = LstmInputs { weight_ih, weight_hh, bias, state: Some((&state[0], &state[1])) };
+            let inputs = LstmInputs {
+                weight_ih,
+                weight_hh,
+                bias,
+                state: Some((&state[0], &state[1])),
+                direction: Direction::Forward,
+            };
             let out = x.slice(1, step..step + 1)?.lstm(&inputs, Steps::Last)?;
             state = [out.h, out.c];
         }
@@ -121,7 +140,7 @@ fn batch() {
     let [w_ih, w_hh, bias] = lstm_weights();
     grows_in_proportion("batch", [32, 256], |batch| {
         let (weight_ih, weight_hh, bias) = (&w_ih.tracked(), &w_hh.tracked(), &bias.tracked());
-        let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None };
+        let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None, direction: Direction::Forward };
         param(&[batch, 200, 3], 1.0).tracked().lstm(&inputs, Steps::All)?.y.mean_all()
     });
 }

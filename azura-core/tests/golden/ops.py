@@ -484,10 +484,8 @@ def recurrent(kind, x, weights, state, steps, reverse):
     named = {name: torch.zeros_like(value) for name, value in module.named_parameters()}
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     named |= {f"{name}_l0{suffix}": value for name, value in zip(names, weights)}
-    if state:
-        state = [torch.stack([torch.zeros_like(s), s] if reverse else [s]) for s in state]
-        state = tuple(state) if len(state) > 1 else state[0]
-    y, last = torch.func.functional_call(module, named, (x, state or None))
+    state = tuple(torch.stack([torch.zeros_like(s), s] if reverse else [s]) for s in state) or (None,)
+    y, last = torch.func.functional_call(module, named, (x, state if len(state) > 1 else state[0]))
     y = y[..., -hidden:]
     if steps == "last":
         # What the direction ends with.
@@ -500,20 +498,61 @@ def lstm(x, w_ih, w_hh, bias, *state, steps, reverse=False):
     return recurrent(nn.LSTM, x, (w_ih, w_hh, bias), state, steps, reverse)
 
 
-def lstm_case(batch, time, inputs, hidden, state, x="", options=""):
-    shapes = [f"{batch}x{time}x{inputs}{x}", f"{4 * hidden}x{inputs}*0.5", f"{4 * hidden}x{hidden}*0.5", f"{4 * hidden}*0.5"]
-    return " ".join(shapes + [f"{batch}x{hidden}"] * (2 * state) + [options])
+def lstm_case(batch, time, inputs, hidden, state, x="", options="", weights=""):
+    shapes = [f"{4 * hidden}x{inputs}{weights}*0.5", f"{4 * hidden}x{hidden}{weights}*0.5", f"{4 * hidden}{weights}*0.5"]
+    return " ".join([f"{batch}x{time}x{inputs}{x}", *shapes] + [f"{batch}x{hidden}"] * (2 * state) + [options])
 
 
+ALL, LAST = 'steps="all"', 'steps="last"'
 op(
     "lstm",
     SUMMED,
     lstm,
-    lstm_case(3, 5, 2, 4, False, options="steps=\"all\""),
-    lstm_case(3, 5, 2, 4, True, ":t", options="steps=\"all\""),
-    lstm_case(3, 5, 2, 4, True, ":v", options="steps=\"last\""),
-    lstm_case(1, 1, 1, 1, False, options="steps=\"last\""),
-    lstm_case(5, 40, 3, 19, True, options="steps=\"last\""),
-    lstm_case(2, 3, 2, 3, False, "*1e4", options="steps=\"all\""),
-    lstm_case(2, 3, 2, 3, False, "*1e-6", options="steps=\"all\""),
+    lstm_case(3, 5, 2, 4, False, options=ALL),
+    lstm_case(3, 5, 2, 4, True, ":t", options=ALL),
+    lstm_case(3, 5, 2, 4, True, ":v", options=LAST),
+    lstm_case(1, 1, 1, 1, False, options=LAST),
+    lstm_case(5, 40, 3, 19, True, options=LAST),
+    lstm_case(2, 3, 2, 3, False, "*1e4", options=ALL),
+    lstm_case(2, 3, 2, 3, False, "*1e-6", options=ALL),
+    lstm_case(3, 5, 2, 4, False, options=f"{ALL} reverse=true"),
+    lstm_case(3, 5, 2, 4, True, ":t", options=f"{ALL} reverse=true", weights=":t"),
+    lstm_case(3, 5, 2, 4, True, ":r", options=f"{LAST} reverse=true", weights=":v"),
+    lstm_case(1, 1, 1, 1, True, options=f"{LAST} reverse=true"),
+    lstm_case(0, 3, 2, 2, True, options=f"{ALL} reverse=true"),
+    lstm_case(5, 40, 3, 19, True, options=f"{ALL} reverse=true"),
+    lstm_case(2, 3, 2, 3, False, "*30", options=f"{ALL} reverse=true"),
+    # Zeros among the large, since where all gates have closed nothing is left of a gradient but rounding.
+    lstm_case(7, 4, 2, 3, False, "*1e4%1", options=f"{ALL} reverse=true"),
 )
+
+
+def gru(x, w_ih, w_hh, b_ih, b_hh, *state, steps, reverse=False):
+    return recurrent(nn.GRU, x, (w_ih, w_hh, b_ih, b_hh), state, steps, reverse)
+
+
+def gru_case(batch, time, inputs, hidden, state, x="", options="", weights=""):
+    rows = 3 * hidden
+    shapes = [f"{rows}x{inputs}{weights}*0.5", f"{rows}x{hidden}{weights}*0.5", f"{rows}{weights}*0.5", f"{rows}*0.5"]
+    return " ".join([f"{batch}x{time}x{inputs}{x}", *shapes] + [f"{batch}x{hidden}"] * state + [options])
+
+
+for way in ("", " reverse=true"):
+    op(
+        "gru",
+        SUMMED,
+        gru,
+        gru_case(3, 5, 2, 4, False, options=ALL + way),
+        gru_case(3, 5, 2, 4, True, ":t", options=ALL + way, weights=":t"),
+        gru_case(3, 5, 2, 4, True, ":v", options=LAST + way, weights=":v"),
+        gru_case(3, 5, 2, 4, True, ":r", options=LAST + way),
+        gru_case(1, 1, 1, 1, False, options=LAST + way),
+        gru_case(1, 1, 1, 1, True, options=ALL + way),
+        gru_case(0, 3, 2, 2, True, options=ALL + way),
+        gru_case(2, 3, 1, 5, True, options=ALL + way),
+        gru_case(19, 33, 2, 3, True, options=ALL + way),
+        gru_case(5, 40, 3, 19, True, options=LAST + way),
+        gru_case(2, 3, 2, 3, False, "*30", options=ALL + way),
+        gru_case(7, 4, 2, 3, True, "*1e4%1", options=ALL + way),
+        gru_case(2, 3, 2, 3, True, "*1e-6", options=ALL + way),
+    )

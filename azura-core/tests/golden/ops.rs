@@ -1,7 +1,7 @@
 //! Our words for what ops.py says in PyTorch's.
 
 use crate::case::Arguments;
-use azura_core::{ClassLoss, Conv, LstmInputs, Result, Steps, Tensor};
+use azura_core::{ClassLoss, Conv, Direction, GruInputs, LstmInputs, Result, Steps, Tensor};
 
 /// What the operation of this name makes of its arguments. Several outputs come as one row.
 #[expect(clippy::too_many_lines, reason = "a table: one line for each operation")]
@@ -108,6 +108,7 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
         "bce_with_logits" => x.bce_with_logits(other()),
         "embedding" => x.embedding(&a.ids[0]),
         "lstm" => lstm(a),
+        "gru" => gru(a),
         _ => panic!("ops.rs does not know `{op}`"),
     }
 }
@@ -130,9 +131,22 @@ fn steps(a: &Arguments<'_>) -> Steps {
     if a.word("steps") == "all" { Steps::All } else { Steps::Last }
 }
 
+fn direction(a: &Arguments<'_>) -> Direction {
+    if a.has("reverse") { Direction::Reverse } else { Direction::Forward }
+}
+
 fn lstm(a: &Arguments<'_>) -> Result<Tensor> {
     let t = &a.tensors;
     let (weight_ih, weight_hh, bias, state) = (&t[1], &t[2], &t[3], t.get(4).zip(t.get(5)));
-    let out = t[0].lstm(&LstmInputs { weight_ih, weight_hh, bias, state }, steps(a))?;
+    let out =
+        t[0].lstm(&LstmInputs { weight_ih, weight_hh, bias, state, direction: direction(a) }, steps(a))?;
     row(&[&out.y, &out.h, &out.c])
+}
+
+fn gru(a: &Arguments<'_>) -> Result<Tensor> {
+    let t = &a.tensors;
+    let (weight_ih, weight_hh, bias_ih, bias_hh, state) = (&t[1], &t[2], &t[3], &t[4], t.get(5));
+    let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state, direction: direction(a) };
+    let out = t[0].gru(&inputs, steps(a))?;
+    row(&[&out.y, &out.h])
 }

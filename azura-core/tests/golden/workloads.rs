@@ -2,7 +2,7 @@
 
 use crate::generator::Numbers;
 use azura_core::{
-    ClassLoss, Conv, Ids, LstmInputs, Param, Result, Steps, Tensor,
+    ClassLoss, Conv, Direction, Ids, LstmInputs, Param, Result, Steps, Tensor,
     kernels::{Adam, adam},
 };
 
@@ -83,7 +83,13 @@ fn forecaster(
     let shapes =
         [vec![4 * hidden, inputs], vec![4 * hidden, hidden], vec![4 * hidden], vec![1, hidden], vec![1]];
     let loss = move |w: &[Tensor]| {
-        let weights = LstmInputs { weight_ih: &w[0], weight_hh: &w[1], bias: &w[2], state: None };
+        let weights = LstmInputs {
+            weight_ih: &w[0],
+            weight_hh: &w[1],
+            bias: &w[2],
+            state: None,
+            direction: Direction::Forward,
+        };
         x.lstm(&weights, Steps::Last)?.h.linear(&w[3], Some(&w[4]))?.mse(&target)
     };
     (shapes.map(|shape| (shape, 0.1)).into(), Box::new(loss))
@@ -122,7 +128,13 @@ fn audio(numbers: &mut Numbers) -> (Shapes, Loss) {
     let tokens = ids(numbers, &[32, 128], 256);
     let labels = ids(numbers, &[32 * 128], 256);
     let loss = move |w: &[Tensor]| {
-        let weights = LstmInputs { weight_ih: &w[1], weight_hh: &w[2], bias: &w[3], state: None };
+        let weights = LstmInputs {
+            weight_ih: &w[1],
+            weight_hh: &w[2],
+            bias: &w[3],
+            state: None,
+            direction: Direction::Forward,
+        };
         let y = w[0].embedding(&tokens)?.lstm(&weights, Steps::All)?.y;
         let y = y.linear(&w[4], Some(&w[5]))?.reshape(&[32 * 128, 256])?;
         y.cross_entropy(&labels, &ClassLoss::default())

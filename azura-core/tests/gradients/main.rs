@@ -11,6 +11,7 @@ mod index;
 mod linear;
 mod loss;
 mod norm;
+mod recurrent;
 mod reduce;
 mod shape;
 mod train;
@@ -123,6 +124,7 @@ fn every_operation_has_a_right_derivative_and_a_right_value() {
             linear::cases,
             loss::cases,
             norm::cases,
+            recurrent::cases,
             reduce::cases,
             shape::cases,
             train::cases,

@@ -1,6 +1,6 @@
 use super::{inverse_root, uniform_param};
 use crate::{Cx, Module, Result, Rng};
-use azura_core::{LstmInputs, LstmOutput, Param, Steps, Tensor};
+use azura_core::{Direction, LstmInputs, LstmOutput, Param, Steps, Tensor};
 
 /// A long short-term memory layer (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000),
 /// over whole sequences `[batch, time, inputs]`:
@@ -62,6 +62,7 @@ impl Lstm {
             weight_hh: &cx.param(&self.weight_hh),
             bias: &cx.param(&self.bias),
             state,
+            direction: Direction::Forward,
         };
         Ok(x.lstm(&inputs, self.steps)?)
     }

@@ -1,6 +1,6 @@
 //! The backward pass.
 
-use super::{Dims, Saved, Steps, Weights, cell, check_state, state_or_zeros};
+use super::{Dims, Direction, Saved, Steps, Weights, cell};
 use crate::kernels::{
     Kernel, Mat, axpy,
     buffers::Buffer,
@@ -8,8 +8,8 @@ use crate::kernels::{
     isa::isa,
     math::tanh_into,
     pack::{DEPTH, Packed, Room},
+    sequence::transpose,
 };
-use rayon::prelude::*;
 
 /// Which gradients are wanted beside those of the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,11 +49,11 @@ pub fn backward<T: Kernel>(
     dc: Option<&[T]>,
     wanted: Wanted,
 ) -> Gradients<T> {
-    let Saved { dims, steps, rows, gates, cells } = saved;
+    let Saved { dims, steps, direction, rows, gates, cells } = saved;
     weights.check(&dims);
     assert_eq!(dy.len(), steps.count(&dims) * dims.state(), "dy has the wrong length");
-    check_state(dc, &dims);
-    let mut dc = state_or_zeros(dc, &dims);
+    dims.check_state(dc);
+    let mut dc = dims.state_or_zeros(dc);
     let mut dh = if steps == Steps::Last { dy.to_vec() } else { vec![T::zero(); dims.state()] };
     let mut all = Gradients {
         x: wanted.x.then(|| vec![T::zero(); dims.batch * dims.steps * dims.input]),
@@ -66,12 +66,11 @@ pub fn backward<T: Kernel>(
         let mut room = Room::new(isa(), dims.gates(), dims.hidden);
         let w_hh = room.pack(Mat::new(weights.w_hh, dims.gates(), dims.hidden), false);
         let w_ih = Mat::new(weights.w_ih, dims.gates(), dims.input);
-        let (count, parallel) = dims.chunks();
         let joined = dims.row() * dims.gates();
-        let mut sums = Buffer::new(count * joined);
+        let mut sums = Buffer::new(dims.chunks() * joined);
         let mut dx = all.x.as_mut().map(|dx| dx.chunks_mut(dims.chunk() * dims.steps * dims.input.max(1)));
         let states = dh.chunks_mut(dims.chunk() * dims.hidden).zip(dc.chunks_mut(dims.chunk() * dims.hidden));
-        let chunks: Vec<_> = states
+        let chunks = states
             .zip(sums.chunks_mut(joined))
             .enumerate()
             .map(|(i, ((dh, dc), sum))| {
@@ -91,12 +90,8 @@ pub fn backward<T: Kernel>(
                 }
             })
             .collect();
-        let run = |chunk: Chunk<'_, T>| chunk.run(&dims, &w_hh, w_ih, wanted.state);
-        if parallel {
-            chunks.into_par_iter().for_each(run);
-        } else {
-            chunks.into_iter().for_each(run);
-        }
+        let run = |chunk: Chunk<'_, T>| chunk.run(&dims, direction, &w_hh, w_ih, wanted.state);
+        dims.run(chunks, run);
         let (sum, others) = sums.split_at_mut(joined);
         others.chunks_exact(joined).for_each(|other| axpy(T::one(), other, sum));
         let (x, rest) = sum.split_at(dims.input * dims.gates());
@@ -124,7 +119,14 @@ struct Chunk<'a, T> {
 }
 
 impl<T: Kernel> Chunk<'_, T> {
-    fn run(mut self, dims: &Dims, w_hh: &Packed<'_, T>, w_ih: Mat<'_, T>, wants_state: bool) {
+    fn run(
+        mut self,
+        dims: &Dims,
+        direction: Direction,
+        w_hh: &Packed<'_, T>,
+        w_ih: Mat<'_, T>,
+        wants_state: bool,
+    ) {
         let Dims { steps, input, hidden, .. } = *dims;
         let (width, step) = (dims.row(), self.dh.len());
         let count = step / hidden;
@@ -138,7 +140,7 @@ impl<T: Kernel> Chunk<'_, T> {
             let end = steps.min(start + block);
             for t in (start..end).rev() {
                 if !self.dy.is_empty() {
-                    axpy(T::one(), &self.dy[t * dims.state()..][..step], self.dh);
+                    axpy(T::one(), &self.dy[direction.time(t, steps) * dims.state()..][..step], self.dh);
                 }
                 let (before, c) = self.cells[t * step..][..2 * step].split_at(step);
                 tanh_into(c, &mut tanh_c);
@@ -155,24 +157,8 @@ impl<T: Kernel> Chunk<'_, T> {
             gemm_here(rows.t(), dgates, self.sum, dims.gates(), true);
             if let Some(dx) = &mut self.dx {
                 gemm_here(dgates, w_ih, &mut dx_block, input, false);
-                for (i, row) in dx_block.chunks_exact(input).take(terms).enumerate() {
-                    let (t, r) = (start + i / count, i % count);
-                    dx[(r * steps + t) * input..][..input].copy_from_slice(row);
-                }
-            }
-        }
-    }
-}
-
-/// `to = from'`; a row of `from` is `width` long.
-fn transpose<T: Copy>(from: &[T], width: usize, to: &mut [T]) {
-    const BLOCK: usize = 16;
-    let height = from.len() / width;
-    for top in (0..height).step_by(BLOCK) {
-        for left in (0..width).step_by(BLOCK) {
-            for j in left..width.min(left + BLOCK) {
-                for i in top..height.min(top + BLOCK) {
-                    to[j * height + i] = from[i * width + j];
+                for (t, dx_step) in (start..end).zip(dx_block.chunks_exact(count * input.max(1))) {
+                    dims.hand_out(dx_step, dx, direction.time(t, steps));
                 }
             }
         }

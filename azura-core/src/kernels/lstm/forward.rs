@@ -1,15 +1,14 @@
 //! The forward pass.
 
-use super::{Dims, Saved, Steps, Weights, cell, check_state, state_or_zeros};
+use super::{Dims, Direction, Saved, Steps, Weights, cell};
 use crate::kernels::{
     Kernel, Mat,
     buffers::Buffer,
     isa::isa,
     math::{sigmoid, tanh_into},
     pack::{Packed, Room},
+    sequence::{join, place, slot},
 };
-use rayon::prelude::*;
-use std::ops::Range;
 
 /// What a forward pass gives.
 #[derive(Debug)]
@@ -23,8 +22,8 @@ pub struct Forward<T> {
     pub saved: Option<Saved<T>>,
 }
 
-/// Runs the layer over `x`, `[batch, steps, input]`, from the state `h0`, `c0` (`[batch, hidden]`, zeros if
-/// left out).
+/// Runs the layer over `x`, `[batch, steps, input]`, from the state `(h0, c0)` (`[batch, hidden]` each, zeros
+/// if left out).
 ///
 /// # Panics
 /// When a slice does not have the length that `dims` asks for.
@@ -32,15 +31,16 @@ pub fn forward<T: Kernel>(
     dims: Dims,
     x: &[T],
     weights: Weights<'_, T>,
-    h0: Option<&[T]>,
-    c0: Option<&[T]>,
+    state: Option<(&[T], &[T])>,
     steps: Steps,
+    direction: Direction,
     save: bool,
 ) -> Forward<T> {
     weights.check(&dims);
     assert_eq!(x.len(), dims.batch * dims.steps * dims.input, "x has the wrong length");
-    check_state(h0, &dims);
-    check_state(c0, &dims);
+    let (h0, c0) = state.unzip();
+    dims.check_state(h0);
+    dims.check_state(c0);
     // Without a backward pass each step overwrites the one before; cells alternate between two places.
     let (slots, cell_slots) = if save { (dims.steps, dims.steps + 1) } else { (1, 2) };
     let room =
@@ -49,15 +49,19 @@ pub fn forward<T: Kernel>(
     let mut gates = room(slots, dims.gates());
     let mut cells = room(cell_slots, dims.hidden);
     let (y, c) = if dims.is_empty() {
-        let y = if steps == Steps::Last { state_or_zeros(h0, &dims) } else { Vec::new() };
-        (y, state_or_zeros(c0, &dims))
+        let y = if steps == Steps::Last { dims.state_or_zeros(h0) } else { Vec::new() };
+        (y, dims.state_or_zeros(c0))
     } else {
         let mut y = vec![T::zero(); steps.count(&dims) * dims.state()];
         let mut c = vec![T::zero(); dims.state()];
         let mut packed = Room::new(isa(), dims.row(), dims.gates());
-        let joined = join(&dims, &weights);
+        let mut joined = join(dims.gates(), &[weights.w_ih, weights.bias, weights.w_hh]);
+        // Those of g doubled.
+        for w in &mut joined[2 * dims.hidden * dims.row()..3 * dims.hidden * dims.row()] {
+            *w = *w + *w;
+        }
         let packed = packed.pack(Mat::new(&joined, dims.gates(), dims.row()).t(), false);
-        let mut jobs: Vec<_> = rows
+        let mut chunks: Vec<_> = rows
             .chunks_mut(dims.chunk() * slots * dims.row())
             .zip(gates.chunks_mut(dims.chunk() * slots * dims.gates()))
             .zip(cells.chunks_mut(dims.chunk() * cell_slots * dims.hidden))
@@ -72,35 +76,11 @@ pub fn forward<T: Kernel>(
                 y: Vec::new(),
             })
             .collect();
-        for y in y.chunks_mut(dims.state()) {
-            for (job, y) in jobs.iter_mut().zip(y.chunks_mut(dims.chunk() * dims.hidden)) {
-                job.y.push(y);
-            }
-        }
-        let run = |chunk: Chunk<'_, T>| chunk.run(&dims, x, &packed, h0, c0);
-        if dims.chunks().1 {
-            jobs.into_par_iter().for_each(run);
-        } else {
-            jobs.into_iter().for_each(run);
-        }
+        dims.deal(&mut y, |chunk, y| chunks[chunk].y.push(y));
+        dims.run(chunks, |chunk: Chunk<'_, T>| chunk.run(&dims, direction, x, &packed, state));
         (y, c)
     };
-    Forward { y, c, saved: save.then_some(Saved { dims, steps, rows, gates, cells }) }
-}
-
-/// `[w_ih, bias, w_hh]`, a row for each gate, those of g doubled.
-fn join<T: Kernel>(dims: &Dims, weights: &Weights<'_, T>) -> Buffer<T> {
-    let mut joined = Buffer::new(dims.gates() * dims.row());
-    for (gate, row) in joined.chunks_exact_mut(dims.row()).enumerate() {
-        let (x, rest) = row.split_at_mut(dims.input);
-        x.copy_from_slice(&weights.w_ih[gate * dims.input..][..dims.input]);
-        rest[0] = weights.bias[gate];
-        rest[1..].copy_from_slice(&weights.w_hh[gate * dims.hidden..][..dims.hidden]);
-    }
-    for w in &mut joined[2 * dims.hidden * dims.row()..3 * dims.hidden * dims.row()] {
-        *w = *w + *w;
-    }
-    joined
+    Forward { y, c, saved: save.then_some(Saved { dims, steps, direction, rows, gates, cells }) }
 }
 
 /// Some rows of the batch, with their part of every buffer.
@@ -114,28 +94,33 @@ struct Chunk<'a, T> {
 }
 
 impl<T: Kernel> Chunk<'_, T> {
-    fn run(mut self, dims: &Dims, x: &[T], packed: &Packed<'_, T>, h0: Option<&[T]>, c0: Option<&[T]>) {
+    fn run(
+        mut self,
+        dims: &Dims,
+        direction: Direction,
+        x: &[T],
+        packed: &Packed<'_, T>,
+        state: Option<(&[T], &[T])>,
+    ) {
         let Dims { steps, input, hidden, .. } = *dims;
         let (width, count) = (dims.row(), self.c.len() / hidden);
         let (row_step, gate_step, cell_step) = (count * width, count * dims.gates(), count * hidden);
         let mut tanh_c = Buffer::new(cell_step);
         let start = self.first * hidden..self.first * hidden + cell_step;
-        match c0 {
-            Some(c0) => self.cells[..cell_step].copy_from_slice(&c0[start.clone()]),
+        match state {
+            Some((_, c0)) => self.cells[..cell_step].copy_from_slice(&c0[start.clone()]),
             None => self.cells[..cell_step].fill(T::zero()),
         }
         for (r, row) in self.rows[..row_step].chunks_exact_mut(width).enumerate() {
-            match h0 {
-                Some(h0) => row[input + 1..].copy_from_slice(&h0[start.start + r * hidden..][..hidden]),
+            match state {
+                Some((h0, _)) => row[input + 1..].copy_from_slice(&h0[start.start + r * hidden..][..hidden]),
                 None => row[input + 1..].fill(T::zero()),
             }
         }
         for t in 0..steps {
             let rows = slot(self.rows, t, row_step);
-            for (r, row) in rows.chunks_exact_mut(width).enumerate() {
-                row[..input].copy_from_slice(&x[((self.first + r) * steps + t) * input..][..input]);
-                row[input] = T::one();
-            }
+            let time = direction.time(t, steps);
+            dims.fill(rows, x, self.first, time);
             let gates = slot(self.gates, t, gate_step);
             packed.multiply(Mat::new(rows, count, width), gates, dims.gates(), false);
             sigmoid(gates);
@@ -152,20 +137,9 @@ impl<T: Kernel> Chunk<'_, T> {
                 self.c.copy_from_slice(c);
             }
             if self.y.len() == steps || t + 1 == steps {
-                let y = t.min(self.y.len() - 1);
+                let y = time.min(self.y.len() - 1);
                 cell::output(hidden, gates, &tanh_c, self.y[y], hidden);
             }
         }
     }
-}
-
-/// Where step t is in a buffer of `len`: after the last place comes the first again.
-fn place(t: usize, step: usize, len: usize) -> Range<usize> {
-    let at = t * step % len;
-    at..at + step
-}
-
-fn slot<T>(buffer: &mut [T], t: usize, step: usize) -> &mut [T] {
-    let place = place(t, step, buffer.len());
-    &mut buffer[place]
 }

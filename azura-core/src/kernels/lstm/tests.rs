@@ -1,11 +1,16 @@
 use super::*;
-use crate::kernels::testing::{Numbers, assert_close, each_isa, same_for_any_threads};
+use crate::kernels::{
+    Kernel,
+    sequence::testing::{WHICH, times},
+    testing::{Numbers, assert_close, each_isa, same_for_any_threads},
+};
 
 /// Everything a pass takes.
 #[derive(Clone)]
 struct Case<T> {
     dims: Dims,
     steps: Steps,
+    direction: Direction,
     x: Vec<T>,
     w_ih: Vec<T>,
     w_hh: Vec<T>,
@@ -17,13 +22,14 @@ struct Case<T> {
 }
 
 impl<T: Kernel> Case<T> {
-    fn new(batch: usize, steps: usize, input: usize, hidden: usize, which: Steps) -> Self {
+    fn new([batch, steps, input, hidden]: [usize; 4], (which, direction): (Steps, Direction)) -> Self {
         let dims = Dims { batch, steps, input, hidden };
         let mut numbers = Numbers(7);
         let mut vec = |len| numbers.vec(len);
         Self {
             dims,
             steps: which,
+            direction,
             x: vec(batch * steps * input),
             w_ih: vec(4 * hidden * input),
             w_hh: vec(4 * hidden * hidden),
@@ -40,7 +46,8 @@ impl<T: Kernel> Case<T> {
     }
 
     fn forward(&self, save: bool) -> Forward<T> {
-        forward(self.dims, &self.x, self.weights(), Some(&self.h0), Some(&self.c0), self.steps, save)
+        let state = Some((&*self.h0, &*self.c0));
+        forward(self.dims, &self.x, self.weights(), state, self.steps, self.direction, save)
     }
 
     fn backward(&self) -> Gradients<T> {
@@ -53,6 +60,7 @@ impl<T: Kernel> Case<T> {
         Case {
             dims: self.dims,
             steps: self.steps,
+            direction: self.direction,
             x: cast(&self.x),
             w_ih: cast(&self.w_ih),
             w_hh: cast(&self.w_hh),
@@ -83,9 +91,9 @@ impl<T> Gradients<T> {
 /// The formulas as they stand: all hidden states and the last cell state.
 fn by_definition(case: &Case<f64>) -> (Vec<f64>, Vec<f64>) {
     let Dims { batch, steps, input, hidden } = case.dims;
-    let (mut h, mut c, mut y) = (case.h0.clone(), case.c0.clone(), Vec::new());
+    let (mut h, mut c, mut y) = (case.h0.clone(), case.c0.clone(), vec![Vec::new(); steps]);
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    for t in 0..steps {
+    for t in times(case.direction, steps) {
         let before = h.clone();
         for b in 0..batch {
             for j in 0..hidden {
@@ -102,23 +110,29 @@ fn by_definition(case: &Case<f64>) -> (Vec<f64>, Vec<f64>) {
                 h[at] = sigmoid(gate(3)) * c[at].tanh();
             }
         }
-        y.extend_from_slice(&h);
+        y[t].clone_from(&h);
     }
-    if case.steps == Steps::Last {
-        y = h;
-    }
+    let y = if case.steps == Steps::Last { h } else { y.concat() };
     (y, c)
 }
 
-const SHAPES: [[usize; 4]; 7] =
-    [[2, 3, 2, 3], [1, 1, 1, 1], [3, 4, 5, 17], [20, 3, 1, 4], [33, 2, 3, 5], [2, 5, 0, 4], [5, 1, 2, 16]];
+const SHAPES: [[usize; 4]; 8] = [
+    [2, 3, 2, 3],
+    [1, 1, 1, 1],
+    [3, 4, 5, 17],
+    [20, 3, 1, 4],
+    [33, 2, 3, 5],
+    [2, 5, 0, 4],
+    [5, 1, 2, 16],
+    [17, 19, 1, 2],
+];
 
 #[test]
 fn forward_is_the_definition() {
     each_isa(|_| {
-        for [batch, steps, input, hidden] in SHAPES {
-            for which in [Steps::All, Steps::Last] {
-                let case = Case::<f64>::new(batch, steps, input, hidden, which);
+        for shape in SHAPES {
+            for which in WHICH {
+                let case = Case::<f64>::new(shape, which);
                 let (y, c) = by_definition(&case);
                 for save in [false, true] {
                     let got = case.forward(save);
@@ -136,9 +150,9 @@ fn forward_is_the_definition() {
 #[test]
 fn gradients_are_central_differences() {
     each_isa(|_| {
-        for [batch, steps, input, hidden] in SHAPES {
-            for which in [Steps::All, Steps::Last] {
-                let mut case = Case::<f64>::new(batch, steps, input, hidden, which);
+        for shape in SHAPES {
+            for which in WHICH {
+                let mut case = Case::<f64>::new(shape, which);
                 let loss = |case: &Case<f64>| {
                     let (y, c) = by_definition(case);
                     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -172,16 +186,16 @@ fn gradients_are_central_differences() {
 
 #[test]
 fn state_and_input_gradients_are_optional() {
-    let case = Case::<f64>::new(3, 4, 2, 5, Steps::All);
+    let case = Case::<f64>::new([3, 4, 2, 5], WHICH[0]);
     let zeros = vec![0.0; 15];
-    let run = |h0, c0, dc, wanted| {
-        let out = forward(case.dims, &case.x, case.weights(), h0, c0, case.steps, true);
+    let run = |state, dc, wanted| {
+        let out = forward(case.dims, &case.x, case.weights(), state, case.steps, case.direction, true);
         backward(out.saved.unwrap(), case.weights(), &case.dy, dc, wanted)
     };
     let all = Wanted { x: true, state: true };
     each_isa(|_| {
-        let full = run(Some(&zeros), Some(&zeros), Some(&zeros), all);
-        let few = run(None, None, None, Wanted::default());
+        let full = run(Some((&*zeros, &*zeros)), Some(&zeros), all);
+        let few = run(None, None, Wanted::default());
         assert!(few.x.is_none() && few.state.is_none());
         assert_eq!((&few.w_ih, &few.w_hh, &few.bias), (&full.w_ih, &full.w_hh, &full.bias));
     });
@@ -189,22 +203,20 @@ fn state_and_input_gradients_are_optional() {
 
 #[test]
 fn nothing_is_no_problem() {
-    for [batch, steps, input, hidden] in
-        [[0, 2, 3, 4], [2, 0, 3, 4], [2, 3, 0, 4], [2, 3, 4, 0], [0, 0, 0, 0]]
-    {
-        for which in [Steps::All, Steps::Last] {
-            let case = Case::<f64>::new(batch, steps, input, hidden, which);
+    for shape in [[0, 2, 3, 4], [2, 0, 3, 4], [2, 3, 0, 4], [2, 3, 4, 0], [0, 0, 0, 0]] {
+        for which in WHICH {
+            let case = Case::<f64>::new(shape, which);
             let out = case.forward(true);
             assert_eq!((out.y.len(), out.c.len()), (case.dy.len(), case.dc.len()));
             let [x, w_ih, w_hh, bias, h0, c0] = case.backward().into_array();
             let lens = [x, w_ih, w_hh, bias, h0.clone(), c0.clone()].map(|g| g.len());
             let mut case = case;
             assert_eq!(lens, case.inputs().map(|(_, input)| input.len()));
-            if steps == 0 {
-                let last = which == Steps::Last;
+            if case.dims.steps == 0 {
+                let last = which.0 == Steps::Last;
+                assert_eq!(h0, if last { case.dy } else { vec![0.0; case.h0.len()] });
                 assert_eq!(out.y, if last { case.h0 } else { vec![] });
                 assert_eq!(out.c, case.c0);
-                assert_eq!(h0, if last { case.dy } else { vec![0.0; batch * hidden] });
                 assert_eq!(c0, case.dc);
             }
         }
@@ -214,8 +226,8 @@ fn nothing_is_no_problem() {
 #[test]
 fn results_do_not_depend_on_threads_or_old_buffers() {
     each_isa(|_| {
-        for (batch, which) in [(32, Steps::Last), (50, Steps::All)] {
-            let case = Case::<f32>::new(batch, 20, 11, 100, which);
+        for (batch, which) in [(32, WHICH[1]), (50, WHICH[0]), (50, WHICH[2])] {
+            let case = Case::<f32>::new([batch, 20, 11, 100], which);
             let run = || {
                 let out = case.forward(true);
                 let inference = case.forward(false);

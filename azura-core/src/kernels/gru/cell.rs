@@ -1,0 +1,56 @@
+//! The loops over the units of one step. Rows of `gates` are `4 hidden` long, those of states `hidden`.
+
+use crate::kernels::isa::multiversion;
+
+/// The four quarters of a row.
+#[inline(always)]
+fn split<T>(row: &mut [T], hidden: usize) -> [&mut [T]; 4] {
+    let (n, rest) = row.split_at_mut(hidden);
+    let (r, rest) = rest.split_at_mut(hidden);
+    let (z, n_h) = rest.split_at_mut(hidden);
+    [n, r, z, &mut n_h[..hidden]]
+}
+
+multiversion! {
+    /// Functions of the gates, and `h = (1 - z) n + z h`.
+    pub(super) fn advance<T, const FMA: bool>(hidden: usize, gates: &mut [T], h: &mut [T]) {
+        for (gates, h) in gates.chunks_exact_mut(4 * hidden).zip(h.chunks_exact_mut(hidden)) {
+            for gate in &mut gates[hidden..3 * hidden] {
+                *gate = gate.sigmoid_::<FMA>();
+            }
+            let [n, r, z, n_h] = split(gates, hidden);
+            for j in 0..hidden {
+                n[j] = r[j].mul_add_::<FMA>(n_h[j], n[j]).tanh_::<FMA>();
+                h[j] = z[j].mul_add_::<FMA>(h[j] - n[j], n[j]);
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// The gradients of the gates' arguments; turns `dh` into the part of the gradient of the state before that
+    /// does not go through the gates. Row i of these states begins at `i * before_row`.
+    pub(super) fn backward<T, const FMA: bool>(
+        hidden: usize, gates: &[T], before: &[T], before_row: usize, dh: &mut [T], dgates: &mut [T],
+    ) {
+        let one = T::one();
+        let gates = gates.chunks_exact(4 * hidden).zip(dgates.chunks_exact_mut(4 * hidden));
+        let states = before.chunks(before_row).zip(dh.chunks_exact_mut(hidden));
+        for ((gates, dgates), (before, dh)) in gates.zip(states) {
+            let (n, rest) = gates.split_at(hidden);
+            let (r, rest) = rest.split_at(hidden);
+            let (z, n_h) = rest.split_at(hidden);
+            let (n_h, before) = (&n_h[..hidden], &before[..hidden]);
+            let [dn, dr, dz, dn_h] = split(dgates, hidden);
+            for j in 0..hidden {
+                let (n, r, z, d) = (n[j], r[j], z[j], dh[j]);
+                let d_n = d * (one - z) * n.mul_add_::<FMA>(-n, one);
+                dn[j] = d_n;
+                dr[j] = d_n * n_h[j] * (r * (one - r));
+                dz[j] = d * (before[j] - n) * (z * (one - z));
+                dn_h[j] = d_n * r;
+                dh[j] = d * z;
+            }
+        }
+    }
+}
