@@ -3,7 +3,7 @@
 
 use azura_benches::{classes, numbers};
 use azura_learner::azura_core::{
-    ClassLoss, Conv, LstmInputs, Param, Result, Steps, Tensor,
+    ClassLoss, Conv, Direction, LstmInputs, Param, Result, Steps, Tensor,
     kernels::{Mat, gemm},
 };
 use criterion::{Criterion, Throughput};
@@ -110,7 +110,13 @@ fn tensor_ops(criterion: &mut Criterion) {
         let shapes: [&[usize]; 4] = [&[32, steps, inputs], &[gates, inputs], &[gates, hidden], &[gates]];
         let name = format!("lstm 32x{steps}x{inputs} to {hidden}");
         both(criterion, &name, &params(&shapes), |x| {
-            let inputs = LstmInputs { weight_ih: &x[1], weight_hh: &x[2], bias: &x[3], state: None };
+            let inputs = LstmInputs {
+                weight_ih: &x[1],
+                weight_hh: &x[2],
+                bias: &x[3],
+                state: None,
+                direction: Direction::Forward,
+            };
             Ok(x[0].lstm(&inputs, Steps::Last)?.h)
         });
     }
