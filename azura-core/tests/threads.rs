@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
-use azura_core::{Param, Result, Tensor, ndarray};
+use azura_core::{Attention, Mask, Param, Result, Tensor, ndarray};
 
 /// The bits of everything that `run` computes, which must not depend on the number of threads.
 fn same_for_any_threads(run: impl Fn() -> Result<Vec<Tensor>> + Sync) {
@@ -40,5 +40,29 @@ fn products_of_many_matrices() {
             let of = |param: &Param| Tensor::constant(grads.get(param).unwrap().clone());
             Ok(vec![y, of(&a), of(&b)])
         });
+    }
+}
+
+#[test]
+fn attention() {
+    // Many short entries, few long ones, and some that gather a gradient from many places.
+    for (q, k, v) in [
+        (&[32, 64, 32][..], &[32, 64, 32][..], &[32, 64, 24][..]),
+        (&[2, 400, 32], &[2, 300, 32], &[2, 300, 24]),
+        (&[4, 6, 64, 48], &[6, 64, 48], &[4, 1, 64, 48]),
+    ] {
+        let mask =
+            Mask::from_shape_fn(vec![q[q.len() - 2], k[k.len() - 2]], |at| (at[0] * 7 + at[1]) % 5 > 0);
+        for (causal, mask) in [(false, None), (true, Some(&mask))] {
+            same_for_any_threads(|| {
+                let [q, k, v] =
+                    [(q, 1), (k, 2), (v, 3)].map(|(shape, seed)| Param::new(numbers(shape, seed)));
+                let how = Attention { causal, mask, scale: None };
+                let y = q.tracked().attention(&k.tracked(), &v.tracked(), &how)?;
+                let grads = y.square()?.sum_all()?.backward()?;
+                let of = |param: &Param| Tensor::constant(grads.get(param).unwrap().clone());
+                Ok(vec![y, of(&q), of(&k), of(&v)])
+            });
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod activation;
 mod arrange;
+mod attention;
 mod axes;
 mod broadcast;
 mod classify;
@@ -31,6 +32,7 @@ mod sums;
 mod table;
 mod variance;
 
+pub use attention::Attention;
 pub use classify::ClassLoss;
 pub use conv::Conv;
 pub use norm::BatchNorm;
@@ -52,6 +54,7 @@ pub const OPS: &[&str] = &[
     "reshape", "permute", "slice", "concat", "pad", "flip", "expand",
     "index_select", "gather", "scatter_add",
     "matmul", "linear",
+    "attention",
     "dropout", "mse", "lstm",
     "softmax", "log_softmax", "nll", "cross_entropy",
     "conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
