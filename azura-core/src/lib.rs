@@ -15,6 +15,7 @@ pub use error::{Error, Result};
 pub use gradcheck::{Report, gradcheck};
 pub use grads::Grads;
 pub use graph::{Inputs, Vjp};
+pub use ops::Attention;
 pub use ops::BatchNorm;
 pub use ops::ClassLoss;
 pub use ops::Conv;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
-use azura_core::{Direction, GruInputs, Ids, LstmInputs, Mask, Result, Steps, Tensor};
+use azura_core::{Attention, Direction, GruInputs, Ids, LstmInputs, Mask, Result, Steps, Tensor};
 
 fn t(shape: &[usize]) -> Tensor {
     Tensor::zeros(shape)
@@ -271,5 +271,35 @@ fn sequences() {
         let mut shapes = right;
         shapes[i] = shape;
         assert_eq!(gru(shapes).unwrap_err().to_string(), format!("gru: {text}"));
+    }
+}
+
+#[test]
+fn attention() {
+    let wants = "wants queries [.., L, d], keys [.., S, d] and values [.., S, e]; leading axes broadcast";
+    // Queries, keys and values, and which two of them do not fit.
+    for ([q, k, v], wrong) in [
+        ([&[2, 3][..], &[4, 5], &[4, 6]], [0, 1]),
+        ([&[2, 3], &[4, 3], &[5, 6]], [1, 2]),
+        ([&[3], &[4, 3], &[4, 6]], [0, 1]),
+        ([&[2, 3], &[3], &[4, 6]], [0, 1]),
+        ([&[2, 3], &[4, 3], &[4]], [1, 2]),
+        ([&[], &[], &[]], [0, 1]),
+        ([&[2, 2, 3], &[3, 4, 3], &[4, 6]], [0, 1]),
+        ([&[2, 2, 3], &[2, 4, 3], &[3, 4, 6]], [1, 2]),
+        ([&[1 << 40, 0], &[1 << 40, 0], &[1 << 40, 0]], [0, 1]),
+    ] {
+        let [left, right] = wrong.map(|i| [q, k, v][i]);
+        let text = format!("attention: shapes {left:?} and {right:?} do not fit: {wants}");
+        let result = t(q).attention(&t(k), &t(v), &Attention::default());
+        assert_eq!(result.unwrap_err().to_string(), text);
+    }
+    for mask in [&[4, 2][..], &[3], &[5, 2, 4], &[2, 1, 2, 4], &[0]] {
+        let how = Attention { mask: Some(&Mask::default(mask)), ..Attention::default() };
+        let result = t(&[3, 2, 3]).attention(&t(&[4, 3]), &t(&[4, 6]), &how);
+        let text = format!(
+            "attention: shapes {mask:?} and [3, 2, 4] do not fit: wants a mask that broadcasts to the scores [.., L, S]"
+        );
+        assert_eq!(result.unwrap_err().to_string(), text);
     }
 }

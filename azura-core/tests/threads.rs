@@ -7,7 +7,7 @@ mod generator;
 #[path = "golden/workloads.rs"]
 mod workloads;
 
-use azura_core::{Direction, GruInputs, LstmInputs, Param, Result, Steps, Tensor, ndarray};
+use azura_core::{Attention, Direction, GruInputs, LstmInputs, Mask, Param, Result, Steps, Tensor, ndarray};
 use generator::{Numbers, fnv1a};
 use workloads::Workload;
 
@@ -96,6 +96,30 @@ fn sequences() {
                 let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state, direction };
                 let out = t[0].gru(&inputs, steps)?;
                 all(vec![out.y, out.h], &params)
+            });
+        }
+    }
+}
+
+#[test]
+fn attention() {
+    // Many short entries, few long ones, and some that gather a gradient from many places.
+    for (q, k, v) in [
+        (&[32, 64, 32][..], &[32, 64, 32][..], &[32, 64, 24][..]),
+        (&[2, 400, 32], &[2, 300, 32], &[2, 300, 24]),
+        (&[4, 6, 64, 48], &[6, 64, 48], &[4, 1, 64, 48]),
+    ] {
+        let mask =
+            Mask::from_shape_fn(vec![q[q.len() - 2], k[k.len() - 2]], |at| (at[0] * 7 + at[1]) % 5 > 0);
+        for (causal, mask) in [(false, None), (true, Some(&mask))] {
+            same_for_any_threads(|| {
+                let [q, k, v] =
+                    [(q, 1), (k, 2), (v, 3)].map(|(shape, seed)| Param::new(numbers(shape, seed)));
+                let how = Attention { causal, mask, scale: None };
+                let y = q.tracked().attention(&k.tracked(), &v.tracked(), &how)?;
+                let grads = y.square()?.sum_all()?.backward()?;
+                let of = |param: &Param| Tensor::constant(grads.get(param).unwrap().clone());
+                Ok(vec![y, of(&q), of(&k), of(&v)])
             });
         }
     }

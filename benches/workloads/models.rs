@@ -3,7 +3,7 @@
 use super::numbers_within;
 use azura_learner::{
     Cx, Linear, Lstm, Module, Result, Rng,
-    azura_core::{Conv, Ids, Param, Tensor},
+    azura_core::{Attention, Conv, Ids, Param, Tensor},
 };
 
 /// Shows the parameters of parts under the parts' names.
@@ -130,15 +130,8 @@ impl Module for Attention {
     fn forward(&self, x: &Tensor, cx: &mut Cx) -> Result<Tensor> {
         let (query, key, value) =
             (self.query.forward(x, cx)?, self.key.forward(x, cx)?, self.value.forward(x, cx)?);
-        self.output.forward(&attend(&query, &key, &value)?, cx)
+        self.output.forward(&query.attention(&key, &value, &Attention::default())?, cx)
     }
 
     parts!(query, key, value, output);
-}
-
-/// `softmax(q k' / sqrt(d)) v`.
-fn attend(query: &Tensor, key: &Tensor, value: &Tensor) -> Result<Tensor> {
-    let size = query.shape().last().copied().unwrap_or(1);
-    let scores = query.matmul(&key.transpose()?)?.scale((size as f32).sqrt().recip())?;
-    Ok(scores.softmax(-1)?.matmul(value)?)
 }

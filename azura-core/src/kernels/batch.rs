@@ -6,6 +6,33 @@ use rayon::{iter::IndexedParallelIterator, prelude::*};
 /// A piece of work for a thread has at least so many multiplications, if there are as many.
 const PIECE: usize = 1 << 18;
 
+/// At which places of a batch the matrices of a factor are used, several if it was repeated.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// The first place of each matrix.
+    pub(crate) starts: Vec<usize>,
+    /// How far from its first place all of a matrix are.
+    pub(crate) repeats: Vec<usize>,
+}
+
+impl Places {
+    /// Where matrix `i` is used.
+    pub(crate) fn of(&self, i: usize) -> impl Iterator<Item = usize> + '_ {
+        let start = self.starts[i];
+        self.repeats.iter().map(move |repeat| start + repeat)
+    }
+
+    /// How many matrices there are.
+    pub(crate) fn count(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether each matrix is used at one place, all in the order of the places.
+    pub(crate) fn alone(&self) -> bool {
+        self.repeats.len() == 1
+    }
+}
+
 /// `c_i = sum of a b over the pairs (a, b) of terms(i)`, for each of the m x n matrices `c_i` that follow each other in
 /// `c`. A sum over no terms is 0.
 ///

@@ -27,7 +27,8 @@
 
 mod activation;
 mod adam;
-mod batch;
+pub(crate) mod attention;
+pub(crate) mod batch;
 pub(crate) mod batch_norm;
 pub(crate) mod bce;
 mod buffers;

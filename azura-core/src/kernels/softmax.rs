@@ -100,7 +100,8 @@ pub(super) fn exponentials<'y, T: Kernel, const FMA: bool>(
 }
 
 multiversion! {
-    fn softmax_rows<T, const FMA: bool>(x: &[T], columns: usize, y: &mut [MaybeUninit<T>]) {
+    /// Writes `e^x / sum e^x` of each row.
+    pub(super) fn softmax_rows<T, const FMA: bool>(x: &[T], columns: usize, y: &mut [MaybeUninit<T>]) {
         let group = group(columns) * columns;
         for (x, y) in x.chunks(group).zip(y.chunks_mut(group)) {
             let (y, found) = exponentials::<T, FMA>(x, columns, y);
@@ -133,7 +134,7 @@ multiversion! {
 
 multiversion! {
     /// Turns the gradient by y into that by x, `y (g - sum g y)`.
-    fn softmax_backward_rows<T, const FMA: bool>(y: &[T], columns: usize, grad: &mut [T]) {
+    pub(super) fn softmax_backward_rows<T, const FMA: bool>(y: &[T], columns: usize, grad: &mut [T]) {
         for (y, g) in y.chunks_exact(columns).zip(grad.chunks_exact_mut(columns)) {
             let [common] = sums_of([y, g], |[sum], [y, g]| [y.mul_add_::<FMA>(g, sum)]);
             for (y, g) in y.iter().zip(g) {

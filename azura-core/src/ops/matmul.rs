@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Data, Element, Error, Result, TensorBase,
-    kernels::{Mat, gemm_batch, gemm_new},
+    kernels::{Mat, batch::Places, gemm_batch, gemm_new},
 };
 use ndarray::{Axis, Dimension};
 
@@ -67,7 +67,7 @@ impl<E: Element> TensorBase<E> {
 
 /// The elements where they are, if they fill a slice and no stride is negative, else a copy; with an axis inserted
 /// before the last ones for a factor that has one axis only.
-fn placed<E: Element>(x: &Data<E>, insert: Option<usize>) -> Data<E> {
+pub(super) fn placed<E: Element>(x: &Data<E>, insert: Option<usize>) -> Data<E> {
     let whole = x.as_slice_memory_order().is_some() && x.strides().iter().all(|&stride| stride >= 0);
     let x = if whole { x.clone() } else { standard(x) };
     match insert {
@@ -168,19 +168,9 @@ impl Shapes {
         columns: usize,
         factors: impl Fn(usize) -> (Mat<'a, E>, Mat<'a, E>) + Sync,
     ) -> Vec<E> {
-        let missing = self.batch.len() - own.len();
-        let strides = steps(&self.batch);
-        let repeats: Vec<usize> = (0..self.batch.len())
-            .map(|i| if i < missing || own[i - missing] == 1 { self.batch[i] } else { 1 })
-            .collect();
-        let starts = offsets(own, &strides[missing..]);
-        let repeats = offsets(&repeats, &strides);
-        let mut c = vec![E::zero(); starts.len() * rows * columns];
-        let factors = &factors;
-        gemm_batch(rows, columns, &mut c, |i| {
-            let start = starts[i];
-            repeats.iter().map(move |repeat| factors(start + repeat))
-        });
+        let places = places(own, &self.batch);
+        let mut c = vec![E::zero(); places.count() * rows * columns];
+        gemm_batch(rows, columns, &mut c, |i| places.of(i).map(&factors));
         c
     }
 }
@@ -194,8 +184,17 @@ fn wrong(left: &[usize], right: &[usize]) -> Error {
     )
 }
 
+/// Where in the batch the matrices are used whose leading axes are `own`, which broadcast to it.
+pub(super) fn places(own: &[usize], batch: &[usize]) -> Places {
+    let missing = batch.len() - own.len();
+    let strides = steps(batch);
+    let repeats: Vec<usize> =
+        (0..batch.len()).map(|i| if i < missing || own[i - missing] == 1 { batch[i] } else { 1 }).collect();
+    Places { starts: offsets(own, &strides[missing..]), repeats: offsets(&repeats, &strides) }
+}
+
 /// The strides of this shape in row-major order.
-fn steps(shape: &[usize]) -> Vec<isize> {
+pub(super) fn steps(shape: &[usize]) -> Vec<isize> {
     (0..shape.len()).map(|i| shape[i + 1..].iter().product::<usize>() as isize).collect()
 }
 
@@ -211,7 +210,7 @@ fn matrix<E: Element>(x: &Data<E>) -> Mat<'_, E> {
 }
 
 /// Matrices that lie somewhere in a slice.
-struct Stack<'a, E> {
+pub(super) struct Stack<'a, E> {
     elements: &'a [E],
     /// Where each begins.
     starts: Vec<usize>,
@@ -221,7 +220,7 @@ struct Stack<'a, E> {
 
 impl<'a, E: Element> Stack<'a, E> {
     /// Those of [`placed`] data, whose leading axes broadcast to `batch`.
-    fn new(x: &'a Data<E>, batch: &[usize]) -> Self {
+    pub(super) fn new(x: &'a Data<E>, batch: &[usize]) -> Self {
         let rank = x.ndim();
         let own = rank.saturating_sub(2);
         let strides: Vec<isize> = (0..batch.len())
@@ -239,7 +238,7 @@ impl<'a, E: Element> Stack<'a, E> {
         }
     }
 
-    fn matrix(&self, i: usize) -> Mat<'a, E> {
+    pub(super) fn matrix(&self, i: usize) -> Mat<'a, E> {
         let elements = self.elements.get(self.starts[i]..).unwrap_or_default();
         Mat::strided(elements, self.rows.0, self.columns.0, self.rows.1, self.columns.1)
     }

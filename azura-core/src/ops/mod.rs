@@ -6,6 +6,7 @@
 
 mod activation;
 mod arrange;
+mod attention;
 mod axes;
 mod broadcast;
 mod classify;
@@ -34,6 +35,7 @@ mod table;
 mod variance;
 
 pub use crate::kernels::lstm::{Direction, Steps};
+pub use attention::Attention;
 pub use classify::ClassLoss;
 pub use conv::Conv;
 pub use gru::{GruInputs, GruOutput};
@@ -54,6 +56,7 @@ pub const OPS: &[&str] = &[
     "reshape", "permute", "slice", "concat", "pad", "flip", "expand",
     "index_select", "gather", "scatter_add",
     "matmul", "linear",
+    "attention",
     "dropout", "mse", "lstm", "gru",
     "softmax", "log_softmax", "nll", "cross_entropy",
     "conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",

@@ -136,6 +136,33 @@ op(
     *("0x3 2x3 2", "1x1 1x1 1", "2x0 3x0 3", "64x100 33x100 33", "AxB*1e4 CxB*1e-6 C", "!AxB CxB C", "AxB !CxB !C"),
 )
 
+
+def attention(q, k, v, mask=None, causal=False, scale=None):
+    """PyTorch takes either a mask or `is_causal`: both are one mask."""
+    if causal and mask is not None:
+        mask, causal = mask & torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril(), False
+    return F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, scale=scale)
+
+
+ATTENDED = (
+    *("AxB CxB CxD", "2xAxB 2xCxB 2xCxD", "2x3xAxB 2x3xCxB 2x3xCxD", "2x5x7 2x4x7 2x4x3 causal=true", "9x5 4x5 4x3 causal=true"),
+    *("1x3xAxB 2x1xCxB 3xCxD", "AxB 3xCxB CxD", "3xAxB CxB 2x1xCxD causal=true", "AxB CxB 2xCxD", "2x3xAxB 3xCxB 3xCxD"),
+    *("9x5 8x5 8x3 m/9x8", "2x9x5 2x3x5 2x3x4 m/9x3", "2x3x9x5 2x3x3x5 2x3x3x4 m/2x1x9x3", "2x9x5 2x8x5 2x8x4 m/2x1x8"),
+    *("2x9x5 2x8x5 2x8x4 m/8 causal=true", "2x9x5:v 2x8x5:t 2x8x4 m/2x9x8", "9x5 9x5 9x5 m/9x1"),
+    *("9x5 1x5 1x3 m/9x1", "2x9x5 2x9x5 2x9x5 m/9x9 causal=true scale=0.3", "AxB CxB CxD scale=-1.5", "3x4x5 3x6x5 3x6x2 scale=0.0"),
+    *("4x3x5:t 4x6x5:v 4x6x2:r", "2x4x3x5:r 2x4x6x5:t 2x4x6x2:v causal=true", "1x1 1x1 1x1", "1x1x1 1x1x1 1x1x1 causal=true"),
+    *("0x3 2x3 2x4", "2x3 0x3 0x4", "0x2x3 0x4x3 0x4x2", "2x3 4x3 4x0", "!AxB CxB CxD", "AxB !CxB CxD", "AxB CxB !CxD", "!AxB !CxB CxD"),
+    *("3x32x16 3x32x16 3x32x16 causal=true", "2x64x33 2x70x33 2x70x35", "150x8 600x8 600x9 m/150x600", "AxB*1e-6 CxB*1e-6 CxD*1e4"),
+)
+op("attention", SUMMED, attention, *ATTENDED)
+# Scores of 1e4 that are far apart and exact, as all numbers are whole.
+op("attention", SUMMED, attention, "9x4*10%9 8x4*10%9 8x3", "2x9x4:t*10%9 2x8x4*10%9 2x8x3 m/9x8 causal=true")
+# Scores near 1e4, exact as well, and weights of any size. The gradient by q would be a sum of rounded multiples of keys of 25, of
+# which only differences of 1/256 remain.
+op("attention", SUMMED, attention, "!9x4*0.5+100%1 8x4*0.00390625+25%3 8x3 scale=1.0")
+# Scores of 1e4 that are rounded. What all keys but one have is below the last digit of f32, and with it the gradients by q and k.
+op("attention", conditioned(1e4), attention, "!2x9x5*100 !2x8x5*100 2x8x4")
+
 # Reductions.
 REDUCED = (
     "AxBxC axes=[0] keepdims=false",

@@ -1,7 +1,7 @@
 //! Our words for what ops.py says in PyTorch's.
 
 use crate::case::Arguments;
-use azura_core::{ClassLoss, Conv, Direction, GruInputs, LstmInputs, Result, Steps, Tensor};
+use azura_core::{Attention, ClassLoss, Conv, Direction, GruInputs, LstmInputs, Result, Steps, Tensor};
 
 /// What the operation of this name makes of its arguments. Several outputs come as one row.
 #[expect(clippy::too_many_lines, reason = "a table: one line for each operation")]
@@ -44,6 +44,11 @@ pub(crate) fn apply(op: &str, a: &Arguments<'_>) -> Result<Tensor> {
         "softplus" => x.softplus(),
         "matmul" => x.matmul(other()),
         "linear" => x.linear(other(), a.tensors.get(2)),
+        "attention" => {
+            let scale = a.has("scale").then(|| a.get("scale"));
+            let how = Attention { causal: a.has("causal"), mask: a.masks.first(), scale };
+            x.attention(other(), &a.tensors[2], &how)
+        }
         "sum" => x.sum(&a.list("axes"), a.get("keepdims")),
         "mean" => x.mean(&a.list("axes"), a.get("keepdims")),
         "var" => x.var(&a.list("axes"), a.get("keepdims"), a.get("ddof")),

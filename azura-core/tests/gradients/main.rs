@@ -4,6 +4,7 @@
 
 mod activation;
 mod arrange;
+mod attention;
 mod classify;
 mod conv;
 mod elementwise;
@@ -117,6 +118,7 @@ fn every_operation_has_a_right_derivative_and_a_right_value() {
         let known = [
             activation::cases,
             arrange::cases,
+            attention::cases,
             index::cases,
             classify::cases,
             conv::cases,

@@ -1,6 +1,7 @@
 //! Of a linear operation A, `<A x, y> = <x, A' y>` for all x and y, where A' is its derivative; and A is additive.
 
 use super::{Dice, LAYOUTS, Laid, Result, T, assert_close, gradient, inner, shape};
+use azura_core::Attention;
 use proptest::prelude::*;
 
 type Linear = Box<dyn Fn(&T) -> Result>;
@@ -114,6 +115,15 @@ fn products(shape: &[usize], dice: &mut Dice, all: &mut Operations) {
     all.add("matmul, right", move |x| left.matmul(x));
     let row = T::from(dice.numbers(&[rows]));
     all.add("matmul, right, by a row", move |x| row.matmul(x));
+    // Attention is linear in the values.
+    let (q, k) =
+        (T::from(dice.numbers(&[&others[..], &[length, 2]].concat())), T::from(dice.numbers(&[rows, 2])));
+    let (mask, causal) = (dice.mask(&[length, rows]), dice.flag());
+    if shape.len() > 1 {
+        all.add("attention", move |x| {
+            q.attention(&k, x, &Attention { causal, mask: Some(&mask), scale: None })
+        });
+    }
     let weight = T::from(dice.numbers(&[length, last[1]]));
     all.add("linear", move |x| x.linear(&weight, None));
 }

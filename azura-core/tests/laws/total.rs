@@ -1,7 +1,7 @@
 //! No argument makes a named method panic: it gives a result, whose derivative can be taken, or an error.
 
 use super::{Dice, LAYOUTS, Laid, Result, T, shape};
-use azura_core::{Ids, Mask};
+use azura_core::{Attention, Ids, Mask};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -102,6 +102,14 @@ const OPERATIONS: &[Operation] = &[
     ("matmul", |x, _| x[0].matmul(&x[1])),
     ("matmul, right", |x, _| x[0].transpose()?.matmul(&x[1])),
     ("linear", |x, _| x[0].linear(&x[1], None)),
+    ("attention", |x, a| {
+        let how = Attention { causal: a.flag, mask: Some(&a.mask), scale: Some(a.numbers[0]) };
+        x[0].attention(&x[1], &x[1], &how)
+    }),
+    ("attention, right", |x, a| {
+        let how = Attention { causal: a.flag, ..Attention::default() };
+        x[0].attention(&x[0], &x[0], &how)
+    }),
     ("mse", |x, _| x[0].mse(&x[1])),
 ];
 
