@@ -3,7 +3,7 @@
 use super::numbers_within;
 use azura_learner::{
     Cx, Linear, Lstm, Module, Result, Rng,
-    azura_core::{Attention, Conv, Ids, Param, Tensor},
+    azura_core::{self, Conv, Ids, Param, Tensor},
 };
 
 /// Shows the parameters of parts under the parts' names.
@@ -130,7 +130,7 @@ impl Module for Attention {
     fn forward(&self, x: &Tensor, cx: &mut Cx) -> Result<Tensor> {
         let (query, key, value) =
             (self.query.forward(x, cx)?, self.key.forward(x, cx)?, self.value.forward(x, cx)?);
-        self.output.forward(&query.attention(&key, &value, &Attention::default())?, cx)
+        self.output.forward(&query.attention(&key, &value, &azura_core::Attention::default())?, cx)
     }
 
     parts!(query, key, value, output);
