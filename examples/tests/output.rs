@@ -27,6 +27,18 @@ fn train_embedded_learns_the_sine() {
 }
 
 #[test]
+fn own_op_has_a_right_derivative_and_learns_a_sine() {
+    let lines = output(env!("CARGO_BIN_EXE_own_op"));
+    let error = lines[0].strip_prefix("derivatives of 28 numbers, off by ").unwrap();
+    let error: f64 = error.strip_suffix(" at most").unwrap().parse().unwrap();
+    assert!(error < 1e-7, "{lines:?}");
+    let losses: Vec<f64> =
+        lines[1..].iter().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    // Of numbers whose mean square is about 1.
+    assert!(losses.len() == 6 && losses[5] < 0.05, "{lines:?}");
+}
+
+#[test]
 fn background_training_prints_the_log() {
     let lines = output(env!("CARGO_BIN_EXE_background_training"));
     assert_eq!(lines[0], "submitted");
