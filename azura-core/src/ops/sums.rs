@@ -3,7 +3,6 @@
 //! Adding up in a row loses a digit for every tenfold of terms. Adding halves to halves (pairwise summation) has an error
 //! that grows with the logarithm of their number (Higham 1993), at the same speed. The halves depend on the length only.
 
-use super::from_vec;
 use crate::{Element, kernels::axpy};
 use ndarray::{Array, ArrayView, ArrayView1, Axis, IxDyn};
 
@@ -40,8 +39,10 @@ pub(super) fn over_axis<E: Element>(x: ArrayView<'_, E, IxDyn>, axis: usize) -> 
     if axis == 0
         && let Some(numbers) = x.as_slice()
     {
-        let shape = &x.shape()[1..];
-        return from_vec(shape, columns(numbers, shape.iter().product())).into_owned();
+        let sums = Array::from_vec(columns(numbers, numbers.len() / length.max(1)));
+        if let Ok(sums) = sums.into_shape_with_order(IxDyn(&x.shape()[1..])) {
+            return sums;
+        }
     }
     if length > BLOCK {
         let (left, right) = x.split_at(Axis(axis), length / 2);
