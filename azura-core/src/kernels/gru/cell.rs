@@ -12,15 +12,27 @@ fn split<T>(row: &mut [T], hidden: usize) -> [&mut [T]; 4] {
 }
 
 multiversion! {
-    /// Functions of the gates, and `h = (1 - z) n + z h`.
-    pub(super) fn advance<T, const FMA: bool>(hidden: usize, gates: &mut [T], h: &mut [T]) {
-        for (gates, h) in gates.chunks_exact_mut(4 * hidden).zip(h.chunks_exact_mut(hidden)) {
-            for gate in &mut gates[hidden..3 * hidden] {
-                *gate = gate.sigmoid_::<FMA>();
-            }
-            let [n, r, z, n_h] = split(gates, hidden);
+    /// Puts r and z, which come as rows of `rz`, in their places; `n = n_x + r n_h` is the argument of n.
+    pub(super) fn candidate<T, const FMA: bool>(hidden: usize, gates: &mut [T], rz: &[T], n: &mut [T]) {
+        let states = rz.chunks_exact(2 * hidden).zip(n.chunks_exact_mut(hidden));
+        for (gates, (rz, n)) in gates.chunks_exact_mut(4 * hidden).zip(states) {
+            gates[hidden..3 * hidden].copy_from_slice(rz);
+            let [n_x, _, _, n_h] = split(gates, hidden);
             for j in 0..hidden {
-                n[j] = r[j].mul_add_::<FMA>(n_h[j], n[j]).tanh_::<FMA>();
+                n[j] = rz[j].mul_add_::<FMA>(n_h[j], n_x[j]);
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Puts n in its place; `h = (1 - z) n + z h`.
+    pub(super) fn advance<T, const FMA: bool>(hidden: usize, gates: &mut [T], n: &[T], h: &mut [T]) {
+        let states = n.chunks_exact(hidden).zip(h.chunks_exact_mut(hidden));
+        for (gates, (n, h)) in gates.chunks_exact_mut(4 * hidden).zip(states) {
+            let [to, _, z, _] = split(gates, hidden);
+            to.copy_from_slice(n);
+            for j in 0..hidden {
                 h[j] = z[j].mul_add_::<FMA>(h[j] - n[j], n[j]);
             }
         }

@@ -5,6 +5,7 @@ use crate::kernels::{
     Kernel, Mat,
     buffers::Buffer,
     isa::isa,
+    math::{sigmoid, tanh},
     pack::{Packed, Room},
     sequence::{join, place, slot},
 };
@@ -106,6 +107,7 @@ impl<T: Kernel> Chunk<'_, T> {
         let (width, count) = (dims.row(), self.h.len() / hidden);
         let (row_step, gate_step) = (count * width, count * dims.gates());
         let block = block(count, steps).min(self.rows.len() / row_step);
+        let (mut rz, mut n) = (Buffer::new(2 * self.h.len()), Buffer::new(self.h.len()));
         for start in (0..steps).step_by(block) {
             let end = steps.min(start + block);
             self.project(layer, start..end);
@@ -117,7 +119,14 @@ impl<T: Kernel> Chunk<'_, T> {
                 let gates = slot(self.gates, t, gate_step);
                 let h = Mat::new(self.h, count, hidden);
                 layer.by_h.multiply(h, &mut gates[hidden..], dims.gates(), true);
-                cell::advance(hidden, gates, self.h);
+                // Functions run over contiguous blocks: a rest in every row would cost more than the copies.
+                for (rz, gates) in rz.chunks_exact_mut(2 * hidden).zip(gates.chunks_exact(dims.gates())) {
+                    rz.copy_from_slice(&gates[hidden..3 * hidden]);
+                }
+                sigmoid(&mut rz);
+                cell::candidate(hidden, gates, &rz, &mut n);
+                tanh(&mut n);
+                cell::advance(hidden, gates, &n, self.h);
                 if self.y.len() == steps || t + 1 == steps {
                     let y = layer.direction.time(t, steps).min(self.y.len() - 1);
                     self.y[y].copy_from_slice(self.h);
