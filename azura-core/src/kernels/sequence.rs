@@ -181,6 +181,19 @@ pub(super) fn transpose<T: Copy>(from: &[T], width: usize, to: &mut [T]) {
 #[cfg(test)]
 pub(super) mod testing {
     use super::{Direction, Steps};
+    use crate::kernels::testing::assert_close;
+
+    /// Batch, steps, inputs, hidden.
+    pub(in crate::kernels) const SHAPES: [[usize; 4]; 8] = [
+        [2, 3, 2, 3],
+        [1, 1, 1, 1],
+        [3, 4, 5, 17],
+        [20, 3, 1, 4],
+        [33, 2, 3, 5],
+        [2, 5, 0, 4],
+        [5, 1, 2, 16],
+        [17, 19, 1, 2],
+    ];
 
     pub(in crate::kernels) const WHICH: [(Steps, Direction); 4] = [
         (Steps::All, Direction::Forward),
@@ -193,5 +206,34 @@ pub(super) mod testing {
     pub(in crate::kernels) fn times(direction: Direction, steps: usize) -> Vec<usize> {
         let forward = 0..steps;
         if direction == Direction::Forward { forward.collect() } else { forward.rev().collect() }
+    }
+    /// Compares gradients with central differences of `loss`, which is by the definition, and those in `f32` with those
+    /// in `f64`. `inputs` names what they are gradients of.
+    pub(in crate::kernels) fn check_gradients<C, const N: usize>(
+        case: &mut C,
+        inputs: impl Fn(&mut C) -> [(&'static str, &mut Vec<f64>); N],
+        loss: impl Fn(&C) -> f64,
+        exact: &[Vec<f64>; N],
+        single: &[Vec<f32>; N],
+    ) {
+        for input in 0..N {
+            let len = inputs(case)[input].1.len();
+            let every = len.div_ceil(40).max(1);
+            let (mut got, mut numeric) = (Vec::new(), Vec::new());
+            for i in (0..len).step_by(every) {
+                let mut moved = |by: f64| {
+                    let old = inputs(case)[input].1[i];
+                    inputs(case)[input].1[i] = old + by;
+                    let loss = loss(case);
+                    inputs(case)[input].1[i] = old;
+                    loss
+                };
+                numeric.push((moved(1e-5) - moved(-1e-5)) / 2e-5);
+                got.push(exact[input][i]);
+            }
+            let name = inputs(case)[input].0;
+            assert_close(name, &got, &numeric, 1e-7);
+            assert_close(name, &single[input], &exact[input], 5e-6);
+        }
     }
 }

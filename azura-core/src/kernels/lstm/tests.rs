@@ -1,7 +1,7 @@
 use super::*;
 use crate::kernels::{
     Kernel,
-    sequence::testing::{WHICH, times},
+    sequence::testing::{SHAPES, WHICH, check_gradients, times},
     testing::{Numbers, assert_close, each_isa, same_for_any_threads},
 };
 
@@ -116,17 +116,6 @@ fn by_definition(case: &Case<f64>) -> (Vec<f64>, Vec<f64>) {
     (y, c)
 }
 
-const SHAPES: [[usize; 4]; 8] = [
-    [2, 3, 2, 3],
-    [1, 1, 1, 1],
-    [3, 4, 5, 17],
-    [20, 3, 1, 4],
-    [33, 2, 3, 5],
-    [2, 5, 0, 4],
-    [5, 1, 2, 16],
-    [17, 19, 1, 2],
-];
-
 #[test]
 fn forward_is_the_definition() {
     each_isa(|_| {
@@ -160,25 +149,7 @@ fn gradients_are_central_differences() {
                 };
                 let exact = case.backward().into_array();
                 let single = case.cast::<f32>().backward().into_array();
-                for input in 0..6 {
-                    let len = case.inputs()[input].1.len();
-                    let every = len.div_ceil(40).max(1);
-                    let (mut got, mut numeric) = (Vec::new(), Vec::new());
-                    for i in (0..len).step_by(every) {
-                        let mut moved = |by: f64| {
-                            let old = case.inputs()[input].1[i];
-                            case.inputs()[input].1[i] = old + by;
-                            let loss = loss(&case);
-                            case.inputs()[input].1[i] = old;
-                            loss
-                        };
-                        numeric.push((moved(1e-5) - moved(-1e-5)) / 2e-5);
-                        got.push(exact[input][i]);
-                    }
-                    let name = case.inputs()[input].0;
-                    assert_close(name, &got, &numeric, 1e-7);
-                    assert_close(name, &single[input], &exact[input], 5e-6);
-                }
+                check_gradients(&mut case, Case::inputs, loss, &exact, &single);
             }
         }
     });
