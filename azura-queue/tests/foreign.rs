@@ -383,3 +383,16 @@ async fn what_a_worker_of_celery_s_took_back_is_had_once() {
     world.queue.finish(&lease, Finish::Succeeded(json!(1))).await.unwrap();
     assert_eq!(world.raw.hlen::<_, usize>("unacked").await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_record_that_is_broken_keeps_nobody_from_the_next_task() {
+    let mut world = world().await;
+    let broken = world.queue.submit(NewTask::new("work")).await.unwrap();
+    let whole = world.queue.submit(NewTask::new("work")).await.unwrap();
+    let waiting: Vec<String> = world.raw.lrange("celery", 0, -1).await.unwrap();
+    world.raw.set::<_, _, ()>(format!("azura:task:{broken}"), "no hash").await.unwrap();
+    assert_eq!(world.claim().await.unwrap().id(), whole);
+    // Its message is kept for people to look at.
+    let kept: Vec<String> = world.raw.lrange("azura:unreadable", 0, -1).await.unwrap();
+    assert_eq!(kept, waiting[1..]);
+}

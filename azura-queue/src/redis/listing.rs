@@ -22,7 +22,7 @@ impl Shared {
             pipe.cmd("HMGET").arg(self.key("task", id)).arg(&FIELDS);
         }
         let answers: Vec<Vec<Answer>> = pipe.query_async(&mut self.manager.clone()).await.map_err(error)?;
-        let read = ids.iter().zip(&answers).map(|(id, values)| record::read(*id, values));
+        let read = ids.iter().zip(&answers).map(|(id, values)| record::read(*id, &FIELDS, values));
         // A task may have been deleted since its id was read. One that cannot be read must not hide the others.
         let readable = |record: Result<Option<TaskRecord>>| {
             record.unwrap_or_else(|error| {

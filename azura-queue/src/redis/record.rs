@@ -34,11 +34,17 @@ pub(super) fn timestamp(micros: i64) -> Result<Timestamp> {
     Timestamp::from_microsecond(micros).map_err(|_| strange(micros))
 }
 
-/// The record, of the values of [`FIELDS`]; `None` if there is no such task.
-pub(super) fn read(id: TaskId, values: &[Answer]) -> Result<Option<TaskRecord>> {
+/// Those that a task which waits can have, `sub` first.
+pub(super) const WAITING: [&str; 12] = [
+    "sub", "name", "queue", "labels", "state", "lost", "failures", "dead", "cancel", "created", "due",
+    "error",
+];
+
+/// The record, of the values of these fields; `None` if there is no such task.
+pub(super) fn read(id: TaskId, fields: &[&str], values: &[Answer]) -> Result<Option<TaskRecord>> {
     let text = |field: &str| -> Result<Option<&str>> {
-        let place = FIELDS.iter().position(|name| *name == field);
-        match place.and_then(|place| values.get(place)) {
+        let Some(place) = fields.iter().position(|name| *name == field) else { return Ok(None) };
+        match values.get(place) {
             Some(Answer::BulkString(bytes)) => {
                 std::str::from_utf8(bytes).map(Some).map_err(|_| strange(field))
             }

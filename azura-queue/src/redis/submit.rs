@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     Shared,
@@ -17,8 +18,10 @@ impl Shared {
     /// Submits a task; `old` is the dead letter that it takes the place of.
     pub(super) async fn submit(&self, task: NewTask, old: Option<&TaskId>) -> Result<TaskId> {
         let id = task.id.unwrap_or_else(TaskId::random);
+        let tag = Uuid::new_v4();
         let message = wire::message(&Outgoing {
             id,
+            tag,
             name: &task.name,
             queue: &task.queue,
             args: &task.args,
@@ -50,6 +53,7 @@ impl Shared {
             .arg(encoded(&submitted)?)
             .arg(encoded(&task.labels)?)
             .arg(message)
+            .arg(tag.to_string())
             .arg(&key)
             .arg(hold)
             .arg(period.to_string());

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     Shared,
     call::{span, text, value},
-    record::{self, FIELDS},
+    record::{self, WAITING},
     strange,
 };
 use crate::{Finish, Lease, QueueError, Result, State, WorkerId};
@@ -105,8 +105,8 @@ impl Shared {
     /// What up to `most` claims come to, and when the next task is due.
     async fn take(&self, desk: &Desk, most: usize) -> Result<(Vec<Result<Given>>, Option<Duration>)> {
         let mut call = self.call(&self.scripts.claim);
-        call.arg(desk.worker.as_str()).arg(span(desk.ttl)).arg(most).arg(FIELDS.len());
-        call.arg(&FIELDS).arg(&desk.queues);
+        call.arg(desk.worker.as_str()).arg(span(desk.ttl)).arg(most).arg(WAITING.len());
+        call.arg(&WAITING).arg(&desk.queues);
         let (_, rest) = self.run(&call).await?;
         let mut rest = rest.into_iter();
         let due = text(rest.next())?.parse().ok().map(Duration::from_micros);
@@ -127,7 +127,7 @@ fn given(desk: &Desk, taken: Answer) -> Result<Given> {
     let message = text(head.next())?;
     let id = id.parse().map_err(|_| strange(&id))?;
     // What was read is how the task was before.
-    let mut task = record::read(id, &values)?.ok_or_else(|| strange("no record"))?;
+    let mut task = record::read(id, &WAITING, &values)?.ok_or_else(|| strange("no record"))?;
     task.state = State::Started;
     task.attempt = attempt;
     task.started_at = Some(record::timestamp(started)?);

@@ -24,6 +24,8 @@ pub(super) fn list(queue: &str, priority: u8) -> String {
 /// What is to be done, as a message tells it.
 pub(super) struct Outgoing<'a> {
     pub(super) id: TaskId,
+    /// The message's own name.
+    pub(super) tag: Uuid,
     pub(super) name: &'a str,
     pub(super) queue: &'a str,
     pub(super) args: &'a [Value],
@@ -75,7 +77,7 @@ pub(super) fn message(task: &Outgoing<'_>) -> String {
             "delivery_info": {"exchange": "", "routing_key": task.queue},
             "priority": task.schedule.priority,
             "body_encoding": "base64",
-            "delivery_tag": Uuid::new_v4(),
+            "delivery_tag": task.tag,
         },
     })
     .to_string()
@@ -165,6 +167,7 @@ impl Signature {
         let queue = queue.unwrap_or_else(|| crate::DEFAULT_QUEUE.to_owned());
         let text = message(&Outgoing {
             id: task_id.unwrap_or_else(TaskId::random),
+            tag: Uuid::new_v4(),
             name: &self.task,
             queue: &queue,
             args: &self.args,

@@ -1,5 +1,5 @@
--- Takes up to `most` messages out of their lists and reserves them, in one step. Returns the tasks, each with so many fields as `count` says, after
--- when to look for more, if that is known.
+-- Takes up to `most` messages out of their lists and reserves them, in one step. Returns the tasks, each with so many fields as `count` says, the
+-- first of them `sub`, after when to look for more, if that is known.
 local _, _, worker, ttl, most, count = unpack(ARGV, 1, 16)
 local last = 6 + count
 local queues = {}
@@ -88,18 +88,17 @@ local function reserve(t, message, tag)
 end
 
 -- A task as `find` has it, with what a claim needs besides.
-local function read(id) return find(id, 'foreign', 'sub', 'msg', unpack(ARGV, 7, last)) end
+local function read(id) return find(id, 'foreign', unpack(ARGV, 7, last)) end
 
--- What we have sent is in the task's record word for word, and need not be taken apart: what stands between quotes can stand nowhere else in it.
+-- What we have sent need not be taken apart: nobody else knows the tag that its record has. What stands between quotes can stand nowhere else in it.
 local function ours(message)
   local _, before_id = string.find(message, '"id":"', 1, true)
   local _, before_tag = string.find(message, '"delivery_tag":"', before_id, true)
   if not before_id or not before_tag then return nil end
   local id = string.sub(message, before_id + 1, before_id + 36)
+  local tag = string.sub(message, before_tag + 1, before_tag + 36)
   local t, values = read(id)
-  if t and values[16] and not values[15] and values[17] == message then
-    return id, string.sub(message, before_tag + 1, before_tag + 36), t, values
-  end
+  if t and t.tag == tag and not values[15] then return id, tag, t, values end
 end
 
 local function take(queue, message)
@@ -145,7 +144,7 @@ local function take(queue, message)
   reserve(t, message, tag)
   meta(t, 'STARTED', '{"pid": null, "hostname": ' .. cjson.encode(worker) .. '}')
   local complete = values[16] and not values[15]
-  return { id, t.seq, t.attempt, NOW_TEXT, complete and '' or message, unpack(values, 18, 17 + count) }
+  return { id, t.seq, t.attempt, NOW_TEXT, complete and '' or message, unpack(values, 16, 15 + count) }
 end
 
 -- So many messages are looked at in one go; Redis has others to serve.
@@ -157,7 +156,9 @@ for _, step in ipairs(STEPS) do
       local message = redis.call('RPOP', queue .. step)
       if not message then break end
       left = left - 1
-      taken[#taken + 1] = take(queue, message)
+      -- One that is broken does not keep the others from it.
+      local done, answer = pcall(take, queue, message)
+      if done then taken[#taken + 1] = answer else unreadable(message) end
     end
   end
 end
