@@ -1,6 +1,6 @@
 //! Recurrent layers over whole sequences.
 
-use crate::{Result, T, Tested, column, row};
+use super::{Result, T, Tested, column, row};
 use azura_core::{
     Direction::{self, Forward, Reverse},
     GruInputs, LstmInputs,

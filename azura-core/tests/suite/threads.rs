@@ -1,15 +1,8 @@
 //! Results are the same to the bit, whatever the number of threads.
 
-#![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
-
-#[path = "golden/generator.rs"]
-mod generator;
-#[path = "golden/workloads.rs"]
-mod workloads;
-
+use crate::generator::{Numbers, fnv1a};
+use crate::workloads::Workload;
 use azura_core::{Attention, Direction, GruInputs, LstmInputs, Mask, Param, Result, Steps, Tensor, ndarray};
-use generator::{Numbers, fnv1a};
-use workloads::Workload;
 
 /// The bits of everything that `run` computes, which must not depend on the number of threads.
 fn same_for_any_threads(run: impl Fn() -> Result<Vec<Tensor>> + Sync) {
