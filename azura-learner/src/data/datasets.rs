@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
-use super::{error::DataError, table::Table};
+use super::{error::DataError, series::Missing, table::Table};
 
 /// A data set and what is known of it. Serialised, it is its description without the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +26,9 @@ pub struct DatasetFile {
     pub default_target: Option<String>,
     /// Units of its columns, as far as they have any.
     pub units: BTreeMap<String, String>,
+    /// What becomes of its missing values where a config does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
     /// Rows below the header, as stated by whoever described it.
     pub rows: Option<usize>,
     /// The file's bytes.
@@ -46,6 +49,7 @@ impl DatasetFile {
             time_col: None,
             default_target: None,
             units: BTreeMap::new(),
+            missing: None,
             rows: None,
             csv: csv.into(),
         }
@@ -113,10 +117,16 @@ impl Datasets {
 
 #[cfg(feature = "datasets")]
 mod bundled {
-    use super::DatasetFile;
+    use super::{DatasetFile, Missing};
 
     pub(super) fn all() -> Vec<DatasetFile> {
-        vec![seattle_weather(), stock_aapl()]
+        vec![
+            seattle_weather(),
+            sunspots(),
+            co2(),
+            stock("aapl", "Apple", &include_bytes!("../../data/stock-aapl.csv")[..]),
+            stock("msft", "Microsoft", &include_bytes!("../../data/stock-msft.csv")[..]),
+        ]
     }
 
     fn units(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
@@ -140,12 +150,47 @@ mod bundled {
         }
     }
 
-    fn stock_aapl() -> DatasetFile {
+    fn sunspots() -> DatasetFile {
         DatasetFile {
-            title: "Apple share price".into(),
-            description: "Trading days of Apple's share (AAPL), March 2000 to March 2013: open, high, low, \
-                          close, volume, and the close adjusted for splits and dividends."
+            title: "Sunspots".into(),
+            description: "Yearly mean sunspot number, 1700 to 2008: it rises and falls about every 11 years."
                 .into(),
+            source: "NOAA sunspot numbers, as packaged by statsmodels 0.15".into(),
+            terms: "public domain, stated by that package".into(),
+            time_col: Some("YEAR".into()),
+            default_target: Some("SUNACTIVITY".into()),
+            rows: Some(309),
+            ..DatasetFile::new("sunspots", &include_bytes!("../../data/sunspots.csv")[..])
+        }
+    }
+
+    fn co2() -> DatasetFile {
+        DatasetFile {
+            title: "Carbon dioxide at Mauna Loa".into(),
+            description:
+                "Weekly mean share of carbon dioxide in the air, March 1958 to December 2001; 59 weeks \
+                          are blank."
+                    .into(),
+            source: "Keeling et al., as packaged by statsmodels 0.15".into(),
+            terms: "public domain, stated by that package".into(),
+            time_col: Some("date".into()),
+            default_target: Some("co2".into()),
+            units: units(&[("co2", "ppm")]),
+            // Up to eighteen weeks in a row are blank, and a window wants the rows between them.
+            missing: Some(Missing::Interpolate),
+            rows: Some(2284),
+            ..DatasetFile::new("co2", &include_bytes!("../../data/co2.csv")[..])
+        }
+    }
+
+    fn stock(ticker: &str, company: &str, csv: &'static [u8]) -> DatasetFile {
+        DatasetFile {
+            title: format!("{company} share price"),
+            description: format!(
+                "Trading days of {company}'s share ({}), March 2000 to March 2013: open, high, low, close, volume, and \
+                 the close adjusted for splits and dividends.",
+                ticker.to_uppercase()
+            ),
             source: "Quandl WIKI Prices, as packaged by bokeh_sampledata 2026.1".into(),
             terms: "public domain, source-verified by that package".into(),
             time_col: Some("Date".into()),
@@ -160,7 +205,7 @@ mod bundled {
                 ("Adj Close", "USD"),
             ]),
             rows: Some(3270),
-            ..DatasetFile::new("stock-aapl", &include_bytes!("../../data/stock-aapl.csv")[..])
+            ..DatasetFile::new(format!("stock-{ticker}"), csv)
         }
     }
 }
@@ -205,9 +250,12 @@ mod tests {
     #[test]
     fn unknown_id_lists_the_known() {
         let error = Datasets::bundled().get("seatle").unwrap_err().to_string();
-        assert_eq!(error, "unknown data set `seatle`; known: `seattle-weather`, `stock-aapl`");
+        assert_eq!(
+            error,
+            "unknown data set `seatle`; known: `seattle-weather`, `sunspots`, `co2`, `stock-aapl`, `stock-msft`"
+        );
         let mine = DatasetFile::new("stock-aapl", &b"a\n1"[..]);
         let sets = Datasets::bundled().with(mine);
-        assert_eq!((sets.iter().count(), sets.get("stock-aapl").unwrap().rows), (2, None));
+        assert_eq!((sets.iter().count(), sets.get("stock-aapl").unwrap().rows), (5, None));
     }
 }

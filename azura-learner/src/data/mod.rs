@@ -7,6 +7,7 @@
 //! |---|---|
 //! | read a CSV | [`Table`] |
 //! | its time column | [`Times`], with [`Cycle`]s as calendar features |
+//! | its columns along time, blanks dealt with | [`Series`] |
 //! | divide by time | [`Parts`] |
 //! | scale by what the training part shows | [`Scaler`] |
 //! | hand out batches of windows | [`Windows`] |
@@ -15,6 +16,7 @@ mod calendar;
 mod datasets;
 mod error;
 mod scaler;
+mod series;
 mod split;
 mod table;
 mod time;
@@ -25,6 +27,7 @@ pub use datasets::{DatasetFile, Datasets};
 pub use error::DataError;
 pub(crate) use error::{clipped, listed, shown};
 pub use scaler::{Scaler, ScalerKind};
+pub use series::{Missing, Series};
 pub use split::Parts;
 pub use table::{Column, Kind, Limits, Table};
 pub use time::Times;

@@ -13,6 +13,8 @@ pub enum ScalerKind {
     Standard,
     /// To the range 0 to 1: (x − min) / (max − min).
     MinMax,
+    /// By what outliers do not move: (x − median) / (q₃ − q₁), with the quartiles q.
+    Robust,
 }
 
 /// A scaled value is (x − offset) / scale. A column without any spread has scale 1, so nothing is divided by
@@ -51,6 +53,11 @@ impl Scaler {
                 let max = values.iter().copied().reduce(f64::max).unwrap_or(0.0);
                 (min, max - min)
             }
+            ScalerKind::Robust => {
+                let mut sorted = values.to_vec();
+                sorted.sort_by(f64::total_cmp);
+                (quantile(&sorted, 0.5), quantile(&sorted, 0.75) - quantile(&sorted, 0.25))
+            }
         };
         Self { kind, offset, scale: if scale > 0.0 { scale } else { 1.0 } }
     }
@@ -64,6 +71,15 @@ impl Scaler {
     pub fn inverse(&self, scaled: f32) -> f64 {
         f64::from(scaled) * self.scale + self.offset
     }
+}
+
+/// The value below which a share `q` of sorted ones lies, on the straight line between the two next to it (Hyndman and Fan
+/// 1996, definition 7); 0 for none.
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let place = q * last as f64;
+    let below = place.floor() as usize;
+    sorted[below] + (sorted[(below + 1).min(last)] - sorted[below]) * place.fract()
 }
 
 fn running_mean(values: impl Iterator<Item = f64>) -> f64 {
@@ -84,11 +100,16 @@ mod tests {
         assert_eq!((scaler.offset, scaler.scale, one), (5.0, 5.0_f64.sqrt(), 1.0));
         let scaler = Scaler::fit(ScalerKind::MinMax, &[2.0, 4.0, 6.0, 10.0]);
         assert_eq!((scaler.transform(4.0), scaler.inverse(0.25)), (0.25, 4.0));
+        // Sorted 1, 2, 3, 4, 1000: median 3, quartiles 2 and 4. Of 1, 2, 3, 10 they are 1.75 and 3 + 7 / 4 = 4.75.
+        let scaler = Scaler::fit(ScalerKind::Robust, &[1000.0, 2.0, 3.0, 4.0, 1.0]);
+        assert_eq!((scaler.offset, scaler.scale, scaler.transform(5.0)), (3.0, 2.0, 1.0));
+        let scaler = Scaler::fit(ScalerKind::Robust, &[1.0, 2.0, 3.0, 10.0]);
+        assert_eq!((scaler.offset, scaler.scale), (2.5, 3.0));
     }
 
     #[test]
     fn no_spread_and_no_values() {
-        for kind in [ScalerKind::Standard, ScalerKind::MinMax] {
+        for kind in [ScalerKind::Standard, ScalerKind::MinMax, ScalerKind::Robust] {
             let constant = Scaler::fit(kind, &[0.1; 1000]);
             assert_eq!((constant.offset, constant.scale), (0.1, 1.0));
             assert_eq!((constant.transform(0.1), constant.inverse(0.0)), (0.0, 0.1));

@@ -161,17 +161,35 @@ impl Table {
     /// [`DataError::UnknownColumn`] where there is none of that name or it is not a numeric one;
     /// [`DataError::Cell`] for the first cell that is blank, not a number, `NaN`, infinite or beyond ±1e140.
     pub fn numbers(&self, column: &str) -> Result<Vec<f64>, DataError> {
+        let there = |(row, value): (usize, Option<f64>)| {
+            value.ok_or_else(|| {
+                let text = self.texts(column).nth(row).unwrap_or_default();
+                let problem = if text.is_empty() {
+                    "is blank; a number is needed"
+                } else {
+                    "stands for no value; a number is needed"
+                };
+                self.cell_error(row, column, text, problem)
+            })
+        };
+        self.sparse(column)?.into_iter().enumerate().map(there).collect()
+    }
+
+    /// A column's numbers, and `None` for cells without a value: blank ones, and those that say `NA`, `N/A`, `NaN`, `null`,
+    /// `none` or `?`, in capital letters or small ones.
+    ///
+    /// # Errors
+    /// As [`Table::numbers`], but for those cells.
+    pub fn sparse(&self, column: &str) -> Result<Vec<Option<f64>>, DataError> {
         if !self.columns.iter().any(|c| c.name == column && c.kind == Kind::Number) {
             let known = self.names_of(Kind::Number);
             return Err(DataError::UnknownColumn { name: column.into(), what: "numeric", known });
         }
         let number = |(row, text): (usize, &str)| match text.parse::<f64>() {
-            Ok(x) if x.abs() <= LARGEST_NUMBER => Ok(x),
+            _ if stands_for_none(text) => Ok(None),
+            Ok(x) if x.abs() <= LARGEST_NUMBER => Ok(Some(x)),
             Ok(x) if x.is_finite() => Err(self.cell_error(row, column, text, "is beyond ±1e140")),
             Ok(_) => Err(self.cell_error(row, column, text, "is not a finite number")),
-            Err(_) if text.is_empty() => {
-                Err(self.cell_error(row, column, text, "is blank; a number is needed"))
-            }
             Err(_) => Err(self.cell_error(row, column, text, "is not a number")),
         };
         self.texts(column).enumerate().map(number).collect()
@@ -202,7 +220,7 @@ impl Table {
     }
 
     fn kind(&self, column: usize, names: &[String]) -> Kind {
-        let filled = || self.cells(column, names.len()).filter(|text| !text.is_empty());
+        let filled = || self.cells(column, names.len()).filter(|text| !stands_for_none(text));
         let total = filled().count();
         let most = |holds: fn(&str) -> bool| 2 * filled().filter(|text| holds(text)).count() > total;
         let dates =
@@ -217,6 +235,12 @@ impl Table {
             Kind::Text
         }
     }
+}
+
+/// Whether a cell says that there is no value.
+fn stands_for_none(text: &str) -> bool {
+    text.is_empty()
+        || ["na", "n/a", "nan", "null", "none", "?"].iter().any(|none| text.eq_ignore_ascii_case(none))
 }
 
 /// Whether a name says that the column holds times.

@@ -26,7 +26,7 @@ fn bad_cells_are_named() {
     };
     assert_eq!(broken("abc"), "line 3, column `temp_max`: `abc` is not a number");
     assert_eq!(broken(""), "line 3, column `temp_max`: the cell is blank; a number is needed");
-    assert_eq!(broken("NaN"), "line 3, column `temp_max`: `NaN` is not a finite number");
+    assert_eq!(broken("NaN"), "line 3, column `temp_max`: `NaN` stands for no value; a number is needed");
     assert_eq!(broken("-inf"), "line 3, column `temp_max`: `-inf` is not a finite number");
     assert_eq!(broken("1e999"), "line 3, column `temp_max`: `1e999` is not a finite number");
     assert_eq!(broken("1e200"), "line 3, column `temp_max`: `1e200` is beyond ±1e140");

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::ScalerKind;
+use crate::data::{Missing, ScalerKind};
 
 /// Forecasts the next value of one column of a table with a time column.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +36,9 @@ pub struct DataSourcing {
     /// The column with dates or times. Empty: the first one that holds such.
     #[schemars(title = "Time column", length(min = 1, max = 1000))]
     pub time_col: Option<String>,
+    /// What becomes of cells without a value. Empty: what the data set says, or an error that names the first of them.
+    #[schemars(title = "Missing values")]
+    pub missing: Option<Missing>,
 }
 
 /// What is forecast, and from what.
@@ -138,7 +141,7 @@ pub struct EarlyStopping {
 
 impl Default for DataSourcing {
     fn default() -> Self {
-        Self { dataset: "seattle-weather".into(), file: None, time_col: None }
+        Self { dataset: "seattle-weather".into(), file: None, time_col: None, missing: None }
     }
 }
 

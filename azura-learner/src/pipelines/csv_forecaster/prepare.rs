@@ -12,7 +12,7 @@ use super::config::Config;
 use crate::{
     History,
     config::{Invalid, Problem},
-    data::{Cycle, Datasets, Parts, Scaler, Windows, shown},
+    data::{Cycle, Datasets, Parts, Scaler, Series, Windows, shown},
     metrics,
     report::thin,
     results::{ForecastResults, Results},
@@ -42,6 +42,8 @@ pub struct Prepared {
     pub time_index: Vec<String>,
     /// The target's value in each row, in real units.
     pub truth: Vec<f64>,
+    /// What was missing in the data and what was done about it, in words.
+    pub notes: Vec<String>,
 }
 
 /// How a row becomes model input: the scaled columns, then sine and cosine of each calendar cycle.
@@ -102,16 +104,17 @@ pub fn prepare(config: &Config, datasets: &Datasets, allow_files: bool) -> Resul
         name: name.clone(),
         scaler: Scaler::fit(config.feature_engineering.scaler, &values[plan.parts.train.clone()]),
     };
+    let Series { times, names, columns, .. } = &plan.series;
     let inputs = Inputs {
-        columns: plan.names.iter().zip(&plan.columns).map(|(name, values)| fit(name, values)).collect(),
+        columns: names.iter().zip(columns).map(|(name, values)| fit(name, values)).collect(),
         calendar: plan.calendar,
         target: plan.target,
     };
-    let series: Arc<[f32]> = inputs.encode(&plan.columns, &plan.times.at).into();
+    let series: Arc<[f32]> = inputs.encode(columns, &times.at).into();
     // A column that is all but constant in the training part can leave the range of f32 later.
     if let Some(i) = series.iter().position(|x| !x.is_finite()) {
         let (row, column) = (i / inputs.width(), i % inputs.width());
-        let (time, column) = (&plan.times.iso()[row], shown(&plan.names[column]));
+        let (time, column) = (&times.iso()[row], shown(&names[column]));
         let message = format!("column {column} leaves the range of its training part too far at {time}");
         return Err(Invalid(vec![Problem::new("/feature_engineering/scaler", message)]));
     }
@@ -124,9 +127,10 @@ pub fn prepare(config: &Config, datasets: &Datasets, allow_files: bool) -> Resul
         inputs,
         parts: plan.parts,
         y_label: plan.y_label,
-        time_index: plan.times.iso(),
-        times: plan.times.at,
-        truth: plan.columns.into_iter().nth(plan.target).unwrap_or_default(),
+        notes: plan.series.notes(),
+        time_index: times.iso(),
+        truth: plan.series.columns.into_iter().nth(plan.target).unwrap_or_default(),
+        times: plan.series.times.at,
     })
 }
 

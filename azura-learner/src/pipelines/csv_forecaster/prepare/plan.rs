@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crate::{
     config::{Problem, check, schema_of},
-    data::{Cycle, DataError, DatasetFile, Datasets, Kind, Parts, Table, Times, listed, shown},
+    data::{
+        Cycle, DataError, DatasetFile, Datasets, Kind, Missing, Parts, Series, Table, Times, listed, shown,
+    },
     pipelines::csv_forecaster::config::Config,
 };
 
@@ -24,9 +26,7 @@ pub(crate) fn check_data(config: &Config, datasets: &Datasets, allow_files: bool
 
 /// Everything a config asks of its data, found and checked, not yet scaled.
 pub(super) struct Plan {
-    pub(super) times: Times,
-    pub(super) names: Vec<String>,
-    pub(super) columns: Vec<Vec<f64>>,
+    pub(super) series: Series,
     pub(super) target: usize,
     pub(super) calendar: Vec<Cycle>,
     pub(super) parts: Parts,
@@ -70,44 +70,34 @@ impl Plan {
                 problems.push(Problem::new(format!("/feature_engineering/feature_cols/{i}"), message));
             }
         }
-        let parts = Parts::by_fraction(
-            table.rows(),
-            config.training_params.validation_size,
-            config.training_params.test_size,
-        );
+        if let Some(target) = target.as_ref().filter(|target| !names.contains(target)) {
+            names.insert(0, target.clone());
+        }
+        let calendar = times.as_ref().and_then(Times::step_seconds).filter(|_| features.calendar);
+        let calendar = calendar.map(Cycle::for_step).unwrap_or_default();
+        let series = times.filter(|_| problems.is_empty()).and_then(|times| {
+            let series = Series::along(times, table, &names, source.missing(config));
+            series.map_err(|e| problems.push(Problem::new(source.pointer, e.to_string()))).ok()
+        });
+        let training = &config.training_params;
+        let rows = series.as_ref().map_or(table.rows(), |series| series.times.at.len());
+        let parts = Parts::by_fraction(rows, training.validation_size, training.test_size);
         let length = config.model_params.sequence_length;
-        if let Err(e) = parts.check_window(length, config.training_params.validation_size > 0.0) {
+        if let Err(e) = parts.check_window(length, training.validation_size > 0.0) {
             problems.push(Problem::new("/model_params/sequence_length", e.to_string()));
         }
-        if config.training_params.early_stopping.is_some() && config.training_params.validation_size == 0.0 {
+        if training.early_stopping.is_some() && training.validation_size == 0.0 {
             let message = "watches the validation loss, but `validation_size` is 0";
             problems.push(Problem::new("/training_params/early_stopping", message));
         }
-        let (Some(times), Some(target)) = (times, target) else { return Err(problems) };
-        if !names.contains(&target) {
-            names.insert(0, target.clone());
-        }
-        let calendar = if features.calendar { times.step_seconds() } else { None };
-        let calendar = calendar.map(Cycle::for_step).unwrap_or_default();
         problems.extend(too_big(config, names.len() + 2 * calendar.len(), parts.train.len()));
-        let mut columns = Vec::new();
-        if problems.is_empty() {
-            for name in &names {
-                match table.numbers(name) {
-                    Ok(values) => columns.push(values),
-                    Err(e) => problems.push(Problem::new(source.pointer, e.to_string())),
-                }
-            }
-        }
-        if !problems.is_empty() {
+        let (Some(series), Some(target), true) = (series, target, problems.is_empty()) else {
             return Err(problems);
-        }
+        };
         Ok(Self {
             target: names.iter().position(|name| *name == target).unwrap_or_default(),
             y_label: source.label(&target),
-            times,
-            names,
-            columns,
+            series,
             calendar,
             parts,
         })
@@ -156,6 +146,11 @@ impl<'a> Source<'a> {
     fn default_target(&self, numeric: &[String]) -> Option<String> {
         let only = if let [only] = numeric { Some(only.clone()) } else { None };
         self.dataset.and_then(|d| d.default_target.clone()).or(only)
+    }
+
+    /// What becomes of missing values: what the config says, or else the data set.
+    fn missing(&self, config: &Config) -> Missing {
+        config.data_sourcing.missing.or_else(|| self.dataset?.missing).unwrap_or_default()
     }
 
     fn label(&self, column: &str) -> String {

@@ -252,7 +252,7 @@ fn own_files_and_their_broken_cells() {
     assert_eq!(prepared.time_index[0], "1700-01-01");
     for (cell, problem) in [
         ("abc", "`abc` is not a number"),
-        ("NaN", "`NaN` is not a finite number"),
+        ("NaN", "`NaN` stands for no value; a number is needed"),
         ("", "the cell is blank; a number is needed"),
     ] {
         let found = check_data(&years(cell), &Datasets::empty(), true);
@@ -284,6 +284,27 @@ fn the_defaults_fit_the_bundled_sets() {
         let config = config(&json!({"data_sourcing": {"dataset": set.id}}));
         let prepared = prepare(&config, &Datasets::bundled(), false).unwrap();
         assert_eq!(Some(prepared.target_col()), set.default_target.as_deref());
-        assert!(prepared.y_label.ends_with(')'), "{}", prepared.y_label);
+        // A number of spots has no unit.
+        assert!(prepared.y_label.ends_with(')') || set.id == "sunspots", "{}", prepared.y_label);
     }
+}
+
+#[test]
+fn blank_weeks_are_filled_as_the_config_says_or_the_data_set() {
+    let with = |missing| {
+        let config = config(&json!({"data_sourcing": {"dataset": "co2", "missing": missing}}));
+        prepare(&config, &Datasets::bundled(), false)
+    };
+    let interpolated = with(json!(null)).unwrap();
+    assert_eq!(interpolated.notes, ["59 missing values of `co2` were interpolated"]);
+    // 10 May 1958 lies half way between 316.9 and 317.5.
+    assert!((interpolated.truth[6] - 317.2).abs() < 1e-9 && interpolated.truth.len() == 2284);
+    let dropped = with(json!("drop")).unwrap();
+    assert_eq!(dropped.truth.len(), 2284 - 59);
+    assert_eq!(dropped.notes[0], "59 rows with missing values were left out");
+    let found = with(json!("error")).unwrap_err().0;
+    assert_eq!(
+        found[0].to_string(),
+        "/data_sourcing/dataset: line 8, column `co2`: the cell is blank; a number is needed"
+    );
 }
