@@ -15,6 +15,7 @@ mod module;
 mod optim;
 mod pipeline;
 pub mod pipelines;
+mod prefetch;
 pub mod report;
 pub mod results;
 mod rng;
@@ -33,6 +34,7 @@ pub use module::{Cx, Module, Parameters, parameters};
 pub use optim::{Adam, Optimizer, OptimizerState, Sgd};
 pub use pipeline::{ConfigError, Pipeline, PipelineError, PipelineInfo, Registry, RunCx, Sources};
 pub use pipelines::csv_forecaster::CsvForecaster;
+pub use prefetch::Prefetch;
 pub use rng::{Rng, seeded};
 pub use state::{StateDict, StateError};
 

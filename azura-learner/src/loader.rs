@@ -80,39 +80,66 @@ pub trait Batches<X = Tensor, Y = Tensor>: Send {
 #[derive(Debug)]
 #[must_use]
 pub struct DataLoader<D: Dataset> {
-    dataset: D,
+    pub(crate) dataset: D,
+    pub(crate) plan: Plan,
+    current: Option<Batch<D::X, D::Y>>,
+}
+
+/// Which samples make up which batch of an epoch.
+#[derive(Debug)]
+pub(crate) struct Plan {
     batch_size: usize,
     seed: Option<u64>,
     drop_last: bool,
     order: Vec<usize>,
     position: usize,
-    current: Option<Batch<D::X, D::Y>>,
+}
+
+impl Plan {
+    /// The number of batches in an epoch.
+    pub(crate) fn len(&self) -> usize {
+        let samples = self.order.len();
+        if self.drop_last { samples / self.batch_size } else { samples.div_ceil(self.batch_size) }
+    }
+
+    pub(crate) fn begin(&mut self, epoch: usize) {
+        self.position = 0;
+        if let Some(seed) = self.seed {
+            // From the natural order, so that an epoch's order does not depend on the epochs before it.
+            self.order.iter_mut().enumerate().for_each(|(i, index)| *index = i);
+            rng::shuffle(&mut rng::stream(seed, epoch as u64), &mut self.order);
+        }
+    }
+
+    /// The samples of the next batch; `None` at the end of the epoch.
+    pub(crate) fn next_batch(&mut self) -> Option<&[usize]> {
+        let rest = &self.order[self.position.min(self.order.len())..];
+        if rest.is_empty() || (self.drop_last && rest.len() < self.batch_size) {
+            return None;
+        }
+        let indices = &rest[..rest.len().min(self.batch_size)];
+        self.position += indices.len();
+        Some(indices)
+    }
 }
 
 impl<D: Dataset> DataLoader<D> {
     /// Batches of `batch_size` samples (at least 1) in the data set's order; the last may be smaller.
     pub fn new(dataset: D, batch_size: usize) -> Self {
         let order = (0..dataset.len()).collect();
-        Self {
-            dataset,
-            batch_size: batch_size.max(1),
-            seed: None,
-            drop_last: false,
-            order,
-            position: 0,
-            current: None,
-        }
+        let plan = Plan { batch_size: batch_size.max(1), seed: None, drop_last: false, order, position: 0 };
+        Self { dataset, plan, current: None }
     }
 
     /// Shuffles each epoch anew, by `seed` and the epoch's number.
     pub fn shuffle(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+        self.plan.seed = Some(seed);
         self
     }
 
     /// Leaves out a last batch that is smaller than the others.
     pub fn drop_last(mut self) -> Self {
-        self.drop_last = true;
+        self.plan.drop_last = true;
         self
     }
 
@@ -124,26 +151,15 @@ impl<D: Dataset> DataLoader<D> {
 
 impl<D: Dataset<X: Send, Y: Send>> Batches<D::X, D::Y> for DataLoader<D> {
     fn len(&self) -> usize {
-        let samples = self.dataset.len();
-        if self.drop_last { samples / self.batch_size } else { samples.div_ceil(self.batch_size) }
+        self.plan.len()
     }
 
     fn begin(&mut self, epoch: usize) {
-        self.position = 0;
-        if let Some(seed) = self.seed {
-            // From the natural order, so that an epoch's order does not depend on the epochs before it.
-            self.order.iter_mut().enumerate().for_each(|(i, index)| *index = i);
-            rng::shuffle(&mut rng::stream(seed, epoch as u64), &mut self.order);
-        }
+        self.plan.begin(epoch);
     }
 
     fn next_batch(&mut self) -> Result<Option<&Batch<D::X, D::Y>>> {
-        let rest = &self.order[self.position.min(self.order.len())..];
-        if rest.is_empty() || (self.drop_last && rest.len() < self.batch_size) {
-            return Ok(None);
-        }
-        let indices = &rest[..rest.len().min(self.batch_size)];
-        self.position += indices.len();
+        let Some(indices) = self.plan.next_batch() else { return Ok(None) };
         let batch = self.dataset.batch(indices, self.current.take())?;
         Ok(Some(self.current.insert(batch)))
     }

@@ -28,7 +28,7 @@ pub use error::DataError;
 pub(crate) use error::{clipped, listed, shown};
 pub use scaler::{Scaler, ScalerKind};
 pub use series::{Missing, Series};
-pub use split::Parts;
+pub use split::{Parts, Split};
 pub use table::{Column, Kind, Limits, Table};
 pub use time::Times;
 pub use window::Windows;

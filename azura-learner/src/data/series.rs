@@ -31,11 +31,11 @@ pub enum Missing {
 ///
 /// ```
 /// # use azura_learner::data::{Missing, Series, Table};
-/// let table = Table::parse(b"day,a\n2020-01-01,1\n2020-01-02,\n2020-01-04,7")?;
+/// let table = Table::parse(b"day,a\n2020-01-01,1\n2020-01-02,\n2020-01-03,5\n2020-01-05,7")?;
 /// let series = Series::read(&table, None, &["a".to_owned()], Missing::Interpolate)?;
-/// // A third of the way from 1 to 7.
-/// assert_eq!(series.columns, [[1.0, 3.0, 7.0]]);
-/// assert_eq!(series.notes(), ["1 missing value of `a` was interpolated", "1 step in time is missing, after 2020-01-02"]);
+/// // Half way from 1 to 5.
+/// assert_eq!(series.columns, [[1.0, 3.0, 5.0, 7.0]]);
+/// assert_eq!(series.notes(), ["1 missing value of `a` was interpolated", "1 step in time is missing, after 2020-01-03"]);
 /// # Ok::<(), azura_learner::data::DataError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,9 @@
-//! Dividing a series by time.
+//! Dividing data into parts: a series by time, other samples at random.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use super::error::DataError;
+use crate::rng::{seeded, shuffle};
 
 /// Three parts of the rows of a series, one after the other: the past to learn from, then the rows to watch
 /// over the learning, then the rows to judge it by.
@@ -51,9 +52,93 @@ impl Parts {
     }
 }
 
+/// Three parts of samples that have no order in time, by index. Each part is in rising order.
+///
+/// ```
+/// # use azura_learner::data::Split;
+/// let labels = [0, 0, 0, 0, 1, 1, 1, 1];
+/// let split = Split::stratified(&labels, 0.25, 0.25, 42);
+/// let ones = split.test.iter().filter(|&&i| labels[i] == 1).count();
+/// assert_eq!((split.train.len(), split.validation.len(), split.test.len(), ones), (4, 2, 2, 1));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Split {
+    /// What the model learns from.
+    pub train: Vec<usize>,
+    /// What the training is watched by.
+    pub validation: Vec<usize>,
+    /// What the model is judged by.
+    pub test: Vec<usize>,
+}
+
+impl Split {
+    /// Splits `samples` samples at random. `validation` and `test` are fractions, rounded to whole samples; training gets the
+    /// rest. Equal seeds give equal parts.
+    pub fn random(samples: usize, validation: f64, test: f64, seed: u64) -> Self {
+        Self::of([(0..samples).collect()], validation, test, seed)
+    }
+
+    /// As [`Split::random`], for each class by itself, so that each part has its share of every class.
+    pub fn stratified(labels: &[u32], validation: f64, test: f64, seed: u64) -> Self {
+        let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (i, label) in labels.iter().enumerate() {
+            classes.entry(*label).or_default().push(i);
+        }
+        Self::of(classes.into_values(), validation, test, seed)
+    }
+
+    fn of(groups: impl IntoIterator<Item = Vec<usize>>, validation: f64, test: f64, seed: u64) -> Self {
+        let (mut split, mut rng) = (Self::default(), seeded(seed));
+        for mut group in groups {
+            shuffle(&mut rng, &mut group);
+            let parts = Parts::by_fraction(group.len(), validation, test);
+            split.train.extend(&group[parts.train]);
+            split.validation.extend(&group[parts.validation]);
+            split.test.extend(&group[parts.test]);
+        }
+        for part in [&mut split.train, &mut split.validation, &mut split.test] {
+            part.sort_unstable();
+        }
+        split
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn random_parts_are_all_samples_once() {
+        let split = Split::random(100, 0.1, 0.2, 3);
+        assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (70, 10, 20));
+        let mut all = [&split.train[..], &split.validation, &split.test].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..100));
+        assert_eq!(Split::random(100, 0.1, 0.2, 3), split);
+        assert_ne!(Split::random(100, 0.1, 0.2, 4), split);
+    }
+
+    #[test]
+    fn every_class_has_its_share_of_every_part() {
+        // 60 of one class, 30 of the next, 10 of the last, in turn mixed.
+        let labels: Vec<u32> = (0..100)
+            .map(|i| {
+                if i % 10 < 6 {
+                    5
+                } else if i % 10 < 9 {
+                    0
+                } else {
+                    2
+                }
+            })
+            .collect();
+        let split = Split::stratified(&labels, 0.1, 0.2, 1);
+        let count =
+            |part: &[usize]| [5, 0, 2].map(|class| part.iter().filter(|&&i| labels[i] == class).count());
+        assert_eq!(count(&split.train), [42, 21, 7]);
+        assert_eq!((count(&split.validation), count(&split.test)), ([6, 3, 1], [12, 6, 2]));
+    }
 
     #[test]
     fn parts_follow_each_other() {

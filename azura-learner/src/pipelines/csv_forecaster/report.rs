@@ -185,8 +185,10 @@ fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
         row("test", &parts.test, Some(&prepared.test)),
     ];
     let inputs: Vec<String> = prepared.inputs.feature_cols().iter().map(|name| code(name)).collect();
-    let notes: String = prepared.notes.iter().map(|note| format!("- {note}\n")).collect();
-    let notes = if notes.is_empty() { notes } else { format!("\nWhat is missing:\n\n{notes}") };
+    let notes = match &prepared.notes[..] {
+        [] => String::new(),
+        notes => format!("\nWhat is missing:\n\n- {}\n", notes.join("\n- ")),
+    };
     format!(
         "{about}\n{notes}\n{}\nA window and its target lie within one part, and only the training part decides how \
          values are scaled.\n\nInputs: {}.\n\n",
