@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Finish, QueueError, StopReason, TaskContext, TaskFailure, backoff::persist, clock};
+use crate::{Finish, QueueError, State, StopReason, TaskContext, TaskFailure, backoff::persist, clock};
 
 /// What the work comes to.
 pub(crate) type Outcome = Result<Value, TaskFailure>;
@@ -83,10 +83,23 @@ async fn work(cx: &Arc<TaskContext>, begin: Option<impl FnOnce(Arc<TaskContext>)
     let told = cx.emitter.drain().await.map_err(|error| untold(&error));
     let outcome = outcome.map(|outcome| outcome.and_then(|result| told.map(|()| result)));
     let how = outcome.map_or(Finish::Released, |outcome| judge(outcome, cx.stop_reason()));
+    cx.begin_ending();
     match persist(|| cx.queue.finish(&cx.lease, how.clone())).await {
         Ok(state) => tracing::info!(%state, "the attempt is over"),
-        Err(error) => tracing::warn!(%error, "the outcome of the attempt is thrown away"),
+        Err(error) => {
+            if let Some(state) = ended(cx).await {
+                tracing::info!(%state, "the attempt is over");
+            } else {
+                tracing::warn!(%error, "the outcome of the attempt is thrown away");
+            }
+        }
     }
+}
+
+/// How the task ended, if it did so with this attempt: the answer to the call that ended it may have been lost.
+async fn ended(cx: &TaskContext) -> Option<State> {
+    let task = cx.queue.get(&cx.lease.id()).await.ok()?;
+    (task.state.is_terminal() && task.attempt == cx.attempt()).then_some(task.state)
 }
 
 /// How a handler's outcome ends the attempt. Stopping is one thing for a task that was cancelled and another at shutdown; if both
@@ -119,7 +132,10 @@ async fn keep_lease(cx: &TaskContext, pause: Duration) -> Infallible {
         match cx.beat().await {
             Ok(()) => {}
             Err(error @ QueueError::StaleLease { .. }) => {
-                tracing::warn!(%error, "stopping");
+                // Beside the call that ends the attempt there is nothing to be said.
+                if !cx.is_ending() {
+                    tracing::warn!(%error, "stopping");
+                }
                 return pending().await;
             }
             Err(error) => {

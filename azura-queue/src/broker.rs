@@ -100,12 +100,15 @@ pub trait Broker: Send + Sync + 'static {
     async fn cancel(&self, id: &TaskId) -> Result<State>;
 
     /// Takes back every lease that has run out and returns their number. Their tasks wait again, or have failed if this was lost lease number
-    /// [`MAX_LOST_LEASES`]. Tasks that waited for too long are revoked. Somebody has to call this from time to time; every
+    /// [`MAX_LOST_LEASES`]. Tasks that waited for too long are revoked. Somebody has to call this every so often; every
     /// [`Worker`](crate::Worker) does.
+    ///
+    /// `every` says how often the caller does. If nobody has for more than twice as long, the queue was away, or the machine slept, and those
+    /// who live had no way to say so: then each lease first gets at least that long from now on.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
-    async fn reap(&self) -> Result<usize>;
+    async fn reap(&self, every: Duration) -> Result<usize>;
 
     /// Takes back every lease that `worker` holds, as if it had run out, and returns their number: for a worker that is known to be dead.
     ///

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ pub struct TaskContext {
     pub(crate) ended: CancellationToken,
     stop: CancellationToken,
     reason: OnceLock<StopReason>,
+    /// Whether the queue is being told how the attempt ended.
+    ending: AtomicBool,
     runtime: Handle,
 }
 
@@ -56,6 +61,7 @@ impl TaskContext {
             ended: CancellationToken::new(),
             stop: CancellationToken::new(),
             reason: OnceLock::new(),
+            ending: AtomicBool::new(false),
             runtime: Handle::current(),
         }
     }
@@ -138,6 +144,15 @@ impl TaskContext {
     /// [`QueueError::NotFound`] if the task was deleted, which also means that the lease is lost.
     pub fn annotate(&self, labels: &BTreeMap<String, Option<String>>) -> Result<Labels> {
         self.wait(persist(|| self.queue.annotate(&self.lease.task.id, labels)))
+    }
+
+    /// The queue is about to be told how the attempt ended.
+    pub(crate) fn begin_ending(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// Asks the handler to stop.

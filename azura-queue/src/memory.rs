@@ -115,8 +115,8 @@ impl Broker for MemoryQueue {
         self.shared.table().cancel(id)
     }
 
-    async fn reap(&self) -> Result<usize> {
-        self.shared.table().reap()
+    async fn reap(&self, every: Duration) -> Result<usize> {
+        self.shared.table().reap(every)
     }
 
     async fn disown(&self, worker: &WorkerId) -> Result<usize> {

@@ -195,8 +195,8 @@ impl Broker for SqliteQueue {
         self.change(move |table| table.cancel(&id)).await
     }
 
-    async fn reap(&self) -> Result<usize> {
-        self.change(Table::reap).await
+    async fn reap(&self, every: Duration) -> Result<usize> {
+        self.change(move |table| table.reap(every)).await
     }
 
     async fn disown(&self, worker: &WorkerId) -> Result<usize> {

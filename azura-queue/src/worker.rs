@@ -20,7 +20,6 @@ use crate::{
     DEFAULT_QUEUE, Lease, Queue, Result, TaskContext, TaskFailure, WorkerId, WorkerInfo,
     attempt::{self, Outcome, Pace},
     backoff::persist,
-    clock,
 };
 
 /// Sets the work on a task going.
@@ -210,16 +209,9 @@ impl Worker {
 
     /// Takes back what other workers lost.
     async fn reap(self: Arc<Self>, shutdown: CancellationToken) {
-        let mut slept = clock::now();
         while shutdown.run_until_cancelled(sleep(self.pace.heartbeat)).await.is_some() {
-            let overslept = slept.elapsed() > self.pace.heartbeat + self.ttl / 2;
-            slept = clock::now();
-            if overslept {
-                // The whole process stood still, and its own heartbeats are as late as everybody else's seem to be.
-                continue;
-            }
             self.attend().await;
-            match self.queue.reap().await {
+            match self.queue.reap(self.pace.heartbeat).await {
                 Ok(0) => {}
                 Ok(lost) => tracing::warn!(lost, "leases ran out"),
                 Err(error) => tracing::warn!(%error, "leases could not be checked"),

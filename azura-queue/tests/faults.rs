@@ -319,7 +319,7 @@ async fn verbs_are_done_once_although_of_each_answer_comes(part: f64) {
     let lease = near.claim(&worker, &names, Duration::ZERO, LONG).await.unwrap().unwrap();
     near.append(&lease, lease.seq, &[event(0)]).await.unwrap();
     near.heartbeat(&lease, Duration::ZERO).await.unwrap();
-    assert_eq!(near.reap().await, Ok(1));
+    assert_eq!(near.reap(Duration::MAX).await, Ok(1));
     let lease = near.claim(&worker, &names, LONG, LONG).await.unwrap().unwrap();
     near.finish(&lease, Finish::Cancelled).await.unwrap();
     let lose_an_answer = async || {
@@ -341,10 +341,10 @@ async fn verbs_are_done_once_although_of_each_answer_comes(part: f64) {
     lost(far.claim(&worker, &names, Duration::ZERO, Duration::ZERO).await.map(drop));
     assert_eq!(near.get(&id).await.unwrap().state, State::Started);
     lose_an_answer().await;
-    lost(far.reap().await.map(drop));
+    lost(far.reap(Duration::MAX).await.map(drop));
     let record = near.get(&id).await.unwrap();
     assert_eq!((record.state, record.lost_leases), (State::Pending, 1));
-    assert_eq!(insist(|| far.reap()).await, Ok(0));
+    assert_eq!(insist(|| far.reap(Duration::MAX)).await, Ok(0));
 
     let claimed = insist(|| far.claim(&worker, &names, LONG, Duration::ZERO)).await;
     let lease = claimed.unwrap().unwrap();

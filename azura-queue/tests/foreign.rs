@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use azura_queue::{
     Broker as _, EventKind, EventLog as _, Finish, Lease, ListQuery, NewTask, QueueError, RedisOptions,
-    RedisQueue, State, TaskFailure, TaskId,
+    RedisQueue, State, TaskFailure, TaskId, WorkerInfo,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -129,11 +129,11 @@ async fn a_task_that_a_worker_of_celery_s_did_ends_as_that_said() {
         let id = world.queue.submit(NewTask::new("work")).await.unwrap();
         world.take().await;
         world.say(id, "STARTED", json!({"pid": 1, "hostname": "celery@here"})).await;
-        world.queue.reap().await.unwrap();
+        world.queue.reap(Duration::MAX).await.unwrap();
         assert_eq!(world.queue.get(&id).await.unwrap().state, State::Pending);
         let told = world.queue.follow(&id, 0).await.unwrap();
         world.say(id, status, result.clone()).await;
-        world.queue.reap().await.unwrap();
+        world.queue.reap(Duration::MAX).await.unwrap();
         let record = world.queue.get(&id).await.unwrap();
         assert_eq!(record.state, state);
         match state {
@@ -162,7 +162,7 @@ async fn reaping_looks_at_all_that_waits() {
     world.say(ids[249], "SUCCESS", json!(1)).await;
     world.say(ids[120], "SUCCESS", json!(1)).await;
     for _ in 0..3 {
-        world.queue.reap().await.unwrap();
+        world.queue.reap(Duration::MAX).await.unwrap();
     }
     for (n, id) in ids.iter().enumerate() {
         let done = n == 249 || n == 120;
@@ -289,15 +289,15 @@ async fn queues_without_tasks_are_forgotten() {
     let mut world = world().await;
     let task = NewTask::new("work").queue("passing");
     world.queue.submit(task).await.unwrap();
-    world.queue.reap().await.unwrap();
+    world.queue.reap(Duration::MAX).await.unwrap();
     let queues: Vec<String> = world.raw.smembers("azura:queues").await.unwrap();
     assert_eq!(queues, ["passing"]);
     let names = ["passing".to_owned()];
     let lease = world.queue.claim(&"tester".into(), &names, MINUTE, Duration::ZERO).await.unwrap().unwrap();
-    world.queue.reap().await.unwrap();
+    world.queue.reap(Duration::MAX).await.unwrap();
     assert_eq!(world.raw.scard::<_, usize>("azura:queues").await.unwrap(), 1);
     world.queue.finish(&lease, Finish::Cancelled).await.unwrap();
-    world.queue.reap().await.unwrap();
+    world.queue.reap(Duration::MAX).await.unwrap();
     assert_eq!(world.raw.scard::<_, usize>("azura:queues").await.unwrap(), 0);
 }
 
@@ -353,7 +353,7 @@ async fn what_a_worker_of_celery_s_took_back_is_had_once() {
     let mut world = world().await;
     // It waits in its list.
     let id = world.taken_back().await;
-    assert_eq!(world.queue.reap().await, Ok(1));
+    assert_eq!(world.queue.reap(Duration::MAX).await, Ok(1));
     let record = world.queue.get(&id).await.unwrap();
     assert_eq!((record.state, record.lost_leases, record.worker), (State::Pending, 1, None));
     assert_eq!(world.waiting().await, 1);
@@ -365,7 +365,7 @@ async fn what_a_worker_of_celery_s_took_back_is_had_once() {
     let id = world.taken_back().await;
     world.take().await;
     world.say(id, "SUCCESS", json!("theirs")).await;
-    assert_eq!(world.queue.reap().await, Ok(1));
+    assert_eq!(world.queue.reap(Duration::MAX).await, Ok(1));
     assert_eq!(world.waiting().await, 0);
     let record = world.queue.get(&id).await.unwrap();
     assert_eq!((record.state, record.result), (State::Success, Some(json!("theirs"))));
@@ -376,7 +376,7 @@ async fn what_a_worker_of_celery_s_took_back_is_had_once() {
     let id = world.taken_back().await;
     assert!(world.claim().await.is_none());
     assert_eq!(world.queue.get(&id).await.unwrap().state, State::Started);
-    assert_eq!(world.queue.reap().await, Ok(1));
+    assert_eq!(world.queue.reap(Duration::MAX).await, Ok(1));
     let lease = world.claim().await.unwrap();
     assert_eq!((lease.id(), lease.attempt()), (id, 2));
     assert!(world.claim().await.is_none());
@@ -395,4 +395,78 @@ async fn a_record_that_is_broken_keeps_nobody_from_the_next_task() {
     // Its message is kept for people to look at.
     let kept: Vec<String> = world.raw.lrange("azura:unreadable", 0, -1).await.unwrap();
     assert_eq!(kept, waiting[1..]);
+}
+
+#[tokio::test]
+async fn what_waits_is_seen_before_it_is_taken_and_can_be_ended() {
+    let mut world = world().await;
+    let mut worker = WorkerInfo::new("busy".into());
+    (worker.queues, worker.handlers) = (vec!["celery".into()], vec!["work".into()]);
+    world.queue.attend(&worker, MINUTE).await.unwrap();
+    let [seen, later, revoked, late] = [(); 4].map(|()| TaskId::random());
+    world.send(seen, json!({}), json!({})).await;
+    world.send(later, json!({"eta": "2999-01-01T00:00:00"}), json!({})).await;
+    world.send(late, json!({"expires": "2000-01-01T00:00:00"}), json!({})).await;
+    // A task of some other program, which our workers do not know.
+    let strange = TaskId::random();
+    world.send(strange, json!({"task": "theirs"}), json!({})).await;
+    world.queue.reap(Duration::MAX).await.unwrap();
+    for id in [seen, later] {
+        assert_eq!(world.queue.get(&id).await.unwrap().state, State::Pending);
+    }
+    assert_eq!(world.queue.get(&late).await.unwrap().state, State::Revoked);
+    assert!(matches!(world.queue.get(&strange).await, Err(QueueError::NotFound(_))));
+    // Looking again changes nothing; what is not due is not taken.
+    world.queue.reap(Duration::MAX).await.unwrap();
+    assert_eq!(world.raw.llen::<_, usize>("celery").await.unwrap(), 2);
+
+    // Whoever waits for a task that is revoked before a slot is free hears of it.
+    world.send(revoked, json!({}), json!({})).await;
+    world.queue.reap(Duration::MAX).await.unwrap();
+    assert_eq!(world.queue.cancel(&revoked).await, Ok(State::Revoked));
+    let said: String = world.raw.get(format!("celery-task-meta-{revoked}")).await.unwrap();
+    assert!(said.contains("TaskRevokedError"), "{said}");
+
+    // What was seen is done like any other, with its arguments.
+    let lease = world.claim().await.unwrap();
+    assert_eq!((lease.id(), &lease.task.args[..]), (seen, &[json!(7)][..]));
+}
+
+#[tokio::test]
+async fn whoever_sends_what_cannot_be_done_is_told() {
+    let mut world = world().await;
+    // Half of a pair of code units, which Python sends and Redis cannot read; an id in capital letters; bytes that are no text.
+    let [half, shouted, bytes] = [(); 3].map(|()| TaskId::random());
+    let text = message(half, &json!({"argsrepr": "LONE"}), &json!({})).replace("LONE", "\\ud800");
+    world.raw.lpush::<_, _, ()>("celery", text).await.unwrap();
+    let capitals = shouted.to_string().to_uppercase();
+    let text = message(shouted, &json!({}), &json!({})).replace(&shouted.to_string(), &capitals);
+    world.raw.lpush::<_, _, ()>("celery", text).await.unwrap();
+    let text = message(bytes, &json!({"argsrepr": "BYTES"}), &json!({}));
+    let (before, after) = text.split_once("BYTES").unwrap();
+    let text = [before.as_bytes(), b"\xff\xfe", after.as_bytes()].concat();
+    world.raw.lpush::<_, _, ()>("celery", text).await.unwrap();
+    assert!(world.claim().await.is_none());
+    for (id, why) in [
+        (half.to_string(), "the message is not JSON"),
+        (capitals, "not in lower case"),
+        (bytes.to_string(), "the message is not UTF-8 text"),
+    ] {
+        let said: String = world.raw.get(format!("celery-task-meta-{id}")).await.unwrap();
+        assert!(said.contains("FAILURE") && said.contains(why), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_step_of_a_chain_does_not_go_where_something_else_is() {
+    let mut world = world().await;
+    for place in ["unacked", "azura:expiring"] {
+        let id = TaskId::random();
+        let step = json!({"task": "next", "args": [], "kwargs": {}, "options": {"queue": place}});
+        world.send(id, json!({}), json!({"chain": [step]})).await;
+        let lease = world.claim().await.unwrap();
+        let done = world.queue.finish(&lease, Finish::Succeeded(json!(1))).await;
+        assert_eq!(done, Ok(State::Success));
+        assert!(!world.raw.exists::<_, bool>(place).await.unwrap());
+    }
 }

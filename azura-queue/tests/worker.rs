@@ -179,7 +179,7 @@ async fn a_lost_lease_stops_the_handler_and_voids_its_result() {
     let worker = Running::start(worker.lease(Duration::ZERO, LONG));
     let id = submit(&queue, "work").await;
     heard_of(&queue, id).await;
-    assert_eq!(queue.reap().await, Ok(1));
+    assert_eq!(queue.reap(Duration::MAX).await, Ok(1));
     let (record, log) = end_of(&queue, id).await;
     assert_eq!(told.recv(), Ok(Some(StopReason::LeaseLost)));
     assert_eq!((record.attempt, record.lost_leases), (2, 1));

@@ -11,10 +11,7 @@ use azura_queue::{
 };
 use futures_util::stream::BoxStream;
 use serde_json::Value;
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep},
-};
+use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -114,15 +111,8 @@ impl App {
     }
 
     async fn tend_leases(&self) {
-        let mut slept = Instant::now();
         while self.shutdown.run_until_cancelled(sleep(REAP)).await.is_some() {
-            // If the whole machine stood still, living workers are as late as the dead; they come first.
-            let overslept = slept.elapsed() > 2 * REAP;
-            slept = Instant::now();
-            if overslept {
-                continue;
-            }
-            if let Err(error) = self.queue.reap().await {
+            if let Err(error) = self.queue.reap(REAP).await {
                 tracing::warn!(%error, "leases could not be checked");
             }
         }

@@ -8,7 +8,7 @@ use std::{
 use crate::{EventKind, Finish, NewTask, QueueError, State, TaskId};
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::{sync::Barrier, task::JoinSet};
+use tokio::{sync::Barrier, task::JoinSet, time::sleep};
 
 use super::*;
 
@@ -81,7 +81,7 @@ pub async fn a_waiting_claim_takes_what_comes_back(queue: Subject) {
     let other = submit(&queue).await;
     let _lost = claim_in_vain(&queue).await;
     let waiting = claim_later(&queue);
-    assert_eq!(queue.reap().await, Ok(1));
+    assert_eq!(queue.reap(Duration::MAX).await, Ok(1));
     assert_eq!(soon(waiting).await.unwrap(), other);
 }
 
@@ -167,7 +167,7 @@ pub async fn a_lost_lease_is_counted_once_among(ways: Vec<Subject>) {
         let (start, also) = (Arc::clone(&start), Arc::clone(&start));
         taking.spawn(async move {
             start.wait().await;
-            reaper.reap().await.unwrap()
+            reaper.reap(Duration::MAX).await.unwrap()
         });
         taking.spawn(async move {
             also.wait().await;
@@ -194,4 +194,18 @@ pub async fn a_lost_lease_is_counted_once_among(ways: Vec<Subject>) {
     lost.sort();
     again.sort();
     assert_eq!(again, lost, "each is there to be claimed, once");
+}
+
+pub async fn nobody_is_dead_at_once_after_a_silence(queue: Subject) {
+    let every = Duration::from_millis(200);
+    assert_eq!(queue.reap(every).await, Ok(0));
+    let id = submit(&queue).await;
+    let lease = claim_in_vain(&queue).await;
+    sleep(3 * every).await;
+    // The lease has run out long ago, but nobody could have renewed it: the queue was away.
+    assert_eq!(queue.reap(every).await, Ok(0));
+    queue.heartbeat(&lease, Duration::ZERO).await.unwrap();
+    // From here on it is looked at in time, and who does not renew is dead.
+    assert_eq!(queue.reap(every).await, Ok(1));
+    assert_eq!(queue.get(&id).await.unwrap().state, State::Pending);
 }

@@ -30,7 +30,7 @@ pub async fn a_stale_attempt_of_the_same_worker_is_refused(queue: Subject) {
     let id = submit(&queue).await;
     let old = claim_in_vain(&queue).await;
     append(&queue, &old, &[progress(1)]).await.unwrap();
-    assert_eq!(queue.reap().await, Ok(1));
+    assert_eq!(queue.reap(Duration::MAX).await, Ok(1));
     assert_fenced(&queue, &old).await;
 
     let new = claim(&queue).await;
@@ -59,10 +59,10 @@ pub async fn a_lease_lives_until_it_is_reaped(queue: Subject) {
     let id = submit(&queue).await;
     let lease = claim_in_vain(&queue).await;
     assert_eq!(queue.heartbeat(&lease, LONG).await, Ok(Heartbeat::new(false)));
-    assert_eq!(queue.reap().await, Ok(0));
+    assert_eq!(queue.reap(Duration::MAX).await, Ok(0));
     assert_eq!(append(&queue, &lease, &[progress(1)]).await, Ok(3));
     assert_eq!(queue.heartbeat(&lease, Duration::ZERO).await, Ok(Heartbeat::new(false)));
-    assert_eq!(queue.reap().await, Ok(1));
+    assert_eq!(queue.reap(Duration::MAX).await, Ok(1));
     assert_fenced(&queue, &lease).await;
     assert_eq!(queue.get(&id).await.unwrap().state, State::Pending);
 }
@@ -70,7 +70,7 @@ pub async fn a_lease_lives_until_it_is_reaped(queue: Subject) {
 pub async fn a_refused_append_leaves_no_trace(queue: Subject) {
     let id = submit(&queue).await;
     let old = claim_in_vain(&queue).await;
-    queue.reap().await.unwrap();
+    queue.reap(Duration::MAX).await.unwrap();
     let events: Vec<_> = (0..100).map(progress).collect();
     assert!(append(&queue, &old, &events).await.is_err());
     assert!(append(&queue, &old, &[NewEvent::new(Keep::Newest, json!(1))]).await.is_err());

@@ -95,7 +95,7 @@ pub async fn ten_lost_leases_are_the_end(queue: Subject) {
     let id = submit(&queue).await;
     for lost in 1..MAX_LOST_LEASES {
         let _lost = claim_in_vain(&queue).await;
-        assert_eq!(queue.reap().await, Ok(1));
+        assert_eq!(queue.reap(Duration::MAX).await, Ok(1));
         let record = queue.get(&id).await.unwrap();
         assert_eq!((record.state, record.lost_leases, record.worker), (State::Pending, lost, None));
         assert_eq!(last_details(&queue, &id).await, json!({"reason": "lease lost"}));
@@ -103,8 +103,8 @@ pub async fn ten_lost_leases_are_the_end(queue: Subject) {
     let released = claim(&queue).await;
     queue.finish(&released, Finish::Released).await.unwrap();
     let _lost = claim_in_vain(&queue).await;
-    assert_eq!(queue.reap().await, Ok(1));
-    assert_eq!(queue.reap().await, Ok(0));
+    assert_eq!(queue.reap(Duration::MAX).await, Ok(1));
+    assert_eq!(queue.reap(Duration::MAX).await, Ok(0));
 
     let record = queue.get(&id).await.unwrap();
     assert_eq!((record.state, record.lost_leases), (State::Failure, MAX_LOST_LEASES));

@@ -74,6 +74,7 @@ macro_rules! conformance_suite {
                 claims::each_task_is_claimed_once,
                 claims::one_of_many_finishes_wins,
                 claims::a_lost_lease_is_counted_once,
+                claims::nobody_is_dead_at_once_after_a_silence,
                 fencing::a_stale_attempt_of_the_same_worker_is_refused,
                 fencing::a_finished_lease_is_worth_nothing,
                 fencing::a_lease_lives_until_it_is_reaped,

@@ -85,7 +85,7 @@ pub async fn what_has_expired_is_revoked(queue: Subject) {
     let lease = claim(&queue).await;
     assert_eq!(lease.id(), good);
     assert_eq!(try_claim(&queue, LONG).await, None);
-    queue.reap().await.unwrap();
+    queue.reap(Duration::MAX).await.unwrap();
     for id in [expired, delayed] {
         let record = queue.get(&id).await.unwrap();
         assert_eq!((record.state, record.attempt, record.cancel_requested), (State::Revoked, 0, false));
@@ -99,8 +99,8 @@ pub async fn what_expires_while_it_runs_is_revoked_when_it_comes_back(queue: Sub
     let (lost, done) = (queue.submit(task.clone()).await.unwrap(), queue.submit(task).await.unwrap());
     let (_lost, lease) = (claim_in_vain(&queue).await, claim(&queue).await);
     tokio::time::sleep(SHORT * 2).await;
-    assert_eq!(queue.reap().await, Ok(1));
-    queue.reap().await.unwrap();
+    assert_eq!(queue.reap(Duration::MAX).await, Ok(1));
+    queue.reap(Duration::MAX).await.unwrap();
     assert_eq!(try_claim(&queue, LONG).await, None);
     assert_eq!(queue.get(&lost).await.unwrap().state, State::Revoked);
     // What runs is not stopped by it.
@@ -166,7 +166,7 @@ pub async fn a_lost_task_is_a_dead_letter(queue: Subject) {
     let id = submit(&queue).await;
     for _ in 0..MAX_LOST_LEASES {
         let _lost = claim_in_vain(&queue).await;
-        assert_eq!(queue.reap().await, Ok(1));
+        assert_eq!(queue.reap(Duration::MAX).await, Ok(1));
     }
     let record = queue.get(&id).await.unwrap();
     assert_eq!((record.state, record.dead), (State::Failure, true));

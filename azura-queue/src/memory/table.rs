@@ -34,6 +34,8 @@ pub(super) struct Table {
     paused: BTreeSet<String>,
     /// Who is there, and until when.
     workers: BTreeMap<WorkerId, (WorkerInfo, Instant)>,
+    /// When leases were taken back last.
+    reaped: Option<Instant>,
     /// How many tasks were ever recorded.
     recorded: u64,
     /// Told of all that others may wait for.
@@ -194,9 +196,16 @@ impl Table {
         Ok(self.task(id)?.record.state)
     }
 
-    pub(super) fn reap(&mut self) -> Result<usize> {
+    pub(super) fn reap(&mut self, every: Duration) -> Result<usize> {
         self.tick()?;
-        let now = clock::now();
+        let (now, patience) = (clock::now(), every.saturating_mul(2));
+        if self.reaped.replace(now).is_some_and(|before| now - before > patience) {
+            for id in &self.running {
+                if let Some(task) = self.tasks.get_mut(id) {
+                    task.lease_ends = task.lease_ends.max(clock::after(patience));
+                }
+            }
+        }
         self.lose(|task| task.lease_ends <= now)
     }
 

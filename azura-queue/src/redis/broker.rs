@@ -95,14 +95,15 @@ impl Broker for RedisQueue {
         self.shared.cancel(id).await
     }
 
-    async fn reap(&self) -> Result<usize> {
-        let lost = self.shared.lose("").await?;
+    async fn reap(&self, every: Duration) -> Result<usize> {
+        let lost = self.shared.lose("", every).await?;
         self.shared.settle_strays().await?;
+        self.shared.sight().await?;
         Ok(lost)
     }
 
     async fn disown(&self, worker: &WorkerId) -> Result<usize> {
-        self.shared.lose(worker.as_str()).await
+        self.shared.lose(worker.as_str(), Duration::ZERO).await
     }
 
     async fn holders(&self) -> Result<Vec<WorkerId>> {

@@ -1,6 +1,6 @@
 //! Ending tasks from outside: cancelling, Celery's revoke, and tasks that workers of Celery's have ended.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::{
     call::{described, encoded, span, state, text},
     control, strange, wire,
 };
-use crate::{QueueError, Result, State, TaskId};
+use crate::{QueueError, Result, State, TaskId, WorkerInfo};
 
 /// How long it is remembered that a task was revoked; as long as Celery's workers do.
 const REMEMBERED: Duration = Duration::from_hours(3);
@@ -41,6 +41,23 @@ impl Shared {
         while let Some(id) = found.next() {
             let (id, said) = (text(Some(id))?, text(found.next())?);
             self.settle(id.parse().map_err(|_| strange(id))?, &said).await?;
+        }
+        Ok(())
+    }
+
+    /// Records tasks for our workers that others have sent and nobody has taken yet.
+    pub(super) async fn sight(&self) -> Result<()> {
+        let workers: Vec<WorkerInfo> = self.control.workers().values().cloned().collect();
+        let queues: BTreeSet<&String> = workers.iter().flat_map(|worker| &worker.queues).collect();
+        for queue in queues {
+            let of_it = workers.iter().filter(|worker| worker.queues.contains(queue));
+            let names: BTreeSet<&String> = of_it.flat_map(|worker| &worker.handlers).collect();
+            let mut call = self.call(&self.scripts.sight);
+            call.arg(queue);
+            for name in names {
+                call.arg(name);
+            }
+            self.run(&call).await?;
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    fn workers(&self) -> MutexGuard<'_, HashMap<WorkerId, WorkerInfo>> {
+    pub(super) fn workers(&self) -> MutexGuard<'_, HashMap<WorkerId, WorkerInfo>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -44,7 +44,8 @@ impl Control {
     }
 
     fn tick(&self, seen: u64) -> u64 {
-        self.clock.fetch_max(seen, Ordering::Relaxed);
+        // Far from the end of its range, whatever a stranger says.
+        self.clock.fetch_max(seen.min(1 << 53), Ordering::Relaxed);
         self.clock.fetch_add(1, Ordering::Relaxed) + 1
     }
 }

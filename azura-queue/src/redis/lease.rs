@@ -34,7 +34,7 @@ impl Shared {
     }
 
     /// Completes a task that somebody else has sent. The inner error is what is wrong with it.
-    pub(super) async fn adopt(&self, lease: &mut Lease, message: &str) -> Result<Result<(), TaskFailure>> {
+    pub(super) async fn adopt(&self, lease: &mut Lease, message: &[u8]) -> Result<Result<(), TaskFailure>> {
         let incoming = match wire::read(message) {
             Ok(incoming) => incoming,
             Err(failure) => return Ok(Err(failure)),
@@ -70,7 +70,7 @@ impl Shared {
         let what = match how {
             Finish::Succeeded(value) => {
                 let text = value.to_string();
-                let (list, message) = next.map(|next| next.send(lease.id(), &value)).unwrap_or_default();
+                let (list, message) = next.and_then(|next| next.send(lease.id(), &value)).unwrap_or_default();
                 ["SUCCESS".into(), text.clone(), text, none(), none(), none(), list, message]
             }
             Finish::Failed { failure, retry } => {
@@ -115,15 +115,16 @@ impl Shared {
         Ok(state)
     }
 
-    /// Takes back leases: those of a worker, or those that have run out.
-    pub(super) async fn lose(&self, worker: &str) -> Result<usize> {
+    /// Takes back leases: those of a worker, or those that have run out, where that is looked at `every` so often.
+    pub(super) async fn lose(&self, worker: &str, every: Duration) -> Result<usize> {
         let message = format!("the task lost its worker {MAX_LOST_LEASES} times");
         let failure = TaskFailure::new(TaskFailure::WORKER_LOST, message);
         let mut call = self.call(&self.scripts.lose);
         call.arg(worker)
             .arg(MAX_LOST_LEASES)
             .arg(encoded(&failure)?)
-            .arg(wire::exception(&failure, "").to_string());
+            .arg(wire::exception(&failure, "").to_string())
+            .arg(span(every));
         value(self.run(&call).await?.1.into_iter().next())
     }
 }

@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{ErrorKind, RedisError, Value as Answer, aio::ConnectionManagerConfig};
+use ::redis::{ErrorKind, RedisError, RedisResult, Value as Answer, aio::ConnectionManagerConfig};
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use crate::{QueueError, Result, TaskId};
@@ -151,11 +151,23 @@ impl RedisQueue {
         tokio::spawn(control::attend(Arc::downgrade(&shared), asking));
         tokio::spawn(together::claim(Arc::downgrade(&shared), claiming));
         tokio::spawn(together::finish(Arc::downgrade(&shared), finishing));
+        if shared.forgets().await {
+            tracing::warn!(
+                "this Redis does not write every change to disk; if it ends, tasks are lost: set appendonly yes"
+            );
+        }
         Ok(Self { shared })
     }
 }
 
 impl Shared {
+    /// Whether this Redis says that what it holds may be gone when it comes back.
+    async fn forgets(&self) -> bool {
+        let said: RedisResult<String> =
+            ::redis::cmd("INFO").arg("persistence").query_async(&mut self.manager.clone()).await;
+        said.is_ok_and(|said| said.contains("aof_enabled:0"))
+    }
+
     fn chains(&self) -> std::sync::MutexGuard<'_, HashMap<(TaskId, u32), Signature>> {
         self.chains.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,6 @@
 //! A task's record, as a hash.
 
-use std::str::FromStr;
+use std::{borrow::Cow, str::FromStr};
 
 use ::redis::Value as Answer;
 use jiff::Timestamp;
@@ -42,12 +42,11 @@ pub(super) const WAITING: [&str; 12] = [
 
 /// The record, of the values of these fields; `None` if there is no such task.
 pub(super) fn read(id: TaskId, fields: &[&str], values: &[Answer]) -> Result<Option<TaskRecord>> {
-    let text = |field: &str| -> Result<Option<&str>> {
+    // What is no text, in a record that was made of somebody's message, is shown as far as it goes.
+    let text = |field: &str| -> Result<Option<Cow<'_, str>>> {
         let Some(place) = fields.iter().position(|name| *name == field) else { return Ok(None) };
         match values.get(place) {
-            Some(Answer::BulkString(bytes)) => {
-                std::str::from_utf8(bytes).map(Some).map_err(|_| strange(field))
-            }
+            Some(Answer::BulkString(bytes)) => Ok(Some(String::from_utf8_lossy(bytes))),
             Some(Answer::Nil) => Ok(None),
             other => Err(strange((field, other))),
         }
@@ -63,12 +62,12 @@ pub(super) fn read(id: TaskId, fields: &[&str], values: &[Answer]) -> Result<Opt
     let Submitted { args, kwargs, schedule } = submitted;
     Ok(Some(TaskRecord {
         id,
-        name: name.to_owned(),
-        queue: queue.to_owned(),
+        name: name.into_owned(),
+        queue: queue.into_owned(),
         args,
         kwargs,
         schedule,
-        state: super::call::state(state)?,
+        state: super::call::state(&state)?,
         attempt: parsed(text("attempt")?)?.unwrap_or(0),
         lost_leases: parsed(text("lost")?)?.unwrap_or(0),
         failures: parsed(text("failures")?)?.unwrap_or(0),
@@ -80,14 +79,14 @@ pub(super) fn read(id: TaskId, fields: &[&str], values: &[Answer]) -> Result<Opt
         result: decoded::<Option<Value>>(text("result")?)?.flatten(),
         error: decoded(text("error")?)?,
         cancel_requested: text("cancel")?.is_some(),
-        worker: text("worker")?.map(WorkerId::from),
+        worker: text("worker")?.map(WorkerId::new),
     }))
 }
 
-fn parsed<T: FromStr>(text: Option<&str>) -> Result<Option<T>> {
+fn parsed<T: FromStr>(text: Option<Cow<'_, str>>) -> Result<Option<T>> {
     text.map(|text| text.parse().map_err(|_| strange(text))).transpose()
 }
 
-fn decoded<T: for<'a> Deserialize<'a>>(text: Option<&str>) -> Result<Option<T>> {
-    text.map(|text| serde_json::from_str(text).map_err(|error| strange(error.to_string()))).transpose()
+fn decoded<T: for<'a> Deserialize<'a>>(text: Option<Cow<'_, str>>) -> Result<Option<T>> {
+    text.map(|text| serde_json::from_str(&text).map_err(|error| strange(error.to_string()))).transpose()
 }

@@ -28,7 +28,7 @@ scripts! {
     annotate: common;
     append: common meta;
     cancel: common meta change;
-    claim: common meta change;
+    claim: common meta change foreign;
     delete: common;
     finish: common meta change;
     heartbeat: common;
@@ -37,6 +37,7 @@ scripts! {
     restore: common;
     revoke: common meta change;
     settle: common meta change;
+    sight: common meta change foreign;
     stats: common;
     strays: common meta;
     submit: common;

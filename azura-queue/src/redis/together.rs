@@ -33,7 +33,7 @@ pub(super) struct Desk {
 }
 
 /// A lease, with its message if somebody else has sent that.
-type Given = (Lease, Option<String>);
+type Given = (Lease, Option<Vec<u8>>);
 /// What a claim comes to; if there is no task, when the next one is due.
 pub(super) type Taken = Result<Given, Option<Duration>>;
 
@@ -110,6 +110,11 @@ impl Shared {
         let (_, rest) = self.run(&call).await?;
         let mut rest = rest.into_iter();
         let due = text(rest.next())?.parse().ok().map(Duration::from_micros);
+        let put_aside: u64 = value(rest.next())?;
+        if put_aside > 0 {
+            let list = format!("{}unreadable", self.options.prefix);
+            tracing::warn!(put_aside, list, "messages that cannot be read were put aside");
+        }
         Ok((rest.map(|taken| given(desk, taken)).collect(), due))
     }
 }
@@ -124,7 +129,7 @@ fn given(desk: &Desk, taken: Answer) -> Result<Given> {
     let mut head = head.into_iter();
     let id = text(head.next())?;
     let (seq, attempt, started) = (value(head.next())?, value(head.next())?, value(head.next())?);
-    let message = text(head.next())?;
+    let message: Vec<u8> = value(head.next())?;
     let id = id.parse().map_err(|_| strange(&id))?;
     // What was read is how the task was before.
     let mut task = record::read(id, &WAITING, &values)?.ok_or_else(|| strange("no record"))?;

@@ -21,6 +21,13 @@ pub(super) fn list(queue: &str, priority: u8) -> String {
     }
 }
 
+/// Whether a key of this name is used for something else than messages that wait: a message in it would make it useless for that.
+fn is_no_list(queue: &str) -> bool {
+    let begins = ["_kombu.", "celery-task-meta-", "task-progress:", "azura:"];
+    ["unacked", "unacked_index", "unacked_mutex"].contains(&queue)
+        || begins.iter().any(|start| queue.starts_with(start))
+}
+
 /// What is to be done, as a message tells it.
 pub(super) struct Outgoing<'a> {
     pub(super) id: TaskId,
@@ -157,14 +164,18 @@ fn moment(text: &str) -> Option<Timestamp> {
 }
 
 impl Signature {
-    /// The list and the message of this task, after one of this id that came to `result`.
-    pub(super) fn send(mut self, parent: TaskId, result: &Value) -> (String, String) {
+    /// The list and the message of this task, after one of this id that came to `result`; nothing where no message may go.
+    pub(super) fn send(mut self, parent: TaskId, result: &Value) -> Option<(String, String)> {
         if !self.immutable {
             self.args.insert(0, result.clone());
         }
         let schedule = self.options.schedule();
         let Options { task_id, queue, reply_to, .. } = self.options;
         let queue = queue.unwrap_or_else(|| crate::DEFAULT_QUEUE.to_owned());
+        if is_no_list(&queue) {
+            tracing::warn!(%parent, queue, "the next task of a chain is not sent: that is no queue");
+            return None;
+        }
         let text = message(&Outgoing {
             id: task_id.unwrap_or_else(TaskId::random),
             tag: Uuid::new_v4(),
@@ -178,7 +189,7 @@ impl Signature {
             reply_to: reply_to.as_deref(),
             chain: &self.rest,
         });
-        (list(&queue, schedule.priority), text)
+        Some((list(&queue, schedule.priority), text))
     }
 }
 
@@ -191,8 +202,10 @@ pub(super) struct Incoming {
 }
 
 /// Reads a message; the failure is what its sender is to be told.
-pub(super) fn read(text: &str) -> Result<Incoming, TaskFailure> {
+pub(super) fn read(message: &[u8]) -> Result<Incoming, TaskFailure> {
     let wrong = |message: String| TaskFailure::new("MESSAGE_INVALID", message);
+    let text = std::str::from_utf8(message)
+        .map_err(|error| wrong(format!("the message is not UTF-8 text: {error}")))?;
     let envelope: Value =
         serde_json::from_str(text).map_err(|error| wrong(format!("the message is not JSON: {error}")))?;
     let kind = envelope["content-type"].as_str().unwrap_or_default();

@@ -30,6 +30,8 @@ pub(super) struct Ledger {
     pub(super) paused: BTreeSet<String>,
     /// Since when queues that were paused are not.
     resumed: BTreeMap<String, Instant>,
+    /// When leases were taken back last.
+    reaped: Option<Instant>,
     /// What should not have happened.
     pub(super) wrongs: Vec<String>,
     pub(super) tally: Tally,
@@ -90,8 +92,19 @@ pub(super) enum Cause<'a> {
 
 impl Ledger {
     pub(super) fn new(queue: MemoryQueue) -> Self {
-        let (cases, paused, resumed, wrongs, tally) = Default::default();
-        Self { queue, born: Instant::now(), cases, paused, resumed, wrongs, tally }
+        let (cases, paused, resumed, reaped, wrongs, tally) = Default::default();
+        Self { queue, born: Instant::now(), cases, paused, resumed, reaped, wrongs, tally }
+    }
+
+    /// Leases are about to be taken back: after a silence each lasts for a while.
+    pub(super) fn look(&mut self, every: Duration) {
+        let now = Instant::now();
+        if self.reaped.replace(now).is_some_and(|before| now - before > 2 * every) {
+            self.count("silence", "before reaping");
+            for case in &mut self.cases {
+                case.lease_ends = case.lease_ends.max(now + 2 * every);
+            }
+        }
     }
 
     pub(super) fn wrong(&mut self, why: impl Display) {

@@ -254,8 +254,8 @@ impl Broker for Line {
         self.call("cancel", move |world, who| async move { world.cancel(&who, &id).await }).await
     }
 
-    async fn reap(&self) -> Result<usize> {
-        self.call("reap", |world, who| async move { world.reap(&who).await }).await
+    async fn reap(&self, every: Duration) -> Result<usize> {
+        self.call("reap", move |world, who| async move { world.reap(&who, every).await }).await
     }
 
     async fn disown(&self, worker: &WorkerId) -> Result<usize> {

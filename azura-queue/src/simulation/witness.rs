@@ -227,9 +227,10 @@ impl World {
         answer
     }
 
-    pub(super) async fn reap(&self, who: &str) -> Result<usize> {
+    pub(super) async fn reap(&self, who: &str, every: Duration) -> Result<usize> {
+        self.ledger().look(every);
         let overdue = self.overdue(Case::is_overdue);
-        let answer = self.queue.reap().await;
+        let answer = self.queue.reap(every).await;
         self.lost(who, Cause::Reap, overdue, &answer);
         answer
     }

@@ -128,8 +128,12 @@ async fn live(world: &Arc<World>) {
 /// Takes leases back, beside the workers who do the same.
 async fn reap(world: Arc<World>) {
     let line = Line::new(&world, "reaper");
-    while world.over.run_until_cancelled(sleep(world.chance.millis(500..=3000))).await.is_some() {
-        let _ = line.reap().await;
+    loop {
+        let pause = world.chance.millis(500..=3000);
+        if world.over.run_until_cancelled(sleep(pause)).await.is_none() {
+            return;
+        }
+        let _ = line.reap(pause).await;
     }
 }
 

@@ -87,8 +87,8 @@ impl Broker for Outage {
         self.reach()?.cancel(id).await
     }
 
-    async fn reap(&self) -> Result<usize> {
-        self.reach()?.reap().await
+    async fn reap(&self, every: Duration) -> Result<usize> {
+        self.reach()?.reap(every).await
     }
 
     async fn disown(&self, worker: &WorkerId) -> Result<usize> {

@@ -1,5 +1,5 @@
 -- Takes up to `most` messages out of their lists and reserves them, in one step. Returns the tasks, each with so many fields as `count` says, the
--- first of them `sub`, after when to look for more, if that is known.
+-- first of them `sub`, after when to look for more, if that is known, and how many messages were put aside.
 local _, _, worker, ttl, most, count = unpack(ARGV, 1, 16)
 local last = 6 + count
 local queues = {}
@@ -14,71 +14,6 @@ for _, queue in ipairs(queues) do
     local t = find(ids[i])
     if t then offer(t, nil, true) end
   end
-end
-
--- A time as clients of Celery write it; without a zone it is UTC.
-local function moment(text)
-  if type(text) ~= 'string' then return nil end
-  local y, mo, d, h, mi, s, rest = string.match(text, '^(%d%d%d%d)-(%d%d)-(%d%d)[T ](%d%d):(%d%d):(%d%d)(.*)$')
-  if not y then return nil end
-  y, mo, d = tonumber(y), tonumber(mo), tonumber(d)
-  local fraction, zone = string.match(rest, '^(%.?%d*)(.*)$')
-  local sign, zh, zm = string.match(zone, '^([+-])(%d%d):?(%d%d)$')
-  local offset = sign and (tonumber(zh) * 60 + tonumber(zm)) * (sign == '-' and -60 or 60) or 0
-  local shifted = mo <= 2 and y - 1 or y
-  local era = math.floor(shifted / 400)
-  local yoe = shifted - era * 400
-  local doy = math.floor((153 * (mo > 2 and mo - 3 or mo + 9) + 2) / 5) + d - 1
-  local days = era * 146097 + yoe * 365 + math.floor(yoe / 4) - math.floor(yoe / 100) + doy - 719468
-  local seconds = days * 86400 + h * 3600 + mi * 60 + s - offset
-  return seconds * 1000000 + math.floor((tonumber('0' .. fraction) or 0) * 1000000)
-end
-
--- Nobody can be told of what says not whose it is; it is kept for people to look at.
-local function unreadable(message)
-  redis.call('LPUSH', P .. 'unreadable', message)
-  redis.call('LTRIM', P .. 'unreadable', 0, 999)
-end
-
-local function is_uuid(id)
-  return type(id) == 'string' and string.match(id, '^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$')
-end
-
--- Records a task that somebody else has sent.
-local function adopt(id, queue, message, headers, properties)
-  local created = NOW_TEXT
-  local name = type(headers.task) == 'string' and headers.task or ''
-  local priority = int(math.max(0, math.min(9, math.floor(tonumber(properties.priority) or 0))))
-  local t = { id = id, state = 'PENDING', queue = queue, attempt = '0', created = created, priority = priority }
-  record(t, 'PENDING', 0, '{}', created)
-  redis.call('HSET', task(id), 'state', 'PENDING', 'attempt', 0, 'lost', 0, 'failures', 0, 'seq', t.seq, 'name', name,
-    'queue', queue, 'priority', priority, 'created', created, 'labels', '{}', 'msg', message)
-  if headers.ignore_result == true then
-    t.quiet = '1'
-    redis.call('HSET', task(id), 'quiet', t.quiet)
-  end
-  for header, member in pairs({ parent_id = 'parent_id', group = 'group_id' }) do
-    if type(headers[header]) == 'string' then
-      t.meta = (t.meta or '') .. ', "' .. member .. '": ' .. cjson.encode(headers[header])
-    end
-  end
-  if t.meta then redis.call('HSET', task(id), 'meta', t.meta) end
-  local due, expires = moment(headers.eta), moment(headers.expires)
-  -- The last moment that a record can hold.
-  if due then
-    t.due = math.max(0, math.min(due, 253402207199999999))
-    redis.call('HSET', task(id), 'due', int(t.due))
-  end
-  if expires then
-    t.expires = int(expires)
-    redis.call('HSET', task(id), 'expires', t.expires)
-    redis.call('ZADD', EXPIRING, t.expires, id)
-  end
-  redis.call('ZADD', P .. 'order', created, id)
-  redis.call('ZADD', P .. 'name:' .. name, created, id)
-  redis.call('ZADD', in_state('PENDING'), created, id)
-  redis.call('SADD', QUEUES, queue)
-  return t
 end
 
 -- As workers of Celery's do it; the end of the line says that it was one of ours.
@@ -104,31 +39,20 @@ end
 local function take(queue, message)
   local id, tag, t, values = ours(message)
   if not id then
-    local readable, envelope = pcall(cjson.decode, message)
-    local headers, properties = nil, nil
-    if readable and type(envelope) == 'table' then headers, properties = envelope.headers, envelope.properties end
-    if type(headers) ~= 'table' or type(properties) ~= 'table' or type(properties.delivery_tag) ~= 'string' then
+    local headers, properties
+    headers, properties, id = opened(message)
+    if not headers then
+      -- Whoever waits for it is told, if that can be seen.
+      local named = string.match(message, '"id": ?"(' .. UUID .. ')"')
+      if named then refuse(named, 'the message is not JSON as a message of Celery has it') end
       return unreadable(message)
     end
-    id, tag = headers.id, properties.delivery_tag
-    if not is_uuid(id) then
-      if type(id) ~= 'string' or #id > 512 then return unreadable(message) end
-      return meta({ id = id }, 'FAILURE', exception('InvalidTaskError', 'the id of the task is no UUID'), true)
-    end
-    id = string.lower(id)
+    tag = properties.delivery_tag
+    if not is_uuid(id) then return refuse(id, 'the id of the task is no UUID') end
+    if id ~= string.lower(id) then return refuse(id, 'the id of the task is not in lower case') end
     t, values = read(id)
     if not t then
-      t = adopt(id, queue, message, headers, properties)
-      if is_revoked(id) then
-        revoke(t, '{}', 'revoked')
-        return
-      elseif t.expires and tonumber(t.expires) <= NOW then
-        revoke(t, '{"reason":"expired"}', 'expired')
-        return
-      elseif t.due and t.due > NOW then
-        redis.call('ZADD', scheduled(queue), int(t.due), id)
-        return
-      end
+      if not admit(id, queue, message, headers, properties) then return end
       t, values = read(id)
     end
   end
@@ -162,7 +86,7 @@ for _, step in ipairs(STEPS) do
     end
   end
 end
-if #taken == most then return { 'ok', '', unpack(taken) } end
+if #taken == most then return { 'ok', '', put_aside, unpack(taken) } end
 local next_due = left == 0 and NOW or nil
 for _, queue in ipairs(queues) do
   local first = redis.call('ZRANGE', scheduled(queue), 0, 0, 'WITHSCORES')
@@ -171,4 +95,4 @@ for _, queue in ipairs(queues) do
     next_due = math.min(next_due or due, due)
   end
 end
-return { 'ok', next_due and int(math.max(next_due - NOW, 0)) or '', unpack(taken) }
+return { 'ok', next_due and int(math.max(next_due - NOW, 0)) or '', put_aside, unpack(taken) }

@@ -1,6 +1,19 @@
--- Takes back leases: those that have run out, or those of `worker`.
-local _, _, worker, most, error, result = unpack(ARGV, 1, 16)
+-- Takes back leases: those that have run out, which is looked at `every` so often, or those of `worker`.
+local _, _, worker, most, error, result, every = unpack(ARGV, 1, 16)
 expire()
+
+-- If nobody has looked for long, this server was away, or everybody slept: nobody is held to be dead at once.
+if worker == '' then
+  local before = redis.call('GET', P .. 'reaped')
+  redis.call('SET', P .. 'reaped', NOW_TEXT)
+  if before and NOW - before > 2 * every then
+    for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
+      for _, id in ipairs(redis.call('ZRANGEBYSCORE', running(queue), '-inf', int(NOW + 2 * every))) do
+        redis.call('ZADD', running(queue), int(NOW + 2 * every), id)
+      end
+    end
+  end
+end
 local count = 0
 
 -- Workers of Celery's take back what nobody has renewed for an hour. Then the task is theirs: its message waits in its list, or one of them has it and
