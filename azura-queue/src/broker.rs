@@ -20,6 +20,29 @@ pub const MAX_LOST_LEASES: u32 = 10;
 /// Every change of a task's state and the event that tells of it are one atomic step: no reader of the [`EventLog`] sees one without
 /// the other. All methods may fail with [`QueueError::Unavailable`](crate::QueueError::Unavailable), and those that name a task with
 /// [`QueueError::NotFound`](crate::QueueError::NotFound).
+///
+/// A [`Worker`](crate::Worker) does all of this; by hand it is:
+///
+/// ```
+/// # use azura_queue::{Broker, Finish, MemoryQueue, NewTask, QueueError, State};
+/// # use std::time::Duration;
+/// # #[tokio::main]
+/// # async fn main() -> azura_queue::Result<()> {
+/// let (queue, ttl) = (MemoryQueue::new(), Duration::from_secs(15));
+/// let id = queue.submit(NewTask::new("add").arg(1).arg(2)).await?;
+///
+/// let lease = queue.claim(&"by hand".into(), &["celery".into()], ttl, Duration::ZERO).await?.expect("it waits");
+/// assert_eq!(queue.get(&id).await?.state, State::Started);
+/// queue.heartbeat(&lease, ttl).await?; // from time to time, while it is worked on
+/// queue.finish(&lease, Finish::Succeeded(3.into())).await?;
+/// assert_eq!(queue.get(&id).await?.result, Some(3.into()));
+///
+/// // The lease is over, and whoever still has it can do no harm.
+/// let late = queue.finish(&lease, Finish::Released).await;
+/// assert!(matches!(late, Err(QueueError::StaleLease { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
     /// Records a task as `PENDING` and lets workers have it. When this returns, the event `PENDING` is number 1 of its log.

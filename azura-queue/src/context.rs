@@ -37,6 +37,25 @@ pub enum StopReason {
 /// The methods that wait ([`confirm`](Self::confirm), [`drain`](Self::drain), [`events`](Self::events), [`annotate`](Self::annotate)) are
 /// for the handler's thread and panic when called from asynchronous code. They wait for as long as the queue cannot be reached, but not beyond the end of the attempt:
 /// when the worker gives up on a handler at shutdown, they fail with [`QueueError::Unavailable`].
+///
+/// ```
+/// use azura_queue::{StopReason, TaskContext, TaskFailure};
+/// use serde_json::{Value, json};
+///
+/// fn handler(task: &TaskContext) -> Result<Value, TaskFailure> {
+///     for step in 0..1000 {
+///         if task.cancelled() {
+///             if task.stop_reason() == Some(StopReason::Shutdown) {
+///                 // Another worker will begin anew: what is half done may be put away here.
+///             }
+///             return Err(TaskFailure::cancelled());
+///         }
+///         // .. work on `step` of task.record().args ..
+///     }
+///     task.confirm().map_err(|error| TaskFailure::new("LEASE", error.to_string()))?; // before what cannot be undone
+///     Ok(json!({"steps": 1000}))
+/// }
+/// ```
 pub struct TaskContext {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) lease: Lease,

@@ -16,6 +16,8 @@ use crate::{EventLog, Keep, Lease, NewEvent, QueueError, Result, backoff::persis
 
 /// The pause after each append: it makes one batch of a burst, and keeps the publisher from paying for a wake-up with each event.
 const BREATH: Duration = Duration::from_millis(1);
+/// How many events go into one append.
+const MOST: usize = 10_000;
 /// Transient events reach the log at most this often.
 const TRANSIENT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -24,6 +26,21 @@ const TRANSIENT_PAUSE: Duration = Duration::from_millis(100);
 /// An event goes into a buffer in memory, which the worker moves into the log beside the work: in the order of emission, with retries while
 /// the queue cannot be reached, and complete before the task is finished. The buffer has no bound: during an outage it holds every event that
 /// is to be kept. Clones publish for the same attempt.
+///
+/// ```
+/// use azura_queue::{Keep, TaskContext, TaskFailure};
+/// use serde_json::{Value, json};
+///
+/// /// A handler that reports from a thread of its own.
+/// fn train(task: &TaskContext) -> Result<Value, TaskFailure> {
+///     let emitter = task.emitter().clone();
+///     std::thread::spawn(move || {
+///         emitter.emit(Keep::Newest, &json!({"batch": 7})); // may give way to a later one
+///         emitter.emit(Keep::All, &json!({"epoch": 1, "loss": 0.25})); // is certain to be seen
+///     });
+///     Ok(json!("done"))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Emitter {
     shared: Arc<Shared>,
@@ -161,7 +178,10 @@ impl Emitter {
     fn next(&self, transient: bool) -> Next {
         let mut buffer = self.buffer();
         let mut events = mem::take(&mut buffer.stored);
-        if transient {
+        if events.len() > MOST {
+            // What an outage has heaped up goes in pieces that any storage takes.
+            buffer.stored = events.split_off(MOST);
+        } else if transient {
             events.extend(buffer.newest.take());
         }
         if !events.is_empty() {

@@ -8,6 +8,14 @@ use uuid::Uuid;
 /// The name of a task: a UUID.
 ///
 /// Ids made here are random (version 4); those that arrive from elsewhere may be of any version.
+///
+/// ```
+/// # use azura_queue::TaskId;
+/// let id: TaskId = "6F1C7A6E-57B5-4B4E-9E0A-0D5C1D6E7F80".parse()?;
+/// assert_eq!(id.to_string(), "6f1c7a6e-57b5-4b4e-9e0a-0d5c1d6e7f80");
+/// assert!("7".parse::<TaskId>().is_err());
+/// # Ok::<(), azura_queue::ParseTaskIdError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TaskId(Uuid);

@@ -24,6 +24,18 @@ use table::Table;
 /// A queue in memory: everything that a queue is, for as long as the process lives.
 ///
 /// Clones are handles to the same queue. Tasks and their events stay until they are deleted.
+///
+/// ```
+/// # use azura_queue::{Broker, ListQuery, MemoryQueue, NewTask};
+/// # #[tokio::main]
+/// # async fn main() -> azura_queue::Result<()> {
+/// let queue = MemoryQueue::new();
+/// queue.submit(NewTask::new("train").label("batch", "7")).await?;
+/// let of_batch = queue.list(&ListQuery::default().label("batch", "7")).await?;
+/// assert_eq!(of_batch.items[0].name, "train");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct MemoryQueue {
     shared: Arc<Shared>,

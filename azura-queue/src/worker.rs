@@ -49,6 +49,33 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// | panics | `FAILURE`, [`TaskFailure::PANICKED`]; the worker lives on |
 /// | does not exist | `FAILURE`, [`TaskFailure::UNKNOWN_TASK`] |
 /// | lost its lease | what comes out is thrown away |
+///
+/// ```
+/// # use azura_queue::{Broker, EventLog, MemoryQueue, NewTask, Queue, State, Worker};
+/// # use futures_util::StreamExt as _;
+/// # use serde_json::json;
+/// # use std::{sync::Arc, time::Duration};
+/// # use tokio_util::sync::CancellationToken;
+/// # #[tokio::main]
+/// # async fn main() -> azura_queue::Result<()> {
+/// let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new());
+/// let worker = Worker::new(Arc::clone(&queue))
+///     .handle("double", |task| Ok(json!(task.record().args[0].as_f64().unwrap_or(0.0) * 2.0)))
+///     .slots(4)
+///     .lease(Duration::from_secs(30), Duration::from_secs(10));
+/// let shutdown = CancellationToken::new();
+/// let running = tokio::spawn(worker.run(shutdown.clone()));
+///
+/// let id = queue.submit(NewTask::new("double").arg(21)).await?;
+/// let mut log = queue.follow(&id, 0).await?;
+/// while log.next().await.transpose()?.is_some() {} // ends with the task
+/// assert_eq!(queue.get(&id).await?.result, Some(json!(42.0)));
+///
+/// shutdown.cancel(); // running handlers are asked to stop, and their tasks wait again
+/// running.await.expect("it ends without a panic");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a worker does nothing until it runs"]
 pub struct Worker {
     queue: Arc<dyn Queue>,
