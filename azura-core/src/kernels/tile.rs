@@ -7,7 +7,24 @@ use super::{
 };
 use std::ops::Range;
 
-/// `c = a b` or `c += a b`.
+/// What a product is added to.
+#[derive(Clone, Copy, Debug)]
+pub enum Onto<T> {
+    /// It is the result.
+    Nothing,
+    /// What is there already.
+    Result,
+    /// One row, the same for all rows of the result.
+    Row(*const T),
+}
+
+impl<T> Onto<T> {
+    pub(super) fn of(accumulate: bool) -> Self {
+        if accumulate { Self::Result } else { Self::Nothing }
+    }
+}
+
+/// `c = a b`, plus what it goes onto.
 #[derive(Debug)]
 pub struct Block<T> {
     /// Element (i, p) is at `i * a_row + p * a_col`, or, where `a_packed`, lies in tiles of rows as
@@ -24,7 +41,7 @@ pub struct Block<T> {
     pub(super) m: usize,
     pub(super) n: usize,
     pub(super) k: usize,
-    pub(super) accumulate: bool,
+    pub(super) onto: Onto<T>,
 }
 
 /// What the matrix product needs of a type of number.
@@ -132,17 +149,22 @@ unsafe fn multiply<T: Copy, V: Simd<T>>(block: &Block<T>) {
             unsafe {
                 let full = columns == width * V::LANES;
                 let (b, b_row) = block.b.at(block.first, start, width * V::LANES, full);
+                let c = block.c.add(i * block.c_row + start);
                 let tile = Tile {
                     a: block.a.add(i * if block.a_packed { block.k } else { block.a_row }),
                     a_row: if block.a_packed { 1 } else { block.a_row },
                     a_col: if block.a_packed { rows } else { block.a_col },
                     b,
                     b_row,
-                    c: block.c.add(i * block.c_row + start),
+                    c,
                     c_row: block.c_row,
                     columns,
                     k: block.k,
-                    accumulate: block.accumulate,
+                    onto: match block.onto {
+                        Onto::Nothing => None,
+                        Onto::Result => Some((c.cast_const(), block.c_row)),
+                        Onto::Row(row) => Some((row.add(start), 0)),
+                    },
                 };
                 match (rows, width) {
                     (8, 3) => tile.run::<V, 8, 3>(),
@@ -175,7 +197,8 @@ struct Tile<T> {
     c_row: usize,
     columns: usize,
     k: usize,
-    accumulate: bool,
+    /// Start and row stride of what the sums are added to.
+    onto: Option<(*const T, usize)>,
 }
 
 impl<T: Copy> Tile<T> {
@@ -183,18 +206,15 @@ impl<T: Copy> Tile<T> {
     #[inline(always)]
     unsafe fn run<V: Simd<T>, const R: usize, const W: usize>(&self) {
         let last = self.columns - (W - 1) * V::LANES;
-        // SAFETY: every access is to row < R and column < `columns` of c, row < R and p < k of a, and to the panel's
+        // SAFETY: every access is to row < R and column < `columns` of c and what it goes onto, row < R and p < k of a, and to the panel's
         // k * W * LANES numbers.
         unsafe {
             let zero = V::load_first(self.b, 0);
             let mut sums = [[zero; W]; R];
-            if self.accumulate {
-                for (i, row) in sums.iter_mut().enumerate() {
-                    for (j, sum) in row.iter_mut().enumerate() {
-                        let at = self.c.add(i * self.c_row + j * V::LANES);
-                        *sum =
-                            if j + 1 < W || last == V::LANES { V::load(at) } else { V::load_first(at, last) };
-                    }
+            // On its way while the sums are formed.
+            for i in 0..R {
+                for j in 0..W {
+                    V::prefetch(self.c.add(i * self.c_row + j * V::LANES));
                 }
             }
             let (mut a, mut b) = (self.a, self.b);
@@ -212,10 +232,15 @@ impl<T: Copy> Tile<T> {
                 a = a.wrapping_add(self.a_col);
                 b = b.wrapping_add(self.b_row);
             }
-            for (i, row) in sums.iter().enumerate() {
-                for (j, sum) in row.iter().enumerate() {
+            for (i, row) in sums.into_iter().enumerate() {
+                for (j, mut sum) in row.into_iter().enumerate() {
+                    let full = j + 1 < W || last == V::LANES;
+                    if let Some((onto, step)) = self.onto {
+                        let at = onto.add(i * step + j * V::LANES);
+                        sum = sum.plus(if full { V::load(at) } else { V::load_first(at, last) });
+                    }
                     let at = self.c.add(i * self.c_row + j * V::LANES);
-                    if j + 1 < W || last == V::LANES { sum.store(at) } else { sum.store_first(at, last) }
+                    if full { sum.store(at) } else { sum.store_first(at, last) }
                 }
             }
         }
