@@ -114,6 +114,8 @@ impl<'a, T> Mat<'a, T> {
 pub(super) const PARALLEL: usize = 1 << 22;
 /// A larger one is cut into pieces that have at most this part of its multiplications.
 const PIECES: usize = 8;
+/// Multiplications that repay to turn a product round.
+const TURNED: usize = 1 << 18;
 /// Numbers on the right that are packed for all pieces, if they are not more.
 const SHARED: usize = 1 << 20;
 /// So few rows on the left do not repay packing the right.
@@ -235,6 +237,10 @@ unsafe fn product<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>) {
     let most = PARALLEL.max(work / PIECES);
     // SAFETY: the caller's promise; the parts below are inside c, and share it out, or are in `rest`.
     unsafe {
+        let few = m <= FEW && 4 * m <= n && b.row_stride == 1;
+        if few && work >= TURNED && !matches!(c.onto, Onto::Result) {
+            return turned(a, b, c, n.div_ceil(work.div_ceil(most)).next_multiple_of(T::lanes(isa())));
+        }
         if work <= most {
             return serial(a, b, c, m <= FEW);
         }
@@ -282,6 +288,32 @@ unsafe fn product<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>) {
             }
         });
     }
+}
+
+/// `c' = b' a'`, since packing the few rows of a is less than packing all of a b whose columns are contiguous, as are
+/// those of weights that are stored transposed.
+///
+/// # Safety
+/// As for [`product`]; c goes onto a row or onto nothing.
+unsafe fn turned<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, columns: usize) {
+    let (m, k) = (a.rows, a.cols);
+    let mut room = Room::new(isa(), k, m);
+    let packed = room.pack(a.t(), false);
+    run(parts(b.cols, columns), |columns| {
+        let mut part = Buffer::new(columns.len() * m);
+        packed.multiply(b.t().part(columns.clone(), 0..k), &mut part, m, false);
+        // SAFETY: `isa` is available; these columns of c are this job's alone.
+        unsafe {
+            let c = c.at(0, columns.start);
+            T::turn(isa(), &Mat::new(&part, columns.len(), m).t().source(), c.start, c.row);
+            if let Onto::Row(row) = c.onto {
+                let row = std::slice::from_raw_parts(row, columns.len());
+                for i in 0..m {
+                    axpy(T::one(), row, std::slice::from_raw_parts_mut(c.at(i, 0).start, columns.len()));
+                }
+            }
+        }
+    });
 }
 
 /// # Safety

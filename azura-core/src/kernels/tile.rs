@@ -67,6 +67,12 @@ pub trait Tiles: Sized {
     /// # Safety
     /// The processor has `isa`; `source` is readable and `rows * cols` numbers are writable.
     unsafe fn pack_rows(isa: Isa, source: &Source<Self>, to: *mut Self);
+
+    /// Copies `source` to rows that are `to_row` apart; fast if its columns are contiguous.
+    ///
+    /// # Safety
+    /// The processor has `isa`; `source` is readable and its rows are writable at `to`.
+    unsafe fn turn(isa: Isa, source: &Source<Self>, to: *mut Self, to_row: usize);
 }
 
 macro_rules! tiles {
@@ -83,6 +89,7 @@ macro_rules! tiles {
             versions!($T, $wide512, $wide256, multiply = multiply(block: &Block<$T>));
             versions!($T, $wide512, $wide256, pack_columns = pack_columns(source: &Source<$T>, panels: Range<usize>, to: *mut $T));
             versions!($T, $wide512, $wide256, pack_rows = pack_rows(source: &Source<$T>, to: *mut $T));
+            versions!($T, $wide512, $wide256, turn = turn(source: &Source<$T>, to: *mut $T, to_row: usize));
         }
     };
 }
@@ -268,47 +275,66 @@ unsafe fn pack_columns<T: Copy, V: Simd<T>>(source: &Source<T>, which: Range<usi
                 }
                 continue;
             }
-            // Whole registers of four rows; of sixteen at a time, so that each line of the source is visited once.
-            let (rows, registers) = if source.row_stride == 1 {
-                (source.rows - source.rows % 4, columns - columns % V::LANES)
-            } else {
-                (0, 0)
-            };
             let width = width * V::LANES;
-            for top in (0..rows).step_by(16) {
-                for j in (0..registers).step_by(V::LANES) {
-                    for p in (top..rows.min(top + 16)).step_by(4) {
-                        V::transpose(
-                            source.at(p, start + j),
-                            source.col_stride,
-                            panel.add(p * width + j),
-                            width,
-                        );
-                    }
+            turn_part::<T, V>(source, start, columns, panel, width);
+            if columns < width {
+                let last = columns - (width - V::LANES);
+                for p in 0..source.rows {
+                    let end = panel.add(p * width + width - V::LANES);
+                    V::load_first(end, last).store(end);
                 }
             }
-            // What is left over.
-            for p in (0..source.rows).step_by(4) {
-                let left = if p < rows { registers } else { 0 };
-                let rows = (source.rows - p).min(4);
-                for j in (left..columns).step_by(4) {
-                    let (from, to) = (source.at(p, start + j), panel.add(p * width + j));
-                    if source.row_stride == 1 && rows == 4 && columns - j >= 4 {
-                        transpose4(from, source.col_stride, to, width);
-                    } else {
-                        for i in 0..rows {
-                            for j in 0..(columns - j).min(4) {
-                                *to.add(i * width + j) =
-                                    *from.add(i * source.row_stride + j * source.col_stride);
-                            }
-                        }
-                    }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn turn<T: Copy, V: Simd<T>>(source: &Source<T>, to: *mut T, to_row: usize) {
+    // SAFETY: all columns of the source; the rest is the caller's promise.
+    unsafe { turn_part::<T, V>(source, 0, source.cols, to, to_row) }
+}
+
+/// Copies so many columns, from `start` on, to rows that are `to_row` apart; fast if columns are contiguous.
+///
+/// # Safety
+/// The columns are in the source, and `to` covers its rows of so many numbers.
+#[inline(always)]
+unsafe fn turn_part<T: Copy, V: Simd<T>>(
+    source: &Source<T>,
+    start: usize,
+    columns: usize,
+    to: *mut T,
+    to_row: usize,
+) {
+    // Whole registers of four rows; of sixteen at a time, so that each line of the source is visited once.
+    let (rows, registers) = if source.row_stride == 1 {
+        (source.rows - source.rows % 4, columns - columns % V::LANES)
+    } else {
+        (0, 0)
+    };
+    // SAFETY: rows and columns are below those of the source, and on the other side in the caller's place.
+    unsafe {
+        for top in (0..rows).step_by(16) {
+            for j in (0..registers).step_by(V::LANES) {
+                for p in (top..rows.min(top + 16)).step_by(4) {
+                    V::transpose(source.at(p, start + j), source.col_stride, to.add(p * to_row + j), to_row);
                 }
-                if columns < width {
-                    let last = columns - (width - V::LANES);
-                    for p in p..p + rows {
-                        let end = panel.add(p * width + width - V::LANES);
-                        V::load_first(end, last).store(end);
+            }
+        }
+        // What is left over.
+        for p in (0..source.rows).step_by(4) {
+            let left = if p < rows { registers } else { 0 };
+            let rows = (source.rows - p).min(4);
+            for j in (left..columns).step_by(4) {
+                let (from, to) = (source.at(p, start + j), to.add(p * to_row + j));
+                if source.row_stride == 1 && rows == 4 && columns - j >= 4 {
+                    transpose4(from, source.col_stride, to, to_row);
+                } else {
+                    for i in 0..rows {
+                        for j in 0..(columns - j).min(4) {
+                            *to.add(i * to_row + j) =
+                                *from.add(i * source.row_stride + j * source.col_stride);
+                        }
                     }
                 }
             }
