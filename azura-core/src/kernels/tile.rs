@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// What a product is added to.
 #[derive(Clone, Copy, Debug)]
-pub enum Onto<T> {
+pub(super) enum Onto<T> {
     /// It is the result.
     Nothing,
     /// What is there already.
