@@ -90,10 +90,10 @@ impl<E: Element> TensorBase<E> {
                 let grads = attention::backward(&dims, entry, saved, |i| dy.matrix(i), needs);
                 let [l, s, d, e] = shapes.lengths;
                 let whole = [[l, d], [s, d], [s, e]].map(|own| [&shapes.batch[..], &own].concat());
-                let shaped = |((values, whole), own): ((Option<Vec<E>>, &Vec<usize>), &Vec<usize>)| {
-                    values.map(|values| broadcast::undo(from_vec(whole, values), own))
-                };
-                Ok(grads.into_iter().zip(&whole).zip(&of).map(shaped).collect())
+                let all = grads.into_iter().zip(whole).zip(&of);
+                Ok(all
+                    .map(|((grad, whole), own)| grad.map(|grad| broadcast::undo(from_vec(&whole, grad), own)))
+                    .collect())
             };
             Ok((y, Box::new(vjp)))
         })
