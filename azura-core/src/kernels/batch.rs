@@ -26,11 +26,6 @@ impl Places {
     pub(crate) fn count(&self) -> usize {
         self.starts.len()
     }
-
-    /// Whether each matrix is used at one place, all in the order of the places.
-    pub(crate) fn alone(&self) -> bool {
-        self.repeats.len() == 1
-    }
 }
 
 /// `c_i = sum of a b over the pairs (a, b) of terms(i)`, for each of the m x n matrices `c_i` that follow each other in

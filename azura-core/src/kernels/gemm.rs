@@ -6,7 +6,9 @@ use super::{
     fresh::filled,
     isa::isa,
     pack::{DEPTH, Room, Source, WIDTH},
+    pieces::{PIECE, each, run},
     thin,
+    tile::Onto,
 };
 use std::ops::Range;
 
@@ -110,8 +112,12 @@ impl<'a, T> Mat<'a, T> {
 
 /// Products of fewer multiplications than this stay on the calling thread.
 pub(super) const PARALLEL: usize = 1 << 22;
-/// A larger one is halved until the pieces have at most this part of its multiplications.
+/// A larger one is cut into pieces that have at most this part of its multiplications.
 const PIECES: usize = 8;
+/// Multiplications that repay to turn a product round.
+const TURNED: usize = 1 << 18;
+/// Numbers on the right that are packed for all pieces, if they are not more.
+const SHARED: usize = 1 << 20;
 /// So few rows on the left do not repay packing the right.
 const FEW: usize = 64;
 
@@ -124,31 +130,27 @@ const FEW: usize = 64;
 /// When the inner dimensions differ, `c_row < n`, or c is too short.
 pub fn gemm<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], c_row: usize, accumulate: bool) {
     if let Some(c) = prepare(&a, &b, c, c_row, accumulate) {
-        let work = a.rows.saturating_mul(a.cols).saturating_mul(b.cols);
         // SAFETY: c is what `prepare` has checked, borrowed by this call alone.
-        unsafe { product(a, b, c, accumulate, PARALLEL.max(work / PIECES)) }
+        unsafe { product(a, b, c) }
     }
 }
 
-/// `a b` into memory that nobody has cleared before.
+/// `a b`, to each row of which `row` is added if there is one, into memory that nobody has cleared before.
 ///
 /// # Panics
-/// When the inner dimensions differ.
-pub fn gemm_new<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>) -> Vec<T> {
+/// When the inner dimensions differ, or `row` is not as long as the rows of b.
+pub fn gemm_new<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, row: Option<&[T]>) -> Vec<T> {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "inner dimensions differ");
+    assert!(row.is_none_or(|row| row.len() == n), "the row has another length");
     if k == 0 || m < 2 || n < 2 {
-        let mut c = vec![T::zero(); m * n];
-        gemm(a, b, &mut c, n, false);
+        let mut c = row.map_or_else(|| vec![T::zero(); m * n], |row| row.repeat(m));
+        gemm(a, b, &mut c, n, true);
         return c;
     }
-    let work = m.saturating_mul(k).saturating_mul(n);
+    let onto = row.map_or(Onto::Nothing, |row| Onto::Row(row.as_ptr()));
     // SAFETY: a product writes every number of its result, here of all rows without gaps.
-    unsafe {
-        filled(m * n, |c| {
-            product(a, b, Out { start: c.as_mut_ptr().cast(), row: n }, false, PARALLEL.max(work / PIECES));
-        })
-    }
+    unsafe { filled(m * n, |c| product(a, b, Out { start: c.as_mut_ptr().cast(), row: n, onto })) }
 }
 
 /// [`gemm`] on the calling thread, of a `b` that is in the cache: packing would not repay.
@@ -161,7 +163,7 @@ pub(super) fn gemm_here<T: Kernel>(
 ) {
     if let Some(c) = prepare(&a, &b, c, c_row, accumulate) {
         // SAFETY: as in `gemm`.
-        unsafe { serial(a, b, c, accumulate, true) }
+        unsafe { serial(a, b, c, true) }
     }
 }
 
@@ -189,19 +191,20 @@ fn prepare<T: Kernel>(
     } else if m == 1 {
         thin::row_times_matrix(*a, *b, c, 1, accumulate);
     } else {
-        return Some(Out { start: c.as_mut_ptr(), row });
+        return Some(Out { start: c.as_mut_ptr(), row, onto: Onto::of(accumulate) });
     }
     None
 }
 
-/// Where a product goes: rows of numbers that no one else touches.
+/// Where a product goes: rows of numbers that no one else touches, and what it is added to.
 #[derive(Clone, Copy)]
 struct Out<T> {
     start: *mut T,
     row: usize,
+    onto: Onto<T>,
 }
 
-// SAFETY: the parts that `product` hands to other threads are disjoint, and nobody reads through a shared one.
+// SAFETY: the parts that `product` hands to other threads are disjoint, and nobody writes to a row that they go onto.
 unsafe impl<T: Send> Send for Out<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Out<T> {}
@@ -210,66 +213,122 @@ impl<T> Out<T> {
     /// # Safety
     /// The place is inside.
     unsafe fn at(self, i: usize, j: usize) -> Self {
-        // SAFETY: the caller's promise.
-        Self { start: unsafe { self.start.add(i * self.row + j) }, ..self }
+        // SAFETY: the caller's promise, here and for the row, which is as long as those of the result.
+        let start = unsafe { self.start.add(i * self.row + j) };
+        let onto = match self.onto {
+            // SAFETY: as above.
+            Onto::Row(row) => Onto::Row(unsafe { row.add(j) }),
+            onto => onto,
+        };
+        Self { start, onto, ..self }
     }
 }
 
-/// Halves the longest side until `most` multiplications are left. A long sum is cut in two as well, and then
-/// added up.
-///
+/// The ranges of so many numbers each that make up `0..len`.
+fn parts(len: usize, size: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    (0..len).step_by(size).map(move |start| start..len.min(start + size))
+}
+
 /// # Safety
 /// `c` covers `a.rows` rows of `b.cols` numbers, which nothing else touches.
-unsafe fn product<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, accumulate: bool, most: usize) {
+unsafe fn product<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
-    let half = |len: usize, unit: usize| (len / 2).next_multiple_of(unit).min(len);
-    let (top, left, early) = (half(m, 8), half(n, T::lanes(isa())), half(k, DEPTH));
-    // SAFETY: the halves are inside c, whose rows and columns they share out, or in `rest`.
+    let work = m.saturating_mul(k).saturating_mul(n);
+    let most = PARALLEL.max(work / PIECES);
+    // SAFETY: the caller's promise; the parts below are inside c, and share it out, or are in `rest`.
     unsafe {
-        if m * n * k <= most {
-            serial(a, b, c, accumulate, m <= FEW);
-        } else if k >= 4 * m.max(n) {
-            let mut rest = Buffer::new(m * n);
-            let late = Out { start: rest.as_mut_ptr(), row: n };
-            rayon::join(
-                || product(a.part(0..m, 0..early), b.part(0..early, 0..n), c, accumulate, most),
-                || product(a.part(0..m, early..k), b.part(early..k, 0..n), late, false, most),
-            );
-            for (i, rest) in rest.chunks_exact(n).enumerate() {
-                axpy(T::one(), rest, std::slice::from_raw_parts_mut(c.at(i, 0).start, n));
-            }
-        } else if m > n {
-            rayon::join(
-                || product(a.part(0..top, 0..k), b, c, accumulate, most),
-                || product(a.part(top..m, 0..k), b, c.at(top, 0), accumulate, most),
-            );
-        } else {
-            rayon::join(
-                || product(a, b.part(0..k, 0..left), c, accumulate, most),
-                || product(a, b.part(0..k, left..n), c.at(0, left), accumulate, most),
-            );
+        let few = m <= FEW && 4 * m <= n && b.row_stride == 1;
+        if few && work >= TURNED && !matches!(c.onto, Onto::Result) {
+            return turned(a, b, c, n.div_ceil(work.div_ceil(most)).next_multiple_of(T::lanes(isa())));
         }
+        if work <= most {
+            return serial(a, b, c, m <= FEW);
+        }
+        if m >= n.max(k / 2) && n.saturating_mul(k) <= SHARED {
+            // All rows need the same columns, packed once.
+            let mut room = Room::new(isa(), k, n);
+            let packed = room.pack(b, false);
+            let rows = parts(m, m.div_ceil(work.div_ceil(most)).next_multiple_of(8));
+            return run(rows, |rows| {
+                let c = c.at(rows.start, 0);
+                packed.multiply_to(a.part(rows, 0..k), c.start, c.row, c.onto);
+            });
+        }
+        let half = |len: usize, unit: usize| (len / 2).next_multiple_of(unit);
+        let (mut rows, mut terms, mut columns) = (m, k, n);
+        while rows * terms * columns > most {
+            if terms >= 4 * rows.max(columns) {
+                terms = half(terms, DEPTH);
+            } else if rows > columns {
+                rows = half(rows, 8);
+            } else {
+                columns = half(columns, T::lanes(isa()));
+            }
+        }
+        // The sums of all terms but the first ones, for each part of the terms.
+        let mut rest = Buffer::new((k.div_ceil(terms) - 1) * m * n);
+        let late = Out { start: rest.as_mut_ptr(), row: n, onto: Onto::Nothing };
+        let mut jobs = Vec::new();
+        for (i, terms) in parts(k, terms).enumerate() {
+            let c = if i == 0 { c } else { late.at((i - 1) * m, 0) };
+            for rows in parts(m, rows) {
+                jobs.extend(parts(n, columns).map(|columns| (rows.clone(), terms.clone(), columns, c)));
+            }
+        }
+        run(jobs.into_iter(), |(rows, terms, columns, c)| {
+            let c = c.at(rows.start, columns.start);
+            let few = rows.len() <= FEW;
+            serial(a.part(rows, terms.clone()), b.part(terms, columns), c, few);
+        });
+        let rows = parts(m, (PIECE / n).max(1));
+        each(rows, rest.len() >= PIECE, |rows| {
+            for i in rows {
+                let sum = std::slice::from_raw_parts_mut(c.at(i, 0).start, n);
+                rest.chunks_exact(m * n).for_each(|rest| axpy(T::one(), &rest[i * n..][..n], sum));
+            }
+        });
     }
+}
+
+/// `c' = b' a'`, since packing the few rows of a is less than packing all of a b whose columns are contiguous, as are
+/// those of weights that are stored transposed.
+///
+/// # Safety
+/// As for [`product`]; c goes onto a row or onto nothing.
+unsafe fn turned<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, columns: usize) {
+    let (m, k) = (a.rows, a.cols);
+    let mut room = Room::new(isa(), k, m);
+    let packed = room.pack(a.t(), false);
+    run(parts(b.cols, columns), |columns| {
+        let mut part = Buffer::new(columns.len() * m);
+        packed.multiply(b.t().part(columns.clone(), 0..k), &mut part, m, false);
+        // SAFETY: `isa` is available; these columns of c are this job's alone.
+        unsafe {
+            let c = c.at(0, columns.start);
+            T::turn(isa(), &Mat::new(&part, columns.len(), m).t().source(), c.start, c.row);
+            if let Onto::Row(row) = c.onto {
+                let row = std::slice::from_raw_parts(row, columns.len());
+                for i in 0..m {
+                    axpy(T::one(), row, std::slice::from_raw_parts_mut(c.at(i, 0).start, columns.len()));
+                }
+            }
+        }
+    });
 }
 
 /// # Safety
 /// As for [`product`].
-unsafe fn serial<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, accumulate: bool, direct: bool) {
+unsafe fn serial<T: Kernel>(a: Mat<'_, T>, b: Mat<'_, T>, c: Out<T>, direct: bool) {
     let mut room = Room::new(isa(), DEPTH.min(b.rows), WIDTH.min(b.cols));
     let direct = direct && (a.rows <= FEW || !b.is_crowded());
-    for left in (0..b.cols).step_by(WIDTH) {
-        let columns = left..b.cols.min(left + WIDTH);
-        for start in (0..b.rows).step_by(DEPTH) {
-            let depth = start..b.rows.min(start + DEPTH);
+    for columns in parts(b.cols, WIDTH) {
+        for depth in parts(b.rows, DEPTH) {
             let packed = room.pack(b.part(depth.clone(), columns.clone()), direct);
             // SAFETY: c has the columns, as the caller promises.
             unsafe {
-                packed.multiply_to(
-                    a.part(0..a.rows, depth),
-                    c.at(0, left).start,
-                    c.row,
-                    accumulate || start > 0,
-                );
+                let c = c.at(0, columns.start);
+                let onto = if depth.start > 0 { Onto::Result } else { c.onto };
+                packed.multiply_to(a.part(0..a.rows, depth), c.start, c.row, onto);
             }
         }
     }

@@ -4,7 +4,12 @@
 //! seven panels of three and two of two, since a lone register would starve the multipliers). A panel is
 //! stored row after row, padded with zeros to whole registers; panels follow each other.
 
-use super::{Kernel, Mat, buffers::Buffer, isa::Isa, tile::Block};
+use super::{
+    Kernel, Mat,
+    buffers::Buffer,
+    isa::Isa,
+    tile::{Block, Onto},
+};
 use std::{marker::PhantomData, mem::MaybeUninit, ops::Range};
 
 /// Terms that are summed up before the next columns are looked at: so many rows of a panel (48 KiB of `f32` with
@@ -159,13 +164,13 @@ impl<T: Kernel> Packed<'_, T> {
         let rows = a.rows();
         assert!(c_row >= self.n && (rows == 0 || (rows - 1) * c_row + self.n <= c.len()), "c is too short");
         // SAFETY: c is long enough, as asserted, and borrowed by this call alone.
-        unsafe { self.multiply_to(a, c.as_mut_ptr(), c_row, accumulate) }
+        unsafe { self.multiply_to(a, c.as_mut_ptr(), c_row, Onto::of(accumulate)) }
     }
 
     /// # Safety
-    /// `c` covers `a.rows()` rows of `n` numbers, and nothing else touches them.
+    /// `c` covers `a.rows()` rows of `n` numbers, and nothing else touches them; a row that it goes onto has as many.
     #[inline]
-    pub(super) unsafe fn multiply_to(&self, a: Mat<'_, T>, c: *mut T, c_row: usize, accumulate: bool) {
+    pub(super) unsafe fn multiply_to(&self, a: Mat<'_, T>, c: *mut T, c_row: usize, onto: Onto<T>) {
         assert_eq!(a.cols(), self.k, "inner dimensions differ");
         // A strided a is read once per panel: worth copying if there are many.
         let a_packed = a.col_stride() != 1 && self.n > 4 * T::lanes(self.isa);
@@ -191,7 +196,7 @@ impl<T: Kernel> Packed<'_, T> {
                         m: source.rows,
                         n: self.n,
                         k: source.cols,
-                        accumulate: accumulate || first > 0,
+                        onto: if first > 0 { Onto::Result } else { onto },
                     };
                     T::multiply(self.isa, &block);
                 }

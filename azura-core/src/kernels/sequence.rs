@@ -3,7 +3,7 @@
 //! `[x_t, 1, h_(t-1)]` is one row, so that one product over many steps gives the gradients of weights and biases. The
 //! batch is cut into chunks, which are sequences of their own and run on rayon's current pool.
 
-use super::{Kernel, buffers::Buffer};
+use super::{Kernel, Mat, buffers::Buffer, isa::isa};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -164,18 +164,11 @@ pub(super) fn join<T: Kernel>(rows: usize, parts: &[&[T]]) -> Buffer<T> {
 }
 
 /// `to = from'`; a row of `from` is `width` long.
-pub(super) fn transpose<T: Copy>(from: &[T], width: usize, to: &mut [T]) {
-    const BLOCK: usize = 16;
+pub(super) fn transpose<T: Kernel>(from: &[T], width: usize, to: &mut [T]) {
     let height = from.len() / width;
-    for top in (0..height).step_by(BLOCK) {
-        for left in (0..width).step_by(BLOCK) {
-            for j in left..width.min(left + BLOCK) {
-                for i in top..height.min(top + BLOCK) {
-                    to[j * height + i] = from[i * width + j];
-                }
-            }
-        }
-    }
+    assert_eq!(to.len(), height * width, "lengths differ");
+    // SAFETY: `isa` is available, and `to` has room for `width` rows of `height` numbers.
+    unsafe { T::turn(isa(), &Mat::new(from, height, width).t().source(), to.as_mut_ptr(), height) }
 }
 
 #[cfg(test)]

@@ -19,6 +19,12 @@ pub(super) unsafe trait Simd<T>: Copy {
     unsafe fn store_first(self, to: *mut T, n: usize);
     /// `self + a * b`.
     unsafe fn plus_product(self, a: Self, b: Self) -> Self;
+
+    /// `self + a`.
+    unsafe fn plus(self, a: Self) -> Self;
+
+    /// Asks for the line of this number, which is about to be used; any address will do.
+    unsafe fn prefetch(at: *const T);
     /// Copies as many runs of four numbers as there are lanes, `from_step` apart, into columns of four rows, `to_step`
     /// apart.
     #[inline(always)]
@@ -55,7 +61,7 @@ mod x86 {
 
     macro_rules! avx512 {
         ($T:ty, $V:ty, $lanes:literal, $mask:ty,
-            $set1:ident, $loadu:ident, $storeu:ident, $maskz_loadu:ident, $mask_storeu:ident, $fmadd:ident
+            $set1:ident, $loadu:ident, $storeu:ident, $maskz_loadu:ident, $mask_storeu:ident, $fmadd:ident, $add:ident
             $(, $transpose:item)?) => {
             // SAFETY: each method is what the trait says; its own contract is passed on to the intrinsics.
             unsafe impl Simd<$T> for $V {
@@ -92,6 +98,16 @@ mod x86 {
                     unsafe { $fmadd(a, b, self) }
                 }
 
+                #[inline(always)]
+                unsafe fn plus(self, a: Self) -> Self {
+                    unsafe { $add(self, a) }
+                }
+
+                #[inline(always)]
+                unsafe fn prefetch(at: *const $T) {
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                }
+
                 $($transpose)?
             }
         };
@@ -108,6 +124,7 @@ mod x86 {
         _mm512_maskz_loadu_ps,
         _mm512_mask_storeu_ps,
         _mm512_fmadd_ps,
+        _mm512_add_ps,
         #[inline(always)]
         unsafe fn transpose(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
             // Closures would not be compiled for the instruction set.
@@ -147,12 +164,13 @@ mod x86 {
         _mm512_storeu_pd,
         _mm512_maskz_loadu_pd,
         _mm512_mask_storeu_pd,
-        _mm512_fmadd_pd
+        _mm512_fmadd_pd,
+        _mm512_add_pd
     );
 
     macro_rules! avx2 {
         ($T:ty, $V:ty, $lanes:literal,
-            $set1:ident, $loadu:ident, $storeu:ident, $maskload:ident, $maskstore:ident, $fmadd:ident) => {
+            $set1:ident, $loadu:ident, $storeu:ident, $maskload:ident, $maskstore:ident, $fmadd:ident, $add:ident) => {
             // SAFETY: each method is what the trait says; its own contract is passed on to the intrinsics.
             unsafe impl Simd<$T> for $V {
                 const LANES: usize = $lanes;
@@ -187,6 +205,16 @@ mod x86 {
                 unsafe fn plus_product(self, a: Self, b: Self) -> Self {
                     unsafe { $fmadd(a, b, self) }
                 }
+
+                #[inline(always)]
+                unsafe fn plus(self, a: Self) -> Self {
+                    unsafe { $add(self, a) }
+                }
+
+                #[inline(always)]
+                unsafe fn prefetch(at: *const $T) {
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                }
             }
         };
     }
@@ -200,7 +228,8 @@ mod x86 {
         _mm256_storeu_ps,
         _mm256_maskload_ps,
         _mm256_maskstore_ps,
-        _mm256_fmadd_ps
+        _mm256_fmadd_ps,
+        _mm256_add_ps
     );
     avx2!(
         f64,
@@ -211,7 +240,8 @@ mod x86 {
         _mm256_storeu_pd,
         _mm256_maskload_pd,
         _mm256_maskstore_pd,
-        _mm256_fmadd_pd
+        _mm256_fmadd_pd,
+        _mm256_add_pd
     );
 
     /// A mask whose first `bytes < 32` bytes are ones.
@@ -267,4 +297,12 @@ unsafe impl<T: num_traits::Float> Simd<T> for Four<T> {
     unsafe fn plus_product(self, a: Self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + a.0[i] * b.0[i]))
     }
+
+    #[inline(always)]
+    unsafe fn plus(self, a: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + a.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(_: *const T) {}
 }

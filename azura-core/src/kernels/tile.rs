@@ -7,7 +7,24 @@ use super::{
 };
 use std::ops::Range;
 
-/// `c = a b` or `c += a b`.
+/// What a product is added to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Onto<T> {
+    /// It is the result.
+    Nothing,
+    /// What is there already.
+    Result,
+    /// One row, the same for all rows of the result.
+    Row(*const T),
+}
+
+impl<T> Onto<T> {
+    pub(super) fn of(accumulate: bool) -> Self {
+        if accumulate { Self::Result } else { Self::Nothing }
+    }
+}
+
+/// `c = a b`, plus what it goes onto.
 #[derive(Debug)]
 pub struct Block<T> {
     /// Element (i, p) is at `i * a_row + p * a_col`, or, where `a_packed`, lies in tiles of rows as
@@ -24,7 +41,7 @@ pub struct Block<T> {
     pub(super) m: usize,
     pub(super) n: usize,
     pub(super) k: usize,
-    pub(super) accumulate: bool,
+    pub(super) onto: Onto<T>,
 }
 
 /// What the matrix product needs of a type of number.
@@ -50,6 +67,12 @@ pub trait Tiles: Sized {
     /// # Safety
     /// The processor has `isa`; `source` is readable and `rows * cols` numbers are writable.
     unsafe fn pack_rows(isa: Isa, source: &Source<Self>, to: *mut Self);
+
+    /// Copies `source` to rows that are `to_row` apart; fast if its columns are contiguous.
+    ///
+    /// # Safety
+    /// The processor has `isa`; `source` is readable and its rows are writable at `to`.
+    unsafe fn turn(isa: Isa, source: &Source<Self>, to: *mut Self, to_row: usize);
 }
 
 macro_rules! tiles {
@@ -66,6 +89,7 @@ macro_rules! tiles {
             versions!($T, $wide512, $wide256, multiply = multiply(block: &Block<$T>));
             versions!($T, $wide512, $wide256, pack_columns = pack_columns(source: &Source<$T>, panels: Range<usize>, to: *mut $T));
             versions!($T, $wide512, $wide256, pack_rows = pack_rows(source: &Source<$T>, to: *mut $T));
+            versions!($T, $wide512, $wide256, turn = turn(source: &Source<$T>, to: *mut $T, to_row: usize));
         }
     };
 }
@@ -132,17 +156,22 @@ unsafe fn multiply<T: Copy, V: Simd<T>>(block: &Block<T>) {
             unsafe {
                 let full = columns == width * V::LANES;
                 let (b, b_row) = block.b.at(block.first, start, width * V::LANES, full);
+                let c = block.c.add(i * block.c_row + start);
                 let tile = Tile {
                     a: block.a.add(i * if block.a_packed { block.k } else { block.a_row }),
                     a_row: if block.a_packed { 1 } else { block.a_row },
                     a_col: if block.a_packed { rows } else { block.a_col },
                     b,
                     b_row,
-                    c: block.c.add(i * block.c_row + start),
+                    c,
                     c_row: block.c_row,
                     columns,
                     k: block.k,
-                    accumulate: block.accumulate,
+                    onto: match block.onto {
+                        Onto::Nothing => None,
+                        Onto::Result => Some((c.cast_const(), block.c_row)),
+                        Onto::Row(row) => Some((row.add(start), 0)),
+                    },
                 };
                 match (rows, width) {
                     (8, 3) => tile.run::<V, 8, 3>(),
@@ -175,7 +204,8 @@ struct Tile<T> {
     c_row: usize,
     columns: usize,
     k: usize,
-    accumulate: bool,
+    /// Start and row stride of what the sums are added to.
+    onto: Option<(*const T, usize)>,
 }
 
 impl<T: Copy> Tile<T> {
@@ -183,18 +213,15 @@ impl<T: Copy> Tile<T> {
     #[inline(always)]
     unsafe fn run<V: Simd<T>, const R: usize, const W: usize>(&self) {
         let last = self.columns - (W - 1) * V::LANES;
-        // SAFETY: every access is to row < R and column < `columns` of c, row < R and p < k of a, and to the panel's
+        // SAFETY: every access is to row < R and column < `columns` of c and what it goes onto, row < R and p < k of a, and to the panel's
         // k * W * LANES numbers.
         unsafe {
             let zero = V::load_first(self.b, 0);
             let mut sums = [[zero; W]; R];
-            if self.accumulate {
-                for (i, row) in sums.iter_mut().enumerate() {
-                    for (j, sum) in row.iter_mut().enumerate() {
-                        let at = self.c.add(i * self.c_row + j * V::LANES);
-                        *sum =
-                            if j + 1 < W || last == V::LANES { V::load(at) } else { V::load_first(at, last) };
-                    }
+            // On its way while the sums are formed.
+            for i in 0..R {
+                for j in 0..W {
+                    V::prefetch(self.c.add(i * self.c_row + j * V::LANES));
                 }
             }
             let (mut a, mut b) = (self.a, self.b);
@@ -212,10 +239,15 @@ impl<T: Copy> Tile<T> {
                 a = a.wrapping_add(self.a_col);
                 b = b.wrapping_add(self.b_row);
             }
-            for (i, row) in sums.iter().enumerate() {
-                for (j, sum) in row.iter().enumerate() {
+            for (i, row) in sums.into_iter().enumerate() {
+                for (j, mut sum) in row.into_iter().enumerate() {
+                    let full = j + 1 < W || last == V::LANES;
+                    if let Some((onto, step)) = self.onto {
+                        let at = onto.add(i * step + j * V::LANES);
+                        sum = sum.plus(if full { V::load(at) } else { V::load_first(at, last) });
+                    }
                     let at = self.c.add(i * self.c_row + j * V::LANES);
-                    if j + 1 < W || last == V::LANES { sum.store(at) } else { sum.store_first(at, last) }
+                    if full { sum.store(at) } else { sum.store_first(at, last) }
                 }
             }
         }
@@ -243,47 +275,66 @@ unsafe fn pack_columns<T: Copy, V: Simd<T>>(source: &Source<T>, which: Range<usi
                 }
                 continue;
             }
-            // Whole registers of four rows; of sixteen at a time, so that each line of the source is visited once.
-            let (rows, registers) = if source.row_stride == 1 {
-                (source.rows - source.rows % 4, columns - columns % V::LANES)
-            } else {
-                (0, 0)
-            };
             let width = width * V::LANES;
-            for top in (0..rows).step_by(16) {
-                for j in (0..registers).step_by(V::LANES) {
-                    for p in (top..rows.min(top + 16)).step_by(4) {
-                        V::transpose(
-                            source.at(p, start + j),
-                            source.col_stride,
-                            panel.add(p * width + j),
-                            width,
-                        );
-                    }
+            turn_part::<T, V>(source, start, columns, panel, width);
+            if columns < width {
+                let last = columns - (width - V::LANES);
+                for p in 0..source.rows {
+                    let end = panel.add(p * width + width - V::LANES);
+                    V::load_first(end, last).store(end);
                 }
             }
-            // What is left over.
-            for p in (0..source.rows).step_by(4) {
-                let left = if p < rows { registers } else { 0 };
-                let rows = (source.rows - p).min(4);
-                for j in (left..columns).step_by(4) {
-                    let (from, to) = (source.at(p, start + j), panel.add(p * width + j));
-                    if source.row_stride == 1 && rows == 4 && columns - j >= 4 {
-                        transpose4(from, source.col_stride, to, width);
-                    } else {
-                        for i in 0..rows {
-                            for j in 0..(columns - j).min(4) {
-                                *to.add(i * width + j) =
-                                    *from.add(i * source.row_stride + j * source.col_stride);
-                            }
-                        }
-                    }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn turn<T: Copy, V: Simd<T>>(source: &Source<T>, to: *mut T, to_row: usize) {
+    // SAFETY: all columns of the source; the rest is the caller's promise.
+    unsafe { turn_part::<T, V>(source, 0, source.cols, to, to_row) }
+}
+
+/// Copies so many columns, from `start` on, to rows that are `to_row` apart; fast if columns are contiguous.
+///
+/// # Safety
+/// The columns are in the source, and `to` covers its rows of so many numbers.
+#[inline(always)]
+unsafe fn turn_part<T: Copy, V: Simd<T>>(
+    source: &Source<T>,
+    start: usize,
+    columns: usize,
+    to: *mut T,
+    to_row: usize,
+) {
+    // Whole registers of four rows; of sixteen at a time, so that each line of the source is visited once.
+    let (rows, registers) = if source.row_stride == 1 {
+        (source.rows - source.rows % 4, columns - columns % V::LANES)
+    } else {
+        (0, 0)
+    };
+    // SAFETY: rows and columns are below those of the source, and on the other side in the caller's place.
+    unsafe {
+        for top in (0..rows).step_by(16) {
+            for j in (0..registers).step_by(V::LANES) {
+                for p in (top..rows.min(top + 16)).step_by(4) {
+                    V::transpose(source.at(p, start + j), source.col_stride, to.add(p * to_row + j), to_row);
                 }
-                if columns < width {
-                    let last = columns - (width - V::LANES);
-                    for p in p..p + rows {
-                        let end = panel.add(p * width + width - V::LANES);
-                        V::load_first(end, last).store(end);
+            }
+        }
+        // What is left over.
+        for p in (0..source.rows).step_by(4) {
+            let left = if p < rows { registers } else { 0 };
+            let rows = (source.rows - p).min(4);
+            for j in (left..columns).step_by(4) {
+                let (from, to) = (source.at(p, start + j), to.add(p * to_row + j));
+                if source.row_stride == 1 && rows == 4 && columns - j >= 4 {
+                    transpose4(from, source.col_stride, to, to_row);
+                } else {
+                    for i in 0..rows {
+                        for j in 0..(columns - j).min(4) {
+                            *to.add(i * to_row + j) =
+                                *from.add(i * source.row_stride + j * source.col_stride);
+                        }
                     }
                 }
             }

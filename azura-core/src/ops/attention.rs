@@ -3,14 +3,11 @@
 use super::{
     broadcast::{self, countable, full, offsets},
     from_vec,
-    matmul::{Stack, placed, places, steps},
+    matmul::{Stack, placed, steps},
 };
 use crate::{
     Data, Element, Error, Mask, Result, TensorBase,
-    kernels::{
-        Mat,
-        attention::{self, Allowed, Dims, Inputs, Marks},
-    },
+    kernels::attention::{self, Dims, Entry, Marks},
 };
 use ndarray::IxDyn;
 
@@ -79,35 +76,24 @@ impl<E: Element> TensorBase<E> {
                 };
                 return Ok((Data::zeros(IxDyn(&shapes.result())), Box::new(zeros)));
             }
-            let mask = how.mask.map(|mask| shapes.marks(mask));
-            let marks = mask.as_ref().map(|(marks, starts, step)| Marks {
-                all: marks.as_slice().unwrap_or_default(),
-                starts,
-                step: *step,
-            });
-            let allowed = Allowed { causal: how.causal, mask: marks };
+            let seen = how.mask.map(|mask| shapes.seen(mask));
             // A query of no numbers fits every key alike.
-            let scale = E::of(how.scale.unwrap_or(1.0 / (shapes.dims.d.max(1) as f64).sqrt()));
-            let [q, k, v] = all.map(|x| placed(x, None));
-            let x = [Some(&q), Some(&k), Some(&v)];
-            let (y, saved) =
-                attention::forward(shapes.dims, &shapes.inputs(x, scale), &allowed, inputs.any());
+            let scale = E::of(how.scale.unwrap_or(1.0 / (shapes.lengths[2].max(1) as f64).sqrt()));
+            let dims = shapes.dims(scale, how.causal);
+            let all = all.map(|x| placed(x, None));
+            let (y, saved) = attention::forward(&dims, shapes.entries(&all, seen.as_ref()), inputs.any());
             let y = from_vec(&shapes.result(), y);
-            let kept = [needs[1].then_some(q), needs[0].then_some(k), (needs[0] || needs[1]).then_some(v)];
             let vjp = move |grad: Data<E>| {
-                let Some(saved) = saved else { return Err(Error::Consumed { op: "attention" }) };
                 let grad = placed(&grad, None);
-                let own = [0, 1, 2].map(|i| {
-                    let leading = &of[i][..of[i].len() - 2];
-                    needs[i].then(|| places(leading, &shapes.batch))
-                });
-                let inputs = shapes.inputs(kept.each_ref().map(Option::as_ref), scale);
-                let wanted = own.each_ref().map(Option::as_ref);
-                let grads = attention::backward(shapes.dims, &inputs, saved, &shapes.matrices(&grad), wanted);
-                let shaped = |(values, shape): (Option<Vec<E>>, &Vec<usize>)| {
-                    values.map(|values| from_vec(shape, values))
-                };
-                Ok(grads.into_iter().zip(&of).map(shaped).collect())
+                let dy = Stack::new(&grad, &shapes.batch);
+                let entry = shapes.entries(&all, seen.as_ref());
+                let grads = attention::backward(&dims, entry, saved, |i| dy.matrix(i), needs);
+                let [l, s, d, e] = shapes.lengths;
+                let whole = [[l, d], [s, d], [s, e]].map(|own| [&shapes.batch[..], &own].concat());
+                let all = grads.into_iter().zip(whole).zip(&of);
+                Ok(all
+                    .map(|((grad, whole), own)| grad.map(|grad| broadcast::undo(from_vec(&whole, grad), own)))
+                    .collect())
             };
             Ok((y, Box::new(vjp)))
         })
@@ -117,7 +103,17 @@ impl<E: Element> TensorBase<E> {
 /// What the shapes say.
 struct Shapes {
     batch: Vec<usize>,
-    dims: Dims,
+    /// Queries, keys, numbers of a key and of a value.
+    lengths: [usize; 4],
+}
+
+/// A mask, by keys and queries.
+struct Seen {
+    marks: Vec<bool>,
+    /// Where those of each entry begin.
+    starts: Vec<usize>,
+    /// Marks of a key.
+    row: usize,
 }
 
 impl Shapes {
@@ -138,26 +134,25 @@ impl Shapes {
         if with(*s).is_none() {
             return Err(wrong(q, k));
         }
-        let entries = countable(&batch).unwrap_or_default();
-        Ok(Self { dims: Dims { entries, l: *l, s: *s, d: *d, e: *e }, batch })
+        Ok(Self { batch, lengths: [*l, *s, *d, *e] })
     }
 
     fn with(&self, last: usize) -> Vec<usize> {
-        [&self.batch[..], &[self.dims.l, last]].concat()
+        [&self.batch[..], &[self.lengths[0], last]].concat()
     }
 
     fn result(&self) -> Vec<usize> {
-        self.with(self.dims.e)
+        self.with(self.lengths[3])
     }
 
     /// Whether the result is empty, or a sum over no keys.
     fn is_nothing(&self) -> bool {
-        let Dims { entries, l, s, e, .. } = self.dims;
-        [entries, l, s, e].contains(&0)
+        let [l, s, _, e] = self.lengths;
+        self.batch.contains(&0) || [l, s, e].contains(&0)
     }
 
     fn check(&self, mask: &Mask) -> Result<()> {
-        let scores = self.with(self.dims.s);
+        let scores = self.with(self.lengths[1]);
         match broadcast::shape("attention", mask.shape(), &scores) {
             Ok(shape) if shape == scores => Ok(()),
             _ => Err(Error::shapes(
@@ -169,31 +164,42 @@ impl Shapes {
         }
     }
 
-    /// A [checked](Self::check) mask with a mark for each key, where each entry's marks begin, and how far it is from
-    /// one query's to the next one's.
-    fn marks(&self, mask: &Mask) -> (Mask, Vec<usize>, usize) {
+    /// A [checked](Self::check) mask, with no more entries than it has, and no more queries.
+    fn seen(&self, mask: &Mask) -> Seen {
         let mut shape = vec![1; (self.batch.len() + 2).saturating_sub(mask.ndim())];
         shape.extend_from_slice(mask.shape());
-        if let Some(last) = shape.last_mut() {
-            *last = self.dims.s;
-        }
+        let rank = shape.len();
+        shape[rank - 1] = self.lengths[1];
         let strides: Vec<isize> = shape
             .iter()
             .zip(steps(&shape))
             .map(|(&length, step)| if length == 1 { 0 } else { step })
             .collect();
-        let (own, queries) = strides.split_at(self.batch.len());
-        let marks = full(mask, &shape).unwrap_or_default();
-        (marks, offsets(&self.batch, own), queries[0] as usize)
+        let mut marks = full(mask, &shape).unwrap_or_default();
+        marks.swap_axes(rank - 2, rank - 1);
+        Seen {
+            marks: marks.iter().copied().collect(),
+            starts: offsets(&self.batch, &strides[..rank - 2]),
+            row: shape[rank - 2],
+        }
     }
 
-    fn matrices<'a, E: Element>(&self, x: &'a Data<E>) -> Vec<Mat<'a, E>> {
-        let stack = Stack::new(x, &self.batch);
-        (0..self.dims.entries).map(|i| stack.matrix(i)).collect()
+    fn dims<E>(&self, scale: E, causal: bool) -> Dims<E> {
+        let [queries, keys, width, values] = self.lengths;
+        Dims { batch: self.batch.iter().product(), queries, keys, width, values, scale, causal }
     }
 
-    fn inputs<'a, E: Element>(&self, x: [Option<&'a Data<E>>; 3], scale: E) -> Inputs<'a, E> {
-        let [q, k, v] = x.map(|x| x.map(|x| self.matrices(x)).unwrap_or_default());
-        Inputs { q, k, v, scale }
+    fn entries<'a, E: Element>(
+        &self,
+        x: &'a [Data<E>; 3],
+        seen: Option<&'a Seen>,
+    ) -> impl Fn(usize) -> Entry<'a, E> + Sync + use<'a, E> {
+        let [q, k, v] = x.each_ref().map(|x| Stack::new(x, &self.batch));
+        move |i| Entry {
+            q: q.matrix(i),
+            k: k.matrix(i),
+            v: v.matrix(i),
+            mask: seen.map(|seen| Marks { all: &seen.marks[seen.starts[i]..], row: seen.row }),
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Data, Element, Error, Result, TensorBase,
-    kernels::{Mat, gemm},
+    kernels::{Mat, gemm_new},
 };
 use ndarray::Dimension;
 
@@ -82,14 +82,8 @@ fn forward<E: Element>(x: &Data<E>, w: &Data<E>, bias: Option<&Data<E>>) -> Data
     if let Some(last) = shape.last_mut() {
         *last = out;
     }
-    let mut y = match bias {
-        Some(bias) => {
-            let bias: Vec<E> = bias.iter().copied().collect();
-            bias.repeat(x_rows.rows())
-        }
-        None => vec![E::zero(); x_rows.rows() * out],
-    };
-    gemm(x_rows, Mat::new(slice(w), out, w.shape()[1]).t(), &mut y, out, true);
+    let bias = bias.map(standard);
+    let y = gemm_new(x_rows, Mat::new(slice(w), out, w.shape()[1]).t(), bias.as_ref().map(slice));
     from_vec(&shape, y)
 }
 

@@ -19,7 +19,7 @@ pub(super) fn rows<E: Element>(data: &Data<E>) -> Mat<'_, E> {
 
 /// The product of two matrices into fresh, row-major elements.
 pub(super) fn product<E: Element>(a: Mat<'_, E>, b: Mat<'_, E>) -> Vec<E> {
-    gemm_new(a, b)
+    gemm_new(a, b, None)
 }
 
 impl<E: Element> TensorBase<E> {

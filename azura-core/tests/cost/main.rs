@@ -9,7 +9,7 @@ mod generator;
 mod workloads;
 
 use allocator::count;
-use azura_core::{Direction, GruInputs, LstmInputs, Param, Result, Steps, Tensor};
+use azura_core::{Attention, Direction, GruInputs, LstmInputs, Param, Result, Steps, Tensor};
 use generator::{Numbers, fnv1a};
 use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -143,6 +143,24 @@ fn batch() {
         let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None, direction: Direction::Forward };
         param(&[batch, 200, 3], 1.0).tracked().lstm(&inputs, Steps::All)?.y.mean_all()
     });
+}
+
+/// Scores of 2000 queries and keys would be 16 MB. What is asked for is the result, gradients, and room for 64 queries.
+#[test]
+fn attention_never_has_all_scores() {
+    let _alone = alone();
+    let [q, k, v] = [8, 16, 24].map(|width| param(&[2000, width], 1.0));
+    let run = || {
+        let (q, k, v) = (q.tracked(), k.tracked().slice(1, 0..8).unwrap(), v.tracked());
+        let y = q.attention(&k, &v, &Attention::default()).unwrap();
+        y.mean_all().unwrap().backward().unwrap()
+    };
+    // The first large piece of memory has the allocator set up.
+    drop(Tensor::zeros(&[1000, 1000]).square().unwrap().softmax(-1).unwrap());
+    let before = count();
+    drop(run());
+    let bytes = count().bytes - before.bytes;
+    assert!(bytes < 3 << 20, "{bytes} bytes");
 }
 
 /// One step of W1 asks for 92 pieces of memory, 304 kB in all: its gradients are 179 kB, what passes between operations

@@ -52,7 +52,10 @@ pub fn forward<T: Kernel>(
         let y = if steps == Steps::Last { dims.state_or_zeros(h0) } else { Vec::new() };
         (y, dims.state_or_zeros(c0))
     } else {
-        let mut y = vec![T::zero(); steps.count(&dims) * dims.state()];
+        let len = steps.count(&dims) * dims.state();
+        // The caller may put the cells behind it.
+        let mut y = Vec::with_capacity(len + dims.state());
+        y.resize(len, T::zero());
         let mut c = vec![T::zero(); dims.state()];
         let mut packed = Room::new(isa(), dims.row(), dims.gates());
         let mut joined = join(dims.gates(), &[weights.w_ih, weights.bias, weights.w_hh]);

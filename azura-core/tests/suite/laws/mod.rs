@@ -1,6 +1,7 @@
 //! Laws that hold for every shape, every layout and every operation of a kind, tried on random ones.
 
 mod adjoint;
+mod attention;
 mod broadcast;
 mod graph;
 mod total;
