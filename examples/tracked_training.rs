@@ -7,7 +7,7 @@
 //!
 //! Without an address the queue is one in memory, which only this process sees.
 
-#![expect(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 use azura_learner::{
     Adam, DataLoader, Learner, Linear, Outcome, ProgressEvent, Publish, Sequential, Tanh, TensorDataset,
@@ -15,10 +15,20 @@ use azura_learner::{
 };
 use azura_queue::{Keep, MemoryQueue, NewTask, Queue, RedisQueue, TaskFailure, track};
 use serde_json::json;
-use std::{error::Error, sync::Arc};
+use std::{error::Error, process::ExitCode, sync::Arc};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match train().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn train() -> Result<(), Box<dyn Error>> {
     let queue: Arc<dyn Queue> = match std::env::args().nth(1) {
         Some(url) => Arc::new(RedisQueue::connect(&url).await?),
         None => Arc::new(MemoryQueue::new()),

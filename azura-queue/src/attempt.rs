@@ -104,11 +104,11 @@ async fn ended(cx: &TaskContext) -> Option<State> {
 
 /// How a handler's outcome ends the attempt. Stopping is one thing for a task that was cancelled and another at shutdown; if both
 /// happened, the queue itself revokes what is released.
-fn judge(outcome: Outcome, stop: Option<StopReason>) -> Finish {
+pub(crate) fn judge(outcome: Outcome, stop: Option<StopReason>) -> Finish {
     match outcome {
         Ok(result) => Finish::Succeeded(result),
         Err(failure) if failure.is_cancelled() => match stop {
-            Some(StopReason::Shutdown) => Finish::Released,
+            Some(StopReason::Shutdown | StopReason::LeaseLost) => Finish::Released,
             Some(StopReason::TimeLimit) => Finish::Failed { failure: too_long(), retry: false },
             _ => Finish::Cancelled,
         },
@@ -178,7 +178,7 @@ async fn overdue(cx: &TaskContext) -> TaskFailure {
 /// Ends the attempt although its handler still runs: the fence keeps it from doing harm.
 async fn abandon(cx: &TaskContext, how: Finish) {
     tracing::warn!("the handler did not stop in time");
-    cx.emitter.give_up(QueueError::Unavailable("the worker does not wait for the handler any more".into()));
+    cx.emitter.give_up(QueueError::AttemptOver);
     if let Err(error) = persist(|| cx.queue.finish(&cx.lease, how.clone())).await {
         tracing::warn!(%error, "the attempt has ended otherwise");
     }

@@ -1,9 +1,10 @@
 //! The two traits that make something a queue.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -316,6 +317,8 @@ pub struct ListQuery {
     pub states: Vec<State>,
     /// Only tasks of this name.
     pub name: Option<String>,
+    /// Only tasks that were submitted within this time, told apart to the microsecond.
+    pub submitted: Option<Range<Timestamp>>,
     /// Only dead letters.
     pub dead: bool,
     /// The length of a page, at least 1.
@@ -326,7 +329,15 @@ pub struct ListQuery {
 
 impl Default for ListQuery {
     fn default() -> Self {
-        Self { labels: Labels::new(), states: Vec::new(), name: None, dead: false, limit: 100, cursor: None }
+        Self {
+            labels: Labels::new(),
+            states: Vec::new(),
+            name: None,
+            submitted: None,
+            dead: false,
+            limit: 100,
+            cursor: None,
+        }
     }
 }
 
@@ -346,6 +357,12 @@ impl ListQuery {
     /// Asks for tasks of this name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Asks for tasks that were submitted within this time.
+    pub fn submitted(mut self, within: Range<Timestamp>) -> Self {
+        self.submitted = Some(within);
         self
     }
 
@@ -372,6 +389,7 @@ impl ListQuery {
         (self.states.is_empty() || self.states.contains(&task.state))
             && (!self.dead || task.dead)
             && self.name.as_ref().is_none_or(|name| *name == task.name)
+            && self.submitted.as_ref().is_none_or(|within| within.contains(&task.created_at))
             && self.labels.iter().all(|(key, value)| task.labels.get(key) == Some(value))
     }
 }

@@ -10,10 +10,14 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Emitter, Entry, Labels, Lease, Queue, QueueError, Result, TaskRecord, backoff::persist};
+use crate::{
+    Emitter, Entry, Finish, Labels, Lease, Queue, QueueError, Result, TaskFailure, TaskRecord, attempt,
+    backoff::persist,
+};
 
 /// How many entries of the log are read at a time.
 const BATCH: usize = 1000;
@@ -36,7 +40,7 @@ pub enum StopReason {
 ///
 /// The methods that wait ([`confirm`](Self::confirm), [`drain`](Self::drain), [`events`](Self::events), [`annotate`](Self::annotate)) are
 /// for the handler's thread and panic when called from asynchronous code. They wait for as long as the queue cannot be reached, but not beyond the end of the attempt:
-/// when the worker gives up on a handler at shutdown, they fail with [`QueueError::Unavailable`].
+/// when the worker gives up on a handler, they fail with [`QueueError::AttemptOver`].
 ///
 /// ```
 /// use azura_queue::{StopReason, TaskContext, TaskFailure};
@@ -121,6 +125,11 @@ impl TaskContext {
         &self.stop
     }
 
+    /// What becomes of the task if the handler returns `outcome` now: for handlers that write down how they end before they do.
+    pub fn judge(&self, outcome: Result<Value, TaskFailure>) -> Finish {
+        attempt::judge(outcome, self.stop_reason())
+    }
+
     /// Makes sure that this attempt still holds the lease, and has all of it ahead: to be called right before something that cannot be undone.
     ///
     /// # Errors
@@ -132,7 +141,7 @@ impl TaskContext {
     /// Waits until everything emitted so far with [`Keep::All`](crate::Keep::All) is in the log.
     ///
     /// # Errors
-    /// [`QueueError::StaleLease`] if the lease was lost, [`QueueError::Unavailable`] if the attempt is over; some events may be missing then.
+    /// [`QueueError::StaleLease`] if the lease was lost, [`QueueError::AttemptOver`] if nobody waits for the attempt; some events may be missing then.
     pub fn drain(&self) -> Result<()> {
         self.wait(self.emitter.drain())
     }
@@ -209,7 +218,7 @@ impl TaskContext {
         tokio::select! {
             biased;
             answer = answer => answer,
-            () = self.ended.cancelled() => Err(QueueError::Unavailable("the worker has shut down".into())),
+            () = self.ended.cancelled() => Err(QueueError::AttemptOver),
         }
     }
 }

@@ -20,6 +20,9 @@ pub enum QueueError {
         /// The attempt that was fenced off.
         attempt: u32,
     },
+    /// The worker waits for this attempt no longer: it took too long, or the worker shuts down. Whatever else its handler does goes unheard.
+    #[error("the attempt is over: its worker does not wait for it any more")]
+    AttemptOver,
     /// A task was submitted with the id of one that exists.
     #[error("there already is a task {0}")]
     Duplicate(TaskId),

@@ -13,8 +13,8 @@ use std::{
 
 use azura_queue::{
     Broker as _, DEFAULT_QUEUE, Entry, EventLog as _, Finish, Keep, Lease, ListQuery, NewEvent, NewTask,
-    Queue, SqliteQueue, State, TaskId, WorkerId, conformance::claims::a_lost_lease_is_counted_once_among,
-    conformance_suite,
+    Queue, QueueError, SqliteQueue, State, TaskId, WorkerId,
+    conformance::claims::a_lost_lease_is_counted_once_among, conformance_suite,
 };
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -129,14 +129,26 @@ async fn what_one_process_does_another_sees_soon() {
 async fn many_may_make_the_file_at_once_and_work_on_it() {
     const EACH: usize = 50;
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("queue.db");
-    let openers: Vec<_> = (0..4)
-        .map(|_| {
-            let path = path.clone();
-            std::thread::spawn(move || SqliteQueue::open(path).unwrap())
-        })
-        .collect();
-    let queues: Vec<_> = openers.into_iter().map(|opener| opener.join().unwrap()).collect();
+    let together = |name: String| {
+        let open = |_| {
+            let path = folder.path().join(&name);
+            std::thread::spawn(move || {
+                loop {
+                    match SqliteQueue::open(&path) {
+                        Err(QueueError::Unavailable(_)) => {}
+                        opened => return opened.unwrap(),
+                    }
+                }
+            })
+        };
+        let openers: Vec<_> = (0..4).map(open).collect();
+        openers.into_iter().map(|opener| opener.join().unwrap()).collect::<Vec<_>>()
+    };
+    // What one sees while another makes the file is no stranger's file, however often it is tried.
+    for n in 0..50 {
+        together(format!("{n}.db"));
+    }
+    let queues = together("queue.db".to_owned());
     let mut workers = tokio::task::JoinSet::new();
     for queue in queues {
         workers.spawn(async move {

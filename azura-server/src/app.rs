@@ -1,5 +1,7 @@
 //! Everything that the server can do, without a word of HTTP.
 
+mod find;
+
 use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
 use azura_learner::{
@@ -15,7 +17,7 @@ use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    TASK, clock, names, presence,
+    TASK, names, presence,
     runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, Run, Runs},
 };
 
@@ -52,8 +54,14 @@ pub enum AppError {
     #[error("there is no pipeline '{0}'; there are: {1}")]
     NoPipeline(String, String),
     /// The run has no report.
-    #[error("Experiment '{0}' has no report: only a run that succeeded has one.")]
+    #[error("Experiment '{0}' has no report: a run has one if it succeeded, and its pipeline writes one.")]
     NoReport(String),
+    /// The run succeeded, and what came out is somewhere else.
+    #[error(
+        "Experiment '{0}' succeeded, but its files are not in this server's data folder. Its worker has kept them in another one: \
+         give workers and servers the same folder, over a network file system if they are on several machines."
+    )]
+    Elsewhere(String),
     /// The run's report has no such picture.
     #[error("The report of experiment '{0}' has no picture of this name.")]
     NoImage(String),
@@ -303,27 +311,43 @@ impl App {
         Ok(self.queue.follow(&self.record(id).await?.id, after).await?)
     }
 
-    /// The report of a run, as Markdown.
+    /// A run's experiment id, and its report as Markdown.
     ///
     /// # Errors
-    /// [`AppError::NoExperiment`], [`AppError::NoReport`].
-    pub async fn report(&self, id: &str) -> Result<String> {
-        let run = runs::experiment_id(&self.record(id).await?);
-        let text = tokio::fs::read_to_string(self.runs.folder(&run).join("report.md")).await;
-        text.map_err(|error| absent(error, || AppError::NoReport(run)))
+    /// [`AppError::NoExperiment`], [`AppError::NoReport`], [`AppError::Elsewhere`].
+    pub async fn report(&self, id: &str) -> Result<(String, String)> {
+        let record = self.record(id).await?;
+        let run = runs::experiment_id(&record);
+        match tokio::fs::read_to_string(self.runs.folder(&run).join("report.md")).await {
+            Ok(text) => Ok((run, text)),
+            Err(error) => Err(self.absent(error, &record, AppError::NoReport)),
+        }
     }
 
     /// A picture of a run's report, as SVG.
     ///
     /// # Errors
-    /// [`AppError::NoExperiment`], [`AppError::NoImage`].
+    /// [`AppError::NoExperiment`], [`AppError::NoImage`], [`AppError::Elsewhere`].
     pub async fn image(&self, id: &str, name: &str) -> Result<Vec<u8>> {
-        let run = runs::experiment_id(&self.record(id).await?);
+        let record = self.record(id).await?;
+        let run = runs::experiment_id(&record);
         if !names::is_safe(name) || Path::new(name).extension().is_none_or(|ending| ending != "svg") {
             return Err(AppError::NoImage(run));
         }
         let bytes = tokio::fs::read(self.runs.folder(&run).join("images").join(name)).await;
-        bytes.map_err(|error| absent(error, || AppError::NoImage(run)))
+        bytes.map_err(|error| self.absent(error, &record, AppError::NoImage))
+    }
+
+    /// Why a file of a run cannot be read.
+    fn absent(&self, error: io::Error, record: &TaskRecord, missing: fn(String) -> AppError) -> AppError {
+        let run = runs::experiment_id(record);
+        match error.kind() {
+            io::ErrorKind::NotFound if record.state == State::Success && !self.runs.folder(&run).exists() => {
+                AppError::Elsewhere(run)
+            }
+            io::ErrorKind::NotFound => missing(run),
+            _ => error.into(),
+        }
     }
 
     /// Records of the queue with what is on disk. What is there before a task has ended does not count yet.
@@ -339,37 +363,6 @@ impl App {
         };
         let runs = spawn_blocking(move || records.into_iter().map(whole).collect()).await;
         Ok(runs.map_err(io::Error::other)?)
-    }
-
-    /// The record of a run, by its experiment id or its task's id.
-    async fn record(&self, id: &str) -> Result<TaskRecord> {
-        let record = match id.parse() {
-            Ok(task) => match self.queue.get(&task).await {
-                Ok(record) => Some(record).filter(|record| record.name == TASK),
-                Err(QueueError::NotFound(_)) => None,
-                Err(error) => return Err(error.into()),
-            },
-            Err(_) => self.labelled(id).await?,
-        };
-        record.ok_or_else(|| AppError::NoExperiment(id.to_owned()))
-    }
-
-    async fn labelled(&self, experiment_id: &str) -> Result<Option<TaskRecord>> {
-        let query = ListQuery::default().name(TASK).label(EXPERIMENT_ID, experiment_id).limit(1);
-        Ok(self.queue.list(&query).await?.items.pop())
-    }
-
-    /// A name for a new run that no other run has.
-    async fn free_experiment_id(&self, pipeline: &str, task: TaskId) -> Result<String> {
-        let now = clock::now();
-        let mut characters = 8;
-        loop {
-            let id = runs::new_experiment_id(pipeline, now, task, characters);
-            if self.labelled(&id).await?.is_none() && !self.runs.folder(&id).exists() {
-                return Ok(id);
-            }
-            characters += 1;
-        }
     }
 
     /// Writes down a run that ended before anybody worked on it.
@@ -390,8 +383,4 @@ impl fmt::Debug for App {
             .field("runs", &self.runs)
             .finish_non_exhaustive()
     }
-}
-
-fn absent(error: io::Error, otherwise: impl FnOnce() -> AppError) -> AppError {
-    if error.kind() == io::ErrorKind::NotFound { otherwise() } else { error.into() }
 }

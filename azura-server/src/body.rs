@@ -9,7 +9,7 @@ use poem::{
 };
 use tokio::time::timeout;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, guard::shorten};
 
 /// The longest body that is taken.
 const LIMIT: usize = 1 << 20;
@@ -17,11 +17,20 @@ const LIMIT: usize = 1 << 20;
 const THROWN_AWAY: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Lets in what is not too long, counted as it comes: what a client says beforehand about the length is not relied on.
+/// Lets in what is not compressed and not too long, counted as it comes: what a client says beforehand about the length is not relied on.
 pub(crate) async fn limited<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Response> {
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let body = read(request.take_body(), announced.unwrap_or(0)).await?;
+    if let Some(encoding) = request.header(header::CONTENT_ENCODING)
+        && !encoding.eq_ignore_ascii_case("identity")
+    {
+        let message = format!(
+            "The body is said to be compressed (`Content-Encoding: {}`): send it as it is.",
+            shorten(encoding)
+        );
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_ENCODING", message).into());
+    }
     request.set_body(body);
     next.call(request).await.map(IntoResponse::into_response)
 }

@@ -11,12 +11,14 @@ use std::{
 
 use azura_learner::{PipelineError, ProgressEvent, RunCx, results::Results};
 use azura_queue::{
-    Entry, Keep, QueueError, State, StopReason, TaskContext, TaskFailure, TaskRecord, Worker, WorkerId,
+    Entry, Finish, Keep, QueueError, State, TaskContext, TaskFailure, TaskRecord, Worker, WorkerId,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    App, Runs, clock, environment,
+    App, Runs,
+    attempt::Attempt,
+    clock, environment,
     presence::Presence,
     runs::{self, EXPERIMENT_ID, PIPELINE_NAME, config},
 };
@@ -52,40 +54,54 @@ fn train(
     dress: &dyn for<'a> Fn(RunCx<'a>) -> RunCx<'a>,
 ) -> Result<Value, TaskFailure> {
     let begun = clock::now();
-    label(task).map_err(not_kept)?;
-    let mut attempt = app.runs().begin(task.record()).map_err(not_kept)?;
-    let trained = run(app, task, attempt.folder(), dress);
-    let stopped = matches!(task.stop_reason(), Some(StopReason::Shutdown | StopReason::LeaseLost));
-    let outcome = trained.map(|results| summary(task.record(), &results));
-    if let Err(failure) = &outcome {
-        if stopped && failure.is_cancelled() {
-            return outcome;
-        }
+    let (record, mut attempt) = begin(app, task)?;
+    let (id, name) = (record.id, runs::experiment_id(&record));
+    tracing::info!(task = %id, attempt = record.attempt, "run {name} begins");
+    let outcome = run(app, task, attempt.folder(), dress).map(|results| summary(&name, &results));
+    let how = task.judge(outcome.clone());
+    if how == Finish::Released {
+        tracing::info!(task = %id, "run {name} is given back");
+        return outcome;
+    }
+    if outcome.is_err() {
         attempt = attempt.emptied().map_err(not_kept)?;
     }
     runs::write_json(&attempt.folder().join("environment.json"), &environment::describe(begun))
         .map_err(not_kept)?;
     task.drain().map_err(not_kept)?;
     let mut log = task.events().map_err(not_kept)?;
-    let (record, end) = ended(task.record(), &outcome, log.len());
+    let (record, end) = ended(record, how, log.len());
     log.push(end);
     let prepared = Runs::prepare(attempt, &record, &log).map_err(not_kept)?;
     // As late as can be: whoever has lost the lease publishes nothing.
     task.confirm().map_err(not_kept)?;
     app.runs().publish(prepared).map_err(not_kept)?;
+    tracing::info!(task = %id, state = %record.state, "run {name} has ended");
     outcome
 }
 
-/// Labels a task that somebody else has sent, so that it is found by its experiment's name.
-fn label(task: &TaskContext) -> Result<(), QueueError> {
-    let record = task.record();
+/// The task's record and the folder of the attempt. A task that somebody else has sent is labelled, so that it is found by its experiment's name.
+fn begin(app: &App, task: &TaskContext) -> Result<(TaskRecord, Attempt), TaskFailure> {
+    let mut record = task.record().clone();
+    let begun = app.runs().begin(&record);
     if record.labels.contains_key(EXPERIMENT_ID) {
-        return Ok(());
+        return Ok((record, begun.map_err(not_kept)?));
     }
-    let pipeline = config(record)[PIPELINE_NAME].as_str().map(str::to_owned);
-    let labels =
-        [(EXPERIMENT_ID.to_owned(), Some(runs::experiment_id(record))), (PIPELINE_NAME.to_owned(), pipeline)];
-    task.annotate(&labels.into()).map(drop)
+    let mut name = runs::experiment_id(&record);
+    let attempt = match begun {
+        // Whoever gave the id chose digits that another run has: all of them tell the two apart.
+        Err(error) if [io::ErrorKind::AlreadyExists, io::ErrorKind::ResourceBusy].contains(&error.kind()) => {
+            name = runs::derived_id(&record, usize::MAX);
+            record.labels.insert(EXPERIMENT_ID.to_owned(), name.clone());
+            app.runs().begin(&record)
+        }
+        begun => begun,
+    };
+    let attempt = attempt.map_err(not_kept)?;
+    let pipeline = config(&record)[PIPELINE_NAME].as_str().map(str::to_owned);
+    let labels = [(EXPERIMENT_ID.to_owned(), Some(name)), (PIPELINE_NAME.to_owned(), pipeline)];
+    record.labels = task.annotate(&labels.into()).map_err(not_kept)?;
+    Ok((record, attempt))
 }
 
 /// Runs the pipeline. A panic in it is a failure like any other.
@@ -112,34 +128,34 @@ fn run(
 }
 
 /// What the task's last event says of a success.
-fn summary(record: &TaskRecord, results: &Results) -> Value {
+fn summary(name: &str, results: &Results) -> Value {
     json!({
         "status": State::Success,
-        "experiment_id": runs::experiment_id(record),
+        "experiment_id": name,
         "metrics": results.metrics,
         "final_loss": results.final_loss,
     })
 }
 
 /// The record and the last event of the task as they will be when the worker has ended it.
-fn ended(record: &TaskRecord, outcome: &Result<Value, TaskFailure>, events: usize) -> (TaskRecord, Entry) {
+fn ended(mut record: TaskRecord, how: Finish, events: usize) -> (TaskRecord, Entry) {
     let now = clock::now();
-    let mut record = record.clone();
     record.finished_at = Some(now);
-    let details = match outcome {
-        Ok(result) => {
+    let details = match how {
+        Finish::Succeeded(result) => {
             record.state = State::Success;
             record.result = Some(result.clone());
-            result.clone()
+            result
         }
-        Err(failure) if failure.is_cancelled() => {
+        Finish::Failed { failure, .. } => {
+            record.state = State::Failure;
+            let details = json!({"error_code": failure.code, "message": failure.message});
+            record.error = Some(failure);
+            details
+        }
+        _ => {
             record.state = State::Revoked;
             json!({})
-        }
-        Err(failure) => {
-            record.state = State::Failure;
-            record.error = Some(failure.clone());
-            json!({"error_code": failure.code, "message": failure.message})
         }
     };
     let end = Entry::new(record.state.into(), Some(events as u64 + 1), record.attempt, details, now);
@@ -148,7 +164,13 @@ fn ended(record: &TaskRecord, outcome: &Result<Value, TaskFailure>, events: usiz
 
 /// What watchers are told has no paths; the log has.
 fn not_kept(error: impl Error + 'static) -> TaskFailure {
-    tracing::error!(%error, "a run could not be kept");
+    if let Some(QueueError::AttemptOver | QueueError::StaleLease { .. } | QueueError::NotFound(_)) =
+        (&error as &dyn Error).downcast_ref()
+    {
+        tracing::warn!(%error, "what an attempt came to is thrown away");
+    } else {
+        tracing::error!(%error, "a run could not be kept");
+    }
     let mut cause: &(dyn Error + 'static) = &error;
     while let Some(deeper) = cause.source().or_else(|| inner(cause)) {
         cause = deeper;

@@ -203,14 +203,14 @@ impl Api {
     /// The report of an experiment, as Markdown. Its pictures are linked as `images/NAME`.
     #[oai(path = "/experiments/:id/report/content", method = "get")]
     async fn report(&self, id: Path<String>) -> ApiResult<Markdown> {
-        Ok(Markdown::Text(PlainText(self.0.report(&id).await?)))
+        Ok(Markdown::Text(PlainText(self.0.report(&id).await?.1)))
     }
 
     /// The report of an experiment, as a page.
     #[oai(path = "/experiments/:id/report/html", method = "get")]
     async fn report_page(&self, id: Path<String>) -> ApiResult<ReportPage> {
-        let text = self.0.report(&id).await?;
-        Ok(ReportPage::Page(Html(report::page(&id, &text)), headers::REPORT.to_owned()))
+        let (run, text) = self.0.report(&id).await?;
+        Ok(ReportPage::Page(Html(report::page(&run, &text)), headers::REPORT.to_owned()))
     }
 
     /// A picture of an experiment's report.

@@ -8,6 +8,7 @@ use std::{
 
 use azura_learner::files::write_atomic;
 use azura_queue::{Entry, TaskId, TaskRecord};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -63,31 +64,37 @@ pub(crate) fn config(record: &TaskRecord) -> &Value {
 /// The name of the run that a task makes: its label, or one derived from the task if somebody submitted it without.
 pub(crate) fn experiment_id(record: &TaskRecord) -> String {
     let label = record.labels.get(EXPERIMENT_ID).filter(|name| names::is_safe(name));
-    label.cloned().unwrap_or_else(|| {
-        let pipeline = config(record)[PIPELINE_NAME].as_str();
-        new_experiment_id(
-            pipeline.filter(|name| names::is_safe(name)).unwrap_or("run"),
-            record.created_at,
-            record.id,
-            8,
-        )
-    })
+    // Eight characters of an id tell it from others of the same second if they are random, or a hash.
+    let random = matches!(record.id.to_string().as_bytes()[14], b'3'..=b'5');
+    label.cloned().unwrap_or_else(|| derived_id(record, if random { 8 } else { usize::MAX }))
+}
+
+/// A name for the run that a task makes, of the task itself and of so many characters of its id.
+pub(crate) fn derived_id(record: &TaskRecord, characters: usize) -> String {
+    let named = |pipeline: &str| new_experiment_id(pipeline, record.created_at, record.id, characters);
+    let pipeline = config(record)[PIPELINE_NAME].as_str();
+    pipeline.map(named).filter(|name| names::is_safe(name)).unwrap_or_else(|| named("run"))
+}
+
+/// The second that is in the name of a run.
+pub(crate) fn second(experiment_id: &str) -> Option<Timestamp> {
+    let (rest, _) = experiment_id.rsplit_once('_')?;
+    let (rest, time) = rest.rsplit_once('_')?;
+    let (_, day) = rest.rsplit_once('_')?;
+    Timestamp::strptime("%Y%m%d%H%M%S%z", format!("{day}{time}+0000")).ok()
 }
 
 /// `{pipeline}_{YYYYmmdd}_{HHMMSS}_{the first characters of the task's id}`.
-pub(crate) fn new_experiment_id(
-    pipeline: &str,
-    at: jiff::Timestamp,
-    task: TaskId,
-    characters: usize,
-) -> String {
+pub(crate) fn new_experiment_id(pipeline: &str, at: Timestamp, task: TaskId, characters: usize) -> String {
     let task = task.to_string();
     format!("{pipeline}_{}_{}", at.strftime("%Y%m%d_%H%M%S"), &task[..characters.min(task.len())])
 }
 
 /// The folder of all runs. Several processes may use it at the same time: nothing of it is kept in memory.
 ///
-/// Each run that has ended is a folder `{experiment_id}`:
+/// Each run that its worker has brought to an end, or that was cancelled here while it waited, is a folder `{experiment_id}`. One that was
+/// ended over its worker's head has none, and the record in the queue is all that is left of it: at its hard time limit, with its last lease
+/// (`WORKER_LOST`), by Celery's `revoke` or its expiry while it waited, or because no worker can do it.
 ///
 /// | file | holds |
 /// |---|---|
@@ -172,9 +179,13 @@ impl Runs {
         entries.filter(|entry| entry.as_ref().map_or(true, named)).collect()
     }
 
-    /// An empty folder for the newest attempt at a task.
+    /// An empty folder for the newest attempt at a task. That its name is another task's is seen before there is work to lose.
     pub(crate) fn begin(&self, record: &TaskRecord) -> io::Result<Attempt> {
-        Attempt::begin(&self.root, &format!("{}-{}", experiment_id(record), record.attempt))
+        let name = experiment_id(record);
+        let attempt = Attempt::begin(&self.root, &format!("{name}-{}", record.attempt))?;
+        // Whoever had it until now may have become the run of this name.
+        self.vacant(&name, record.id)?;
+        Ok(attempt)
     }
 
     /// Completes an attempt with the record and the log of a task that has ended. What is left to do is [`publish`](Self::publish).
@@ -194,14 +205,17 @@ impl Runs {
 
     /// Adds a prepared run to the others, by one rename.
     pub(crate) fn publish(&self, Prepared { attempt, name, task }: Prepared) -> io::Result<()> {
-        let target = self.folder(&name);
-        if read_record(&target, &name).is_ok_and(|there| there.id != task) {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                format!("{name} is the run of another task"),
-            ));
+        attempt.publish(&self.vacant(&name, task)?)
+    }
+
+    /// The folder of this name, unless it is the run of another task.
+    fn vacant(&self, name: &str, task: TaskId) -> io::Result<PathBuf> {
+        let folder = self.folder(name);
+        if read_record(&folder, name).is_ok_and(|there| there.id != task) {
+            let message = format!("{name} is the run of another task");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
         }
-        attempt.publish(&target)
+        Ok(folder)
     }
 }
 
@@ -250,4 +264,43 @@ pub(crate) async fn read_log(folder: &Path) -> Vec<Entry> {
     let text = tokio::fs::read_to_string(folder.join("events.jsonl")).await.inspect_err(|error| warn(error));
     let lines = text.iter().flat_map(|text| text.lines());
     lines.filter_map(|line| serde_json::from_str(line).inspect_err(|error| warn(error)).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use azura_queue::NewTask;
+    use serde_json::json;
+
+    use super::*;
+
+    fn named(pipeline: &str, task: &str) -> String {
+        let task = NewTask::new("train").arg(json!({PIPELINE_NAME: pipeline})).id(task.parse().unwrap());
+        let id = task.id.unwrap();
+        experiment_id(&TaskRecord::new(id, task, "2026-03-01T12:30:05.999Z".parse().unwrap()))
+    }
+
+    #[test]
+    fn names_are_made_of_the_task() {
+        let random = "504bee88-6980-4c01-bc2d-72e9fff4a9a6";
+        assert_eq!(named("csv_forecaster", random), "csv_forecaster_20260301_123005_504bee88");
+        for unusable in ["", "../../etc", &"a".repeat(120)] {
+            assert_eq!(named(unusable, random), "run_20260301_123005_504bee88");
+        }
+        // The first digits of version 7 are the time.
+        let [one, other] = ["0197f3c2-5d80-7a11-8000-000000000001", "0197f3c2-5d80-7a11-8000-000000000002"];
+        assert_ne!(named("a", one), named("a", other));
+    }
+
+    #[test]
+    fn names_tell_their_second() {
+        let second = "2026-03-01T12:30:05Z".parse().ok();
+        for pipeline in ["csv_forecaster", "a"] {
+            for task in ["504bee88-6980-4c01-bc2d-72e9fff4a9a6", "0197f3c2-5d80-7a11-8000-000000000001"] {
+                assert_eq!(super::second(&named(pipeline, task)), second);
+            }
+        }
+        for id in ["", "nope", "a_b_c_d", "a_20261301_123005_x", "a_20260301_123005", "_20260301_1230_x"] {
+            assert_eq!(super::second(id), None, "{id}");
+        }
+    }
 }

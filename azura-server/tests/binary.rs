@@ -67,6 +67,46 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
+fn a_queue_says_what_there_is_and_refuses_what_is_not_there() {
+    let data = tempfile::tempdir().unwrap();
+    let queue = |line: &[&str]| run(azura(data.path()).arg("queue").args(line));
+    let (code, _, help) = queue(&[]);
+    assert!(code == Some(2) && help.contains("Usage: azura queue") && help.contains("requeue"), "{help}");
+    let (code, _, error) = queue(&["--queue", "sqlite"]);
+    assert!(code == Some(2) && error.contains("'azura queue' requires a subcommand"), "{error}");
+    let (code, _, error) = queue(&["stats", "--queue", "memory"]);
+    assert!(code == Some(2) && error.contains("a queue in memory"), "{error}");
+    let (code, _, error) = queue(&["stats"]);
+    assert!(code == Some(1) && error.contains("there is no queue in"), "{error}");
+    assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0, "nothing is made by looking");
+
+    fs::write(data.path().join("queue.db"), "").unwrap();
+    let said = |line: &[&str]| {
+        let (code, out, error) = queue(line);
+        assert_eq!(code, Some(0), "{line:?}: {error}");
+        (out, error)
+    };
+    assert_eq!(said(&["stats"]).0, "nothing waits, and nothing runs\n\nno worker is online\n");
+    assert_eq!(said(&["dead"]), (String::new(), "there are no dead letters\n".to_owned()));
+    let (out, error) = said(&["pause"]);
+    assert!(out.starts_with("celery is paused") && error.is_empty(), "{out}{error}");
+    let (_, error) = said(&["pause", "celry"]);
+    assert!(error.contains("warning") && error.contains("celry"), "{error}");
+    let (out, error) = said(&["resume", "celry"]);
+    assert!(out.starts_with("celry is not paused") && error.is_empty(), "{out}{error}");
+    assert!(said(&["stats"]).0.contains("paused"));
+}
+
+#[test]
+fn a_file_that_is_no_queue_is_refused_once() {
+    let data = tempfile::tempdir().unwrap();
+    fs::write(data.path().join("queue.db"), "no database, but long enough to be one".repeat(99)).unwrap();
+    let (code, _, error) = run(azura(data.path()).args(["queue", "stats"]));
+    assert!(code == Some(1) && error.contains("cannot be used: "), "{error}");
+    assert!(!error.contains("the queue's storage failed"), "{error}");
+}
+
+#[test]
 fn help_tells_everything() {
     let data = tempfile::tempdir().unwrap();
     let (code, help, _) = run(azura(data.path()).arg("--help"));
@@ -198,12 +238,20 @@ fn a_config_that_cannot_be_used_is_told_in_words() {
     assert!(code == Some(1) && error.contains("oops") && error.contains("122"), "{error}");
 }
 
+/// What a server has logged.
+const LOG: &str = "log";
+
 /// The program without arguments: a server. It ends with the test.
 struct Server(Child, u16);
 
 impl Server {
     fn start(data: &Path) -> Self {
-        let mut child = azura(data).env("AZURA_BIND", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = azura(data);
+        command
+            .env("AZURA_BIND", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(data.join(LOG)).unwrap());
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let port = line.trim().rsplit_once(':').unwrap_or_else(|| panic!("{line}")).1.parse().unwrap();
@@ -245,6 +293,33 @@ fn a_port_in_use_is_said_to_be_in_use() {
     assert!(code == Some(1) && error.contains("is in use") && error.contains("--bind"), "{error}");
 }
 
+#[test]
+fn a_server_and_a_worker_say_where_they_are_and_what_they_do() {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = azura(data.path());
+    command.args(["serve", "--workers", "0", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped());
+    let mut server = Server(command.spawn().unwrap(), 0);
+    let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    server.1 = lines.next().unwrap().rsplit_once(':').unwrap().1.parse().unwrap();
+    assert_eq!(lines.nth(1).unwrap(), "Nobody works here: runs wait for an `azura worker`.");
+    let short = SMALL.replace("}}", "}, \"training_params\": {\"epochs\": 1}}");
+    server.ask("POST /experiments", &short);
+
+    let mut command = azura(data.path());
+    command.arg("worker").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut worker = Server(command.spawn().unwrap(), 0);
+    let place = data.path().join("queue.db");
+    let mut out = BufReader::new(worker.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(out.next().unwrap(), format!("AzuraForge works on {}", place.display()));
+    let mut log = BufReader::new(worker.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let (begun, ended) = (log.next().unwrap(), log.next().unwrap());
+    assert!(
+        begun.contains("INFO") && begun.contains("run csv_forecaster_") && begun.contains(" begins"),
+        "{begun}"
+    );
+    assert!(ended.contains(" has ended") && ended.contains("state=SUCCESS"), "{ended}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_the_server_in_good_order() {
@@ -260,6 +335,12 @@ fn a_signal_ends_the_server_in_good_order() {
         assert_eq!(status.code(), Some(0), "{signal}");
         let left: Vec<_> = fs::read_dir(data.path().join("experiments/.attempts")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
+        let log = fs::read_to_string(data.path().join(LOG)).unwrap();
+        let lines: Vec<_> = log.lines().collect();
+        assert!(
+            lines.len() == 2 && lines[0].contains(" begins") && lines[1].contains(" is given back"),
+            "{log}"
+        );
     }
 }
 

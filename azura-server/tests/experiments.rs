@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
+#[path = "experiments/foreign.rs"]
+mod foreign;
 
 use std::{
     fs,
@@ -417,6 +419,9 @@ async fn a_report_cannot_act() {
 
     let page = server.get(&format!("/experiments/{task}/report/html")).await;
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let id = server.details(&task).await["experiment_id"].clone();
+    let title = format!("<title>{}</title>", id.as_str().unwrap());
+    assert!(page.text().contains(&title), "by whatever id it was asked for");
     assert!(page.header("content-security-policy").unwrap().starts_with("sandbox"));
     let html = page.text();
     for absent in ["<script", "<b ", "javascript:", "evil.test"] {

@@ -239,6 +239,11 @@ async fn every_refusal_has_the_one_form() {
             "UNSUPPORTED_MEDIA_TYPE",
         ),
         (server.send("POST", "/experiments", &[], b"{}").await, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (
+            server.send("POST", "/experiments", &[json, "Content-Encoding: gzip"], b"\x1f\x8b").await,
+            415,
+            "UNSUPPORTED_ENCODING",
+        ),
         (server.get("/experiments?limit=0").await, 422, "PARAMETER_INVALID"),
         (server.get("/experiments?fields=none").await, 422, "PARAMETER_INVALID"),
         (server.get("/experiments?limit=many").await, 422, "PARAMETER_INVALID"),

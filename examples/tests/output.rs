@@ -55,6 +55,14 @@ fn background_training_prints_the_log() {
 }
 
 #[test]
+fn tracked_training_says_in_words_that_there_is_no_redis() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tracked_training")).arg("redis://127.0.0.1:1/0").output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.starts_with("error: the queue cannot be reached: "), "{error}");
+}
+
+#[test]
 fn tracked_training_is_kept_like_any_task() {
     let lines = output(env!("CARGO_BIN_EXE_tracked_training"));
     assert!(lines[0].starts_with("task ") && lines[0].len() == 41, "{lines:?}");

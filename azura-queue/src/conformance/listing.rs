@@ -1,6 +1,7 @@
 //! Finding tasks again.
 
-use crate::{Finish, Labels, ListQuery, NewTask, QueueError, State};
+use crate::{Finish, Labels, ListQuery, NewTask, QueueError, State, TaskRecord};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::*;
@@ -75,6 +76,28 @@ pub async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
     assert_eq!(found(&queue, &query().limit(0)).await.len(), 1);
     let error = queue.list(&query().cursor("nonsense")).await;
     assert_eq!(error, Err(QueueError::InvalidCursor("nonsense".into())));
+}
+
+pub async fn a_time_narrows_it_down(queue: Subject) {
+    let id = queue.submit(NewTask::new("work").label("kind", "old")).await.unwrap();
+    queue.cancel(&id).await.unwrap();
+    let revoked = queue.get(&id).await.unwrap();
+    let second = Timestamp::from_second(1_700_000_000).unwrap();
+    let mut ids = Vec::new();
+    for micros in [-1, 0, 1, 999_999, 1_000_000] {
+        let created_at = second + SignedDuration::from_micros(micros);
+        let record = TaskRecord { id: TaskId::random(), created_at, ..revoked.clone() };
+        ids.push(record.id);
+        queue.restore(record, Vec::new()).await.unwrap();
+    }
+    let within = || ListQuery::default().submitted(second..second + SignedDuration::from_secs(1));
+    for query in [within(), within().name("work"), within().label("kind", "old").state(State::Revoked)] {
+        assert_eq!(found(&queue, &query).await, [ids[3], ids[2], ids[1]]);
+    }
+    let first = queue.list(&within().limit(2)).await.unwrap();
+    assert_eq!(first.items.len(), 2);
+    assert_eq!(found(&queue, &within().cursor(first.next.unwrap())).await, [ids[1]]);
+    assert!(found(&queue, &ListQuery::default().submitted(second..second)).await.is_empty());
 }
 
 pub async fn labels_are_set_and_removed(queue: Subject) {

@@ -99,6 +99,7 @@ macro_rules! conformance_suite {
                 listing::the_newest_come_first,
                 listing::filters_narrow_it_down,
                 listing::pages_hold_while_tasks_come_and_go,
+                listing::a_time_narrows_it_down,
                 listing::labels_are_set_and_removed,
                 listing::what_has_ended_can_be_restored,
                 schedule::the_urgent_come_first,

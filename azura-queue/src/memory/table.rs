@@ -111,11 +111,13 @@ impl Table {
             Some(cursor) => age(cursor).ok_or_else(|| QueueError::InvalidCursor(cursor.clone()))?,
             None => (Timestamp::MAX, u64::MAX),
         };
-        let limit = query.limit.max(1);
+        let (limit, within) = (query.limit.max(1), query.submitted.as_ref());
+        let before = within.map_or(before, |within| before.min((within.end, 0)));
         let mut found = self
             .order
             .range(..before)
             .rev()
+            .take_while(|((created, _), _)| within.is_none_or(|within| *created >= within.start))
             .filter_map(|(_, id)| self.tasks.get(id))
             .filter(|task| query.matches(&task.record));
         let page: Vec<&Task> = found.by_ref().take(limit).collect();

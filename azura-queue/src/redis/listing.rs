@@ -58,11 +58,13 @@ impl Shared {
             None => None,
         };
         let (index, limit) = (self.index(query), query.limit.max(1));
+        let within = query.submitted.as_ref().map(|within| (micros(within.start), micros(within.end) - 1));
+        let (least, end) = within.unwrap_or((i64::MIN, i64::MAX));
         let mut page: Vec<TaskRecord> = Vec::new();
         // Most queries are narrowed down by their index alone: one more than the page is then enough to know whether there is more.
         let mut chunk = limit.saturating_add(1).min(CHUNK);
         loop {
-            let most = last.map_or_else(|| "+inf".to_owned(), |(created, _)| created.to_string());
+            let most = last.map_or(end, |(created, _)| created.min(end));
             // Those of the very moment where the last look ended are looked at again, and passed over.
             let mut skip = 0;
             let mut fresh: Vec<(TaskId, i64)> = Vec::new();
@@ -70,7 +72,7 @@ impl Shared {
                 let found: Vec<(String, f64)> = self
                     .manager
                     .clone()
-                    .zrevrangebyscore_limit_withscores(&index, &most, "-inf", skip, chunk as isize)
+                    .zrevrangebyscore_limit_withscores(&index, most, least, skip, chunk as isize)
                     .await
                     .map_err(error)?;
                 if found.is_empty() {

@@ -22,8 +22,11 @@ const STATEMENTS: usize = 128;
 /// Opens the file for the one who writes, and brings it up to date. If there is none, it is made.
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     let mut sql = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-    // Nothing of a stranger's file is touched, not even its journal mode.
-    version(&sql)?;
+    // Nothing of a stranger's file is touched, not even its journal mode. One transaction: while another process makes the file, its parts are not
+    // seen from different moments.
+    let seen = sql.transaction()?;
+    version(&seen)?;
+    drop(seen);
     sql.pragma_update(None, "journal_mode", "WAL")?;
     sql.pragma_update(None, "synchronous", "FULL")?;
     // Without this, macOS confirms what its disk has only heard of.

@@ -154,6 +154,8 @@ pub(super) fn list(sql: &Connection, query: &ListQuery) -> Result<Page<TaskRecor
         Some(cursor) => age(cursor).ok_or_else(|| QueueError::InvalidCursor(cursor.clone()))?,
         None => (i64::MAX, i64::MAX),
     };
+    let end = query.submitted.as_ref().map_or((i64::MAX, i64::MAX), |within| (micros(within.end), 0));
+    let (created, task) = (created, task).min(end);
     let limit = query.limit.clamp(1, i64::MAX as usize - 1);
     let mut params: Vec<SqlValue> = vec![created.into(), task.into(), (limit as i64 + 1).into()];
     let Some(listing) = listing(sql, query, &mut params)? else { return Ok(Page::new(Vec::new(), None)) };
@@ -177,8 +179,8 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
         standings.push(DEAD);
     }
 
-    let mut bind = |text: &str| {
-        params.push(text.to_owned().into());
+    let mut bind = |value: SqlValue| {
+        params.push(value);
         format!("?{}", params.len())
     };
     let mut filter = String::new();
@@ -190,12 +192,17 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
             "labels",
             format!("l{n}"),
         ));
-        let _ = write!(filter, " AND l{n}.key = {} AND l{n}.value = {}", bind(key), bind(value));
+        let _ = write!(
+            filter,
+            " AND l{n}.key = {} AND l{n}.value = {}",
+            bind(key.clone().into()),
+            bind(value.clone().into())
+        );
     }
     let mut named = u64::MAX;
     if let Some(name) = &query.name {
         named = few(sql, "tasks WHERE name = ?1", [name])?;
-        let _ = write!(filter, " AND name = {}", bind(name));
+        let _ = write!(filter, " AND name = {}", bind(name.clone().into()));
     }
     tables.push((named, "tasks", "t".to_owned()));
 
@@ -203,6 +210,9 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
     tables.sort();
     let from: Vec<_> = tables.iter().map(|(_, table, alias)| format!("{table} AS {alias}")).collect();
     let (from, lead) = (from.join(" CROSS JOIN "), tables[0].2.as_str());
+    if let Some(within) = &query.submitted {
+        let _ = write!(filter, " AND {lead}.created >= {}", bind(micros(within.start).into()));
+    }
     for (_, _, alias) in &tables[1..] {
         let _ = write!(filter, " AND {alias}.task = {lead}.task");
     }

@@ -9,7 +9,7 @@ use std::{
 
 use azura_queue::{DEFAULT_QUEUE, TaskId};
 use azura_server::Origin;
-use clap::{Args, Parser, Subcommand, error::ErrorKind, value_parser};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, value_parser};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,9 +37,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true, env = "AZURA_THREADS", value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
-    /// What is logged on standard error: error, warn, info, debug, trace, or such a level for each part.
-    #[arg(long, global = true, env = "AZURA_LOG", value_name = "LEVEL", default_value = "warn")]
-    pub(crate) log: String,
+    /// What is logged on standard error: error, warn, info, debug, trace, or such a level for each part
+    /// [default: warn; of `serve` and `worker` also when a run begins and ends].
+    #[arg(long, global = true, env = "AZURA_LOG", value_name = "LEVEL")]
+    pub(crate) log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -208,17 +209,12 @@ impl DataArgs {
 
 /// The command line. No command means the server.
 pub(crate) fn parse() -> Result<Cli, clap::Error> {
-    use ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
     let mut line: Vec<OsString> = env::args_os().collect();
-    match Cli::try_parse_from(&line) {
-        Err(error)
-            if matches!(error.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) =>
-        {
-            line.push("serve".into());
-            Cli::try_parse_from(&line)
-        }
-        parsed => parsed,
+    let lenient = Cli::command().subcommand_required(false).arg_required_else_help(false);
+    if lenient.try_get_matches_from(&line).is_ok_and(|given| given.subcommand().is_none()) {
+        line.push("serve".into());
     }
+    Cli::try_parse_from(&line)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -255,7 +251,6 @@ fn folder(variable: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_sound() {

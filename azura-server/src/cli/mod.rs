@@ -32,10 +32,14 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<ExitCode, Failure> {
-    let filter = match EnvFilter::try_new(&cli.log) {
+    let level = cli.log.as_deref().unwrap_or(match cli.command {
+        Command::Serve(_) | Command::Worker(_) => "warn,azura_server=info",
+        _ => "warn",
+    });
+    let filter = match EnvFilter::try_new(level) {
         Ok(filter) => filter,
         Err(error) => {
-            eprintln!("error: --log {}: {error}", cli.log);
+            eprintln!("error: --log {level}: {error}");
             return Ok(ExitCode::from(2));
         }
     };

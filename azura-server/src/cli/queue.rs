@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use azura_queue::{ListQuery, MemoryQueue, Queue, QueueError, RedisQueue, SqliteQueue};
+use azura_queue::{
+    DEFAULT_QUEUE, ListQuery, MemoryQueue, Queue, QueueError, RedisQueue, SqliteQueue, State, TaskRecord,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +20,8 @@ use super::{
     signals,
 };
 
+/// A queue in a file, in the data folder.
+const FILE: &str = "queue.db";
 /// The pause between two tries to reach a queue.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -27,7 +31,7 @@ pub(crate) async fn open(
     data: &Path,
     stop: &CancellationToken,
 ) -> Result<Option<Arc<dyn Queue>>, Failure> {
-    let path = data.join("queue.db");
+    let path = data.join(FILE);
     match url.url.as_str() {
         "memory" => Ok(Some(Arc::new(MemoryQueue::new()))),
         "sqlite" => {
@@ -73,7 +77,10 @@ pub(crate) async fn reach<T>(
                     return Ok(None);
                 }
             }
-            Err(error) => return Err(format!("the queue {} cannot be used: {error}", shown(&url.url)).into()),
+            Err(error) => {
+                let why = if let QueueError::Storage(why) = error { why } else { error.to_string() };
+                return Err(format!("the queue {} cannot be used: {why}", shown(&url.url)).into());
+            }
         }
     }
 }
@@ -93,44 +100,42 @@ pub(crate) fn shown(url: &str) -> String {
     format!("{scheme}{hidden}{place}")
 }
 
+/// Where a queue is, for people.
+pub(crate) fn place(url: &QueueUrl, data: &Path) -> String {
+    if url.url == "sqlite" { data.join(FILE).display().to_string() } else { shown(&url.url) }
+}
+
 pub(crate) async fn run(args: QueueArgs) -> Result<ExitCode, Failure> {
+    let data = args.data.folder()?;
+    match args.queue.url.as_str() {
+        "memory" => {
+            eprintln!("error: a queue in memory is seen by its own process only; ask its server instead");
+            return Ok(ExitCode::from(2));
+        }
+        "sqlite" if !data.join(FILE).exists() => {
+            let message = format!(
+                "there is no queue in {}; name its folder with --data-dir DIR, or a Redis with --queue URL",
+                data.display()
+            );
+            return Err(message.into());
+        }
+        _ => {}
+    }
     let stop = signals::token()?;
-    let Some(queue) = open(&args.queue, &args.data.folder()?, &stop).await? else {
+    let Some(queue) = open(&args.queue, &data, &stop).await? else {
         return Ok(ExitCode::FAILURE);
     };
     let mut out = io::stdout().lock();
     match args.command {
-        QueueCommand::Stats => {
-            writeln!(
-                out,
-                "{:<20}{:>10}{:>10}{:>10}{:>10}",
-                "queue", "waiting", "scheduled", "running", "dead"
-            )?;
-            for stats in queue.stats().await? {
-                let paused = if stats.paused { "  paused" } else { "" };
-                writeln!(
-                    out,
-                    "{:<20}{:>10}{:>10}{:>10}{:>10}{paused}",
-                    stats.queue, stats.waiting, stats.scheduled, stats.running, stats.dead
-                )?;
-            }
-            writeln!(out)?;
-            for worker in queue.workers().await? {
-                let done: u64 = worker.done.values().sum();
-                let (id, running, slots) = (worker.id, worker.running.len(), worker.slots);
-                writeln!(out, "{id}: {running} of {slots} busy, {done} done")?;
-            }
-        }
+        QueueCommand::Stats => stats(&mut out, &*queue).await?,
         QueueCommand::Dead => {
-            let mut query = ListQuery::default().dead();
-            loop {
-                let page = queue.list(&query).await?;
-                for task in page.items {
-                    let why = task.error.map_or_else(String::new, |error| error.to_string());
-                    writeln!(out, "{}  {}  after {} attempts: {why}", task.id, task.name, task.attempt)?;
-                }
-                let Some(next) = page.next else { break };
-                query = query.cursor(next);
+            let dead = all(&*queue, ListQuery::default().dead()).await?;
+            if dead.is_empty() {
+                eprintln!("there are no dead letters");
+            }
+            for task in dead {
+                let why = task.error.map_or_else(String::new, |error| error.to_string());
+                writeln!(out, "{}  {}  after {} attempts: {why}", task.id, task.name, task.attempt)?;
             }
         }
         QueueCommand::Requeue { task } => {
@@ -144,10 +149,75 @@ pub(crate) async fn run(args: QueueArgs) -> Result<ExitCode, Failure> {
             }
             queue.delete(&task).await?;
         }
-        QueueCommand::Pause { name } => queue.pause(&name).await?,
-        QueueCommand::Resume { name } => queue.resume(&name).await?,
+        QueueCommand::Pause { name } => {
+            check(&*queue, &name).await?;
+            queue.pause(&name).await?;
+            writeln!(
+                out,
+                "{name} is paused: what runs goes on, what waits stays until `azura queue resume {name}`"
+            )?;
+        }
+        QueueCommand::Resume { name } => {
+            check(&*queue, &name).await?;
+            queue.resume(&name).await?;
+            writeln!(out, "{name} is not paused: what waits is taken up")?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn stats(out: &mut impl io::Write, queue: &dyn Queue) -> Result<(), Failure> {
+    let queues = queue.stats().await?;
+    if queues.is_empty() {
+        writeln!(out, "nothing waits, and nothing runs")?;
+    } else {
+        writeln!(out, "{:<20}{:>10}{:>10}{:>10}{:>10}", "queue", "waiting", "scheduled", "running", "dead")?;
+    }
+    for stats in queues {
+        let paused = if stats.paused { "  paused" } else { "" };
+        writeln!(
+            out,
+            "{:<20}{:>10}{:>10}{:>10}{:>10}{paused}",
+            stats.queue, stats.waiting, stats.scheduled, stats.running, stats.dead
+        )?;
+    }
+    writeln!(out)?;
+    let workers = queue.workers().await?;
+    if workers.is_empty() {
+        writeln!(out, "no worker is online")?;
+    }
+    // What a worker says of itself is some seconds old.
+    let running = all(queue, ListQuery::default().state(State::Started)).await?;
+    for worker in workers {
+        let busy = running.iter().filter(|task| task.worker.as_ref() == Some(&worker.id)).count();
+        let done: u64 = worker.done.values().sum();
+        writeln!(out, "{}: {busy} of {} busy, {done} done", worker.id, worker.slots)?;
+    }
+    Ok(())
+}
+
+/// All tasks that a query asks for.
+async fn all(queue: &dyn Queue, mut query: ListQuery) -> Result<Vec<TaskRecord>, QueueError> {
+    let mut found = Vec::new();
+    loop {
+        let page = queue.list(&query).await?;
+        found.extend(page.items);
+        match page.next {
+            Some(next) => query = query.cursor(next),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Warns of a name that nobody has used so far.
+async fn check(queue: &dyn Queue, name: &str) -> Result<(), QueueError> {
+    let known = name == DEFAULT_QUEUE
+        || queue.stats().await?.iter().any(|stats| stats.queue == name)
+        || queue.workers().await?.iter().any(|worker| worker.queues.iter().any(|queue| queue == name));
+    if !known {
+        eprintln!("warning: no task waits in a queue {name:?}, and no worker serves it; is the name right?");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -23,7 +23,6 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(2));
     }
     let stop = signals::token()?;
-    let listener = TcpListener::bind(args.bind).await.map_err(|error| unbound(&error, args.bind))?;
     let experiments = args.data.experiments()?;
     let runs = Runs::open(&experiments)
         .map_err(|error| format!("{} cannot be used: {error}", experiments.display()))?;
@@ -39,12 +38,19 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     restored?;
+    // Not before there is somebody to answer.
+    let listener = TcpListener::bind(args.bind).await.map_err(|error| unbound(&error, args.bind))?;
 
     let access = args.allow_origin.into_iter().fold(Access::loopback(), Access::allow);
     writeln!(io::stdout(), "AzuraForge is listening on http://{}", listener.local_addr()?)?;
     writeln!(io::stdout(), "Runs are kept in {}", experiments.display())?;
     if args.queue.url == "memory" {
         writeln!(io::stdout(), "Runs that wait or train are gone when this process ends.")?;
+    }
+    if args.workers == 0 {
+        let memory = args.queue.url == "memory";
+        let until = if memory { "for ever, since nobody else can" } else { "for an `azura worker`" };
+        writeln!(io::stdout(), "Nobody works here: runs wait {until}.")?;
     }
 
     let ending = async {

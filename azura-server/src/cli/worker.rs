@@ -26,7 +26,7 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     let app = Arc::new(App::new(Registry::builtin(), Sources::default(), queue, runs));
-    writeln!(io::stdout(), "AzuraForge works on {}", queue::shown(&args.queue.url))?;
+    writeln!(io::stdout(), "AzuraForge works on {}", queue::place(&args.queue, &args.data.folder()?))?;
     writeln!(io::stdout(), "Runs are kept in {}", experiments.display())?;
     let ending = async {
         stop.cancelled().await;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Command, Stdio},
     sync::mpsc,
@@ -91,7 +92,8 @@ fn a_server_that_starts_waits_for_its_queue_and_says_so_once() {
     redis.lose();
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
 
-    let mut process = Process(serve(data, redis.as_ref()));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut process = Process(serve(data, redis.as_ref(), &free));
     let said = lines(BufReader::new(process.0.stderr.take().unwrap()));
     let answers = lines(BufReader::new(process.0.stdout.take().unwrap()));
     let line = said.recv_timeout(SOON).expect("it says that it waits");
@@ -102,6 +104,7 @@ fn a_server_that_starts_waits_for_its_queue_and_says_so_once() {
         (more, answers.try_recv()),
         (Err(mpsc::RecvTimeoutError::Timeout), Err(mpsc::TryRecvError::Empty))
     );
+    assert!(TcpStream::connect(&free).is_err(), "nobody listens who cannot answer");
 
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
     let line = answers.recv_timeout(SOON).expect("it listens");
@@ -109,11 +112,9 @@ fn a_server_that_starts_waits_for_its_queue_and_says_so_once() {
     assert_eq!(listed(&server), [done]);
 }
 
-fn serve(data: &Path, queue: &str) -> std::process::Child {
+fn serve(data: &Path, queue: &str, bind: &str) -> std::process::Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_azura"));
-    command
-        .args(["serve", "--bind", "127.0.0.1:0", "--workers", "0", "--queue", queue, "--data-dir"])
-        .arg(data);
+    command.args(["serve", "--bind", bind, "--workers", "0", "--queue", queue, "--data-dir"]).arg(data);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
