@@ -258,6 +258,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             }
             self.tell(run, &Event::Gradients, Some(&mut grads))?;
             self.optimizer.step(&mut parameters(&mut self.model), &grads)?;
+            run.forward.apply(&mut parameters(&mut self.model))?;
             run.progress.step += 1;
             sum += f64::from(value) * batch.len as f64;
             samples += batch.len;

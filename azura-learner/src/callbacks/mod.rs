@@ -10,7 +10,7 @@ pub use early_stopping::EarlyStopping;
 pub use progress_bar::ProgressBar;
 pub use publish::{ProgressEvent, Publish};
 
-use crate::{Error, History, Metrics, Optimizer, Parameters};
+use crate::{Error, History, Metrics, Optimizer, Parameters, module::type_name};
 use azura_core::{Grads, Tensor};
 use serde_json::Value;
 
@@ -198,9 +198,7 @@ macro_rules! forwards {
 pub trait Callback: Send {
     /// The name in error texts.
     fn name(&self) -> String {
-        // Without the arguments of a generic type, which have paths of their own.
-        let path = std::any::type_name::<Self>().split('<').next().unwrap_or_default();
-        path.rsplit("::").next().unwrap_or_default().to_owned()
+        type_name::<Self>()
     }
 
     /// Callbacks of lower order see an event first; equal ones in the order in which they were added.
