@@ -12,6 +12,7 @@ mod init;
 mod layers;
 mod learner;
 mod loader;
+pub mod loss;
 pub mod metrics;
 mod module;
 mod optim;

@@ -4,4 +4,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
 mod layers;
+mod losses;
 mod numbers;
