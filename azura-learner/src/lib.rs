@@ -25,8 +25,8 @@ mod state;
 mod summary;
 
 pub use callbacks::{
-    BestCheckpoint, Callback, CallbackError, EarlyStopping, Event, Flow, Outcome, Progress, ProgressBar,
-    ProgressEvent, Publish, TrainCx,
+    BestCheckpoint, Callback, CallbackError, ClipGradients, EarlyStopping, Event, Flow, LrSchedule, Outcome,
+    Progress, ProgressBar, ProgressEvent, Publish, TrainCx,
 };
 pub use cx::Cx;
 pub use error::{Error, Result};
@@ -41,7 +41,7 @@ pub use layers::{
 pub use learner::{Evaluation, Fit, Learner};
 pub use loader::{Batch, Batches, DataLoader, Dataset, TensorDataset};
 pub use module::{Module, Parameters, parameters};
-pub use optim::{Adam, Optimizer, OptimizerState, Sgd};
+pub use optim::{Adam, AdamW, Optimizer, OptimizerState, Plateau, RmsProp, Schedule, Sgd};
 pub use pipeline::{ConfigError, Pipeline, PipelineError, PipelineInfo, Registry, RunCx, Sources};
 pub use pipelines::csv_forecaster::CsvForecaster;
 pub use rng::{Rng, seeded};

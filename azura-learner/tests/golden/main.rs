@@ -6,3 +6,5 @@
 mod layers;
 mod losses;
 mod numbers;
+mod schedules;
+mod trainings;
