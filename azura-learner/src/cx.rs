@@ -86,8 +86,8 @@ impl Cx {
         Ok(y)
     }
 
-    /// Asks in training for a change of a buffer, which [`apply`](Self::apply) makes once the step is done; in evaluation
-    /// nothing changes. Several changes of one buffer are made one after the other.
+    /// Asks in training for a change of a buffer, which [`apply`](Self::apply) makes once the step is done; in
+    /// evaluation nothing changes. Several changes of one buffer are made one after the other.
     pub fn update(&mut self, buffer: &Param, change: impl FnOnce(&mut [f32]) + Send + 'static) {
         if self.is_training() {
             self.changes.entry(buffer.id()).or_default().push(Box::new(change));

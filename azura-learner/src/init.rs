@@ -73,60 +73,51 @@ impl Init {
     /// Draws the values of a parameter anew.
     ///
     /// # Errors
-    /// If the scheme is for weights, of two axes or more, and this has fewer; or if a standard deviation is negative, or
-    /// a range not in order. Nothing is changed then.
+    /// If the scheme is for weights, of two axes or more, and this has fewer; or if a standard deviation is negative,
+    /// or a range not in order. Nothing is changed then.
     pub fn fill(self, param: &mut Param, rng: &mut Rng) -> Result<()> {
-        let fans = || {
-            let [outputs, inputs, window @ ..] = param.shape() else {
-                let shape = param.shape();
-                return Err(Error::Argument(format!(
-                    "{self:?}: wants a weight [outputs, inputs, ..], not one of shape {shape:?}"
-                )));
-            };
-            let window: usize = window.iter().product();
-            Ok((*inputs * window, *outputs * window))
-        };
-        let even = |variance: f32| (-(3.0 * variance).sqrt(), (3.0 * variance).sqrt());
-        let share = |fan: usize| 2.0 / fan.max(1) as f32;
-        let range = |(low, high): (f32, f32)| Self::Uniform { low, high };
-        let plain = match self {
-            Self::XavierUniform => range(even(fans().map(|(fan_in, fan_out)| share(fan_in + fan_out))?)),
-            Self::KaimingUniform => range(even(fans().map(|(fan_in, _)| share(fan_in))?)),
-            Self::XavierNormal => Self::Normal {
-                mean: 0.0,
-                std: fans().map(|(fan_in, fan_out)| share(fan_in + fan_out))?.sqrt(),
-            },
-            Self::KaimingNormal => {
-                Self::Normal { mean: 0.0, std: fans().map(|(fan_in, _)| share(fan_in))?.sqrt() }
-            }
-            Self::Zeros => Self::Constant(0.0),
-            Self::Orthogonal => {
-                let (columns, _) = fans()?;
-                param.update(|values| orthogonal(values, columns, rng));
-                return Ok(());
-            }
-            plain => plain,
-        };
-        match plain {
-            Self::Normal { std, .. } if std < 0.0 || std.is_nan() => {
-                return Err(Error::Argument(format!(
-                    "{self:?}: the standard deviation must not be negative"
-                )));
-            }
-            Self::Uniform { low, high } if low > high || low.is_nan() || high.is_nan() => {
-                return Err(Error::Argument(format!("{self:?}: low must not be above high")));
-            }
-            _ => {}
-        }
-        param.update(|values| {
-            values.fill_with(|| match plain {
-                Self::Normal { mean, std } => mean + std * normal(rng),
-                Self::Uniform { low, high } => uniform(rng, low, high),
-                Self::Constant(value) => value,
-                _ => unreachable!("made plain above"),
-            });
+        let plain = self.plain(param.shape())?;
+        let columns = param.data().len() / param.shape().first().map_or(1, |&rows| rows.max(1));
+        param.update(|values| match plain {
+            Self::Orthogonal => orthogonal(values, columns, rng),
+            Self::Normal { mean, std } => values.fill_with(|| mean + std * normal(rng)),
+            Self::Uniform { low, high } => values.fill_with(|| uniform(rng, low, high)),
+            Self::Constant(value) => values.fill(value),
+            _ => unreachable!("`plain` leaves these only"),
         });
         Ok(())
+    }
+
+    /// The same as one of the schemes whose numbers are given, or orthogonal.
+    fn plain(self, shape: &[usize]) -> Result<Self> {
+        let refused = |why: String| Err(Error::Argument(format!("{self:?}: {why}")));
+        match self {
+            Self::Zeros => return Ok(Self::Constant(0.0)),
+            Self::Normal { std, .. } if std < 0.0 || std.is_nan() => {
+                return refused("the standard deviation must not be negative".into());
+            }
+            Self::Uniform { low, high } if low > high || low.is_nan() || high.is_nan() => {
+                return refused("low must not be above high".into());
+            }
+            Self::Constant(_) | Self::Normal { .. } | Self::Uniform { .. } => return Ok(self),
+            _ => {}
+        }
+        let [outputs, inputs, window @ ..] = shape else {
+            return refused(format!("wants a weight [outputs, inputs, ..], not one of shape {shape:?}"));
+        };
+        let window: usize = window.iter().product();
+        let (fan_in, fan_out) = (inputs * window, outputs * window);
+        let variance = |fan: usize| 2.0 / fan.max(1) as f32;
+        let range =
+            |variance: f32| Self::Uniform { low: -(3.0 * variance).sqrt(), high: (3.0 * variance).sqrt() };
+        let bell = |variance: f32| Self::Normal { mean: 0.0, std: variance.sqrt() };
+        Ok(match self {
+            Self::XavierUniform => range(variance(fan_in + fan_out)),
+            Self::XavierNormal => bell(variance(fan_in + fan_out)),
+            Self::KaimingUniform => range(variance(fan_in)),
+            Self::KaimingNormal => bell(variance(fan_in)),
+            other => other,
+        })
     }
 }
 

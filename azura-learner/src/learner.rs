@@ -22,7 +22,7 @@ type Loss<Y> = Box<dyn Fn(&Tensor, &Y) -> azura_core::Result<Tensor> + Send>;
 ///
 /// ```
 /// use azura_core::Tensor;
-/// use azura_learner::{Adam, DataLoader, Learner, Linear, Outcome, Sequential, Tanh, TensorDataset, seeded};
+/// use azura_learner::{Adam, DataLoader, Learner, Linear, Outcome, Sequential, Tanh, TensorDataset, loss, seeded};
 ///
 /// let x: Vec<f32> = (0..64).map(|i| i as f32 / 32.0 - 1.0).collect();
 /// let y = x.iter().map(|x| x * x).collect();
@@ -30,7 +30,7 @@ type Loss<Y> = Box<dyn Fn(&Tensor, &Y) -> azura_core::Result<Tensor> + Send>;
 ///
 /// let rng = &mut seeded(1);
 /// let model = Sequential::new().push(Linear::new(1, 16, rng)).push(Tanh).push(Linear::new(16, 1, rng));
-/// let mut learner = Learner::new(model, Adam::new(0.01), Tensor::mse);
+/// let mut learner = Learner::new(model, Adam::new(0.01), loss::mse);
 /// let fit = learner.fit(&mut DataLoader::new(data, 8).shuffle(1), None, 40)?;
 ///
 /// assert_eq!(fit.outcome, Outcome::Completed);
@@ -115,9 +115,9 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         self
     }
 
-    /// Makes one step of every `n` batches: by the mean gradients of all their samples, as one large batch would, in the
-    /// memory of a small one. The last group of an epoch may be smaller. (Layers that look at a whole batch, such as
-    /// batch normalisation, still see the small ones.)
+    /// Makes one step of every `n` batches: by the mean gradients of all their samples, as one large batch would, in
+    /// the memory of a small one. The last group of an epoch may be smaller. (Layers that look at a whole batch, such
+    /// as batch normalisation, still see the small ones.)
     pub fn accumulate(mut self, n: usize) -> Self {
         self.accumulate = n.max(1);
         self
@@ -328,8 +328,8 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         Ok(())
     }
 
-    /// Tells every callback, also after one has panicked. The first reason to stop is kept; the first error is returned;
-    /// the first panic goes on when all have been told.
+    /// Tells every callback, also after one has panicked. The first reason to stop is kept; the first error is
+    /// returned; the first panic goes on when all have been told.
     fn tell(&mut self, run: &mut Run, event: &Event<'_>, mut grads: Option<&mut Grads<f32>>) -> Result<()> {
         let (mut failed, mut panicked) = (None, None);
         for callback in &mut self.callbacks {

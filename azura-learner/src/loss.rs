@@ -117,8 +117,8 @@ losses! {
     /// ```
     huber(delta: f32) => |y, target| y.huber(target, delta);
     /// The quantile or pinball loss (Koenker and Bassett 1978): the mean of `q (target - y)` where the target is above,
-    /// and of `(1 - q) (y - target)` where it is below, a scalar. Any shape. It is least where y is the q-quantile of the
-    /// target. `0 < q < 1`.
+    /// and of `(1 - q) (y - target)` where it is below, a scalar. Any shape. It is least where y is the q-quantile of
+    /// the target. `0 < q < 1`.
     ///
     /// ```
     /// use azura_core::Tensor;
@@ -150,18 +150,18 @@ impl Default for CrossEntropy {
     }
 }
 
-/// The cross entropy of logits, `[batch, classes]` or `[batch, classes, ..]`, and the targets' classes, which have the same
-/// shape without the classes: a scalar.
+/// The cross entropy of logits, `[batch, classes]` or `[batch, classes, ..]`, and the targets' classes, which have
+/// the same shape without the classes: a scalar.
 ///
-/// With p the [`log_softmax`](Tensor::log_softmax) of the logits over C classes, class weights w, smoothing s, and sums over
-/// the targets t that are not ignored, as in PyTorch:
+/// With p the [`log_softmax`](Tensor::log_softmax) of the logits over C classes, class weights w, smoothing s, and
+/// sums over the targets t that are not ignored, as in PyTorch:
 ///
 /// ```text
 /// loss = -((1 - s) sum_t w[t] p[t] + s / C sum_t sum_c w[c] p[c]) / sum_t w[t]
 /// ```
 ///
-/// What is returned refuses shapes that do not fit, a target that is no class, a smoothing out of its range, and targets that
-/// are all ignored, of which there is no mean (NaN).
+/// What is returned refuses shapes that do not fit, a target that is no class, and a smoothing out of its range. Of
+/// targets that are all ignored there is no mean: NaN.
 ///
 /// ```
 /// use azura_core::{Tensor, ndarray::arr2};

@@ -71,8 +71,8 @@ pub(crate) fn type_name<T: ?Sized>() -> String {
     path.rsplit("::").next().unwrap_or_default().to_owned()
 }
 
-/// Writes [`Module::visit`] and [`Module::visit_mut`]: for the fields that are parameters or buffers, and for those that
-/// are modules, whose own names follow theirs and a dot.
+/// Writes [`Module::visit`] and [`Module::visit_mut`]: for the fields that are parameters or buffers, and for those
+/// that are modules, whose own names follow theirs and a dot.
 ///
 /// ```
 /// use azura_core::{Param, Tensor};

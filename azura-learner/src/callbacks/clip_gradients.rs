@@ -20,8 +20,8 @@ enum How {
 }
 
 impl ClipGradients {
-    /// Scales all gradients by one factor where their norm, `sqrt(sum g^2)` over all of them, is above `max_norm` (Pascanu
-    /// et al. 2013).
+    /// Scales all gradients by one factor where their norm, `sqrt(sum g^2)` over all of them, is above `max_norm`
+    /// (Pascanu et al. 2013).
     ///
     /// # Errors
     /// If `max_norm` is not greater than 0.

@@ -58,9 +58,9 @@ impl LrSchedule {
     }
 
     fn set(&self, step: usize, cx: &mut TrainCx<'_>) {
-        if let (Some(base), false) = (self.state.base, matches!(self.schedule, Schedule::ReduceOnPlateau(_)))
-        {
-            cx.optimizer.set_lr(self.schedule.lr(base, step));
+        match (&self.schedule, self.state.base) {
+            (Schedule::ReduceOnPlateau(_), _) | (_, None) => {}
+            (schedule, Some(base)) => cx.optimizer.set_lr(schedule.lr(base, step)),
         }
     }
 }

@@ -65,8 +65,8 @@ pub enum Event<'a> {
     EpochBegin,
     /// A batch begins.
     BatchBegin,
-    /// The gradients of a step are there, and not yet used: [`TrainCx::grads`]. They are those of a batch, or of several
-    /// that are [accumulated](crate::Learner::accumulate).
+    /// The gradients of a step are there, and not yet used: [`TrainCx::grads`]. They are those of a batch, or of
+    /// several that are [accumulated](crate::Learner::accumulate).
     Gradients,
     /// A batch was learned, with this loss.
     BatchEnd {

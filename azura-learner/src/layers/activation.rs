@@ -83,7 +83,8 @@ activations! {
     /// The Gaussian error linear unit `x P(x)` (Hendrycks and Gimpel 2016), element by element; `P` is the normal
     /// distribution `(1 + erf(x / sqrt 2)) / 2`. Any shape.
     Gelu => gelu, 0 => "0.0";
-    /// The approximation `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` of [`Gelu`], element by element. Any shape.
+    /// The approximation `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` of [`Gelu`], element by element. Any
+    /// shape.
     GeluTanh => gelu_tanh, 0 => "0.0";
     /// The sigmoid linear unit `x / (1 + e^-x)`, also called swish, element by element. Any shape.
     Silu => silu, 0 => "0.0";

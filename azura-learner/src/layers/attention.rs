@@ -26,9 +26,10 @@ pub struct AttentionMask<'a> {
 /// where each head has its `size / heads` numbers of Q, K and V. A query that may attend to nothing gets zeros for its
 /// heads.
 ///
-/// Parameters: `in_proj_weight` `[3 size, size]` and `in_proj_bias` `[3 size]`, for queries, keys and values in this order;
-/// `out_proj.weight` `[size, size]` and `out_proj.bias` `[size]`. At first as in PyTorch: the first is drawn uniformly from
-/// `-b .. b` with `b = sqrt(6 / 4 size)` (Glorot and Bengio 2010), the output's weight as a [`Linear`]'s, biases are zeros.
+/// Parameters: `in_proj_weight` `[3 size, size]` and `in_proj_bias` `[3 size]`, for queries, keys and values in this
+/// order; `out_proj.weight` `[size, size]` and `out_proj.bias` `[size]`. At first as in PyTorch: the first is drawn
+/// uniformly from `-b .. b` with `b = sqrt(6 / (4 size))` (Glorot and Bengio 2010), the output's weight as a
+/// [`Linear`]'s, biases are zeros.
 ///
 /// ```
 /// use azura_core::Tensor;

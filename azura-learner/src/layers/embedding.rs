@@ -3,8 +3,8 @@ use azura_core::{Ids, Param, Tensor, ndarray::Array};
 
 /// A vector for each id: ids of any shape to `[ids.., dimensions]`.
 ///
-/// Parameters: `weight` `[count, dimensions]`, a row for each id from 0, drawn from the normal distribution of mean 0 and
-/// variance 1 as in PyTorch.
+/// Parameters: `weight` `[count, dimensions]`, a row for each id from 0, drawn from the normal distribution of mean 0
+/// and variance 1 as in PyTorch.
 ///
 /// Its input is integers, so it is a `Module<Ids>`. A pair `(Embedding, module)` is one too: one after the other.
 ///

@@ -10,9 +10,9 @@ use azura_core::{Direction, GruInputs, Steps, Tensor};
 /// h_t = (1 - z) * n + z * h_(t-1)
 /// ```
 ///
-/// Parameters: `weight_ih` `[3 hidden, inputs]`, `weight_hh` `[3 hidden, hidden]`, `bias_ih` and `bias_hh` `[3 hidden]`,
-/// with the gates in PyTorch's order r, z, n; all drawn uniformly from `-1/sqrt(hidden) .. 1/sqrt(hidden)`. Of a
-/// [`Stack`](crate::Stack) they are named as those of an [`Lstm`](crate::Lstm).
+/// Parameters: `weight_ih` `[3 hidden, inputs]`, `weight_hh` `[3 hidden, hidden]`, `bias_ih` and `bias_hh` `[3
+/// hidden]`, with the gates in PyTorch's order r, z, n; all drawn uniformly from `-1/sqrt(hidden) .. 1/sqrt(hidden)`.
+/// Of a [`Stack`](crate::Stack) they are named as those of an [`Lstm`](crate::Lstm).
 ///
 /// ```
 /// use azura_core::Tensor;

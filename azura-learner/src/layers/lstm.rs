@@ -12,8 +12,8 @@ use azura_core::{Direction, LstmInputs, Steps, Tensor};
 ///
 /// Parameters: `weight_ih` `[4 hidden, inputs]`, `weight_hh` `[4 hidden, hidden]` and `bias` `[4 hidden]`, with the
 /// gates in PyTorch's order i, f, g, o; all drawn uniformly from `-1/sqrt(hidden) .. 1/sqrt(hidden)`. (PyTorch adds
-/// two biases; their sum is this one.) Of a [`Stack`](crate::Stack) the second layer's names end in `_l1` and so on, and those of
-/// the backward direction in `_reverse`: `weight_ih_l1_reverse`.
+/// two biases; their sum is this one.) Of a [`Stack`](crate::Stack) the second layer's names end in `_l1` and so on,
+/// and those of the backward direction in `_reverse`: `weight_ih_l1_reverse`.
 ///
 /// ```
 /// use azura_core::Tensor;

@@ -152,6 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn an_encoder_drops_in_training_only() {
+        let x = Tensor::from_vec(&[2, 3, 4], (0..24).map(|i| (i as f32).sin()).collect()).unwrap();
+        let layer = |p| {
+            TransformerEncoderLayer::new(4, 2, 8, &mut seeded(1)).unwrap().norm_first().dropout(p).unwrap()
+        };
+        let y = |p, mut cx: Cx| layer(p).forward(&x, &mut cx).unwrap().to_vec();
+        assert_eq!(y(0.5, Cx::eval()), y(0.0, Cx::train(seeded(1))));
+        assert_ne!(y(0.5, Cx::train(seeded(1))), y(0.5, Cx::eval()));
+        assert_ne!(y(0.5, Cx::train(seeded(1))), y(0.5, Cx::train(seeded(2))));
+    }
+
+    #[test]
     fn statistics_are_saved_and_are_no_parameters() {
         let x = Tensor::from_vec(&[4, 1], vec![1.0, 2.0, 3.0, 6.0]).unwrap();
         let mut norm = BatchNorm1d::new(1);

@@ -113,14 +113,14 @@ macro_rules! batch_norms {
         /// y = (x - mean) / sqrt(variance + eps) * weight + bias
         /// ```
         ///
-        /// In training mean and variance (divided by the count n) are those of the batch, over all axes but the channels',
-        /// and enter the running statistics once the step is done:
+        /// In training mean and variance (divided by the count n) are those of the batch, over all axes but the
+        /// channels', and enter the running statistics once the step is done:
         /// `running_mean = 0.9 running_mean + 0.1 mean`, and `running_var` likewise with `variance * n / (n - 1)`. In
         /// evaluation the running statistics stand in their place. `eps = 1e-5`. All as in PyTorch.
         ///
-        /// Parameters: `weight` `[channels]`, ones at first, and `bias` `[channels]`, zeros. Buffers, which are saved and
-        /// not trained: `running_mean` `[channels]`, zeros at first, and `running_var` `[channels]`, ones. Whoever trains
-        /// without a [`Learner`](crate::Learner) calls [`Cx::apply`] after each step.
+        /// Parameters: `weight` `[channels]`, ones at first, and `bias` `[channels]`, zeros. Buffers, which are saved
+        /// and not trained: `running_mean` `[channels]`, zeros at first, and `running_var` `[channels]`, ones.
+        /// Whoever trains without a [`Learner`](crate::Learner) calls [`Cx::apply`] after each step.
         ///
         /// ```
         /// use azura_core::Tensor;

@@ -142,8 +142,8 @@ impl<K: Kind> Recurrent<K> {
         Ok((x, last))
     }
 
-    /// What a cell's parameters have behind their names: nothing for the lowest layer forward in time, `_l1` for the next
-    /// one, `_reverse` for the other direction, `_l1_reverse` for both.
+    /// What a cell's parameters have behind their names: nothing for the lowest layer forward in time, `_l1` for the
+    /// next one, `_reverse` for the other direction, `_l1_reverse` for both.
     fn suffix(&self, cell: usize) -> String {
         let layer = cell / self.stack.directions();
         let layer = if layer == 0 { String::new() } else { format!("_l{layer}") };
@@ -182,8 +182,8 @@ macro_rules! layer {
                 }
             }
 
-            /// Several layers, or both directions of time, with random parameters. The forward pass returns every step of the
-            /// highest layer, `[batch, time, directions * hidden]`.
+            /// Several layers, or both directions of time, with random parameters. The forward pass returns every
+            /// step of the highest layer, `[batch, time, directions * hidden]`.
             ///
             /// # Errors
             /// If there is no layer, or the dropout does not lie in `0 <= p < 1`.
@@ -196,8 +196,9 @@ macro_rules! layer {
                 Ok(Self(Recurrent::new(inputs, hidden, stack, rng)?))
             }
 
-            /// Lets the forward pass return the last hidden state of the highest layer only, `[batch, directions * hidden]`: that
-            /// of the last step, and for the backward direction that of time 0, where it has seen the whole sequence.
+            /// Lets the forward pass return the last hidden state of the highest layer only, `[batch, directions *
+            /// hidden]`: that of the last step, and for the backward direction that of time 0, where it has seen the
+            /// whole sequence.
             #[must_use]
             pub fn last_step(mut self) -> Self {
                 self.0.steps = Steps::Last;

@@ -2,8 +2,8 @@ use super::{Dropout, LayerNorm, Linear, SelfAttention};
 use crate::{Cx, Error, Module, Result, Rng, visit};
 use azura_core::{Mask, Tensor};
 
-/// A layer of a transformer's encoder (Vaswani et al. 2017, section 3.1), of sequences `[batch, time, size]` to the same
-/// shape: self-attention and a small network for each step, both beside a shortcut.
+/// A layer of a transformer's encoder (Vaswani et al. 2017, section 3.1), of sequences `[batch, time, size]` to the
+/// same shape: self-attention and a small network for each step, both beside a shortcut.
 ///
 /// ```text
 /// x = norm1(x + self_attn(x))        y = norm2(x + linear2(relu(linear1(x))))        by default

@@ -33,7 +33,8 @@ macro_rules! adams {
                 self
             }
 
-            /// Sets what is added to the denominator, above 0: without it a weight whose gradients are all 0 becomes NaN.
+            /// Sets what is added to the denominator, above 0: without it a weight whose gradients are all 0 becomes
+            /// NaN.
             #[must_use]
             pub fn eps(mut self, eps: f64) -> Self {
                 self.hyper.eps = eps;
@@ -97,8 +98,8 @@ adams! {
     /// let learner: Learner<_> = Learner::new(Linear::new(4, 1, &mut seeded(1)), optimizer, loss::mse);
     /// ```
     Adam: decoupled false, weight_decay 0.0;
-    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as in PyTorch: [`Adam`], whose moments see nothing of
-    /// the decay:
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as in PyTorch: [`Adam`], whose moments see
+    /// nothing of the decay:
     ///
     /// ```text
     /// w -= lr * weight_decay * w

@@ -61,8 +61,8 @@ impl OptimizerState {
     }
 }
 
-/// Calls `f` for every parameter of `model` that has a gradient: with its values, the gradient, and what is kept of those
-/// before, as zeros at first.
+/// Calls `f` for every parameter of `model` that has a gradient: with its values, the gradient, and what is kept of
+/// those before, as zeros at first.
 fn each<const N: usize>(
     optimizer: &str,
     model: &mut dyn Parameters,

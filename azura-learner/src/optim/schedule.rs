@@ -103,7 +103,8 @@ impl Schedule {
         Self::Cosine { warmup, total, min_lr: 0.0 }
     }
 
-    /// [`Schedule::OneCycle`] with PyTorch's constants: 0.3 of the steps rise, from 1/25, and the end is 1e-4 of the start.
+    /// [`Schedule::OneCycle`] with PyTorch's constants: 0.3 of the steps rise, from 1/25, and the end is 1e-4 of the
+    /// start.
     pub fn one_cycle(total: usize) -> Self {
         Self::OneCycle { total, pct_start: 0.3, div_factor: 25.0, final_div_factor: 1e4 }
     }
