@@ -73,4 +73,29 @@ impl<E: Element> Grads<E> {
         }
         norm
     }
+    /// Holds every element of every gradient between `-limit` and `limit`; NaN stays NaN.
+    ///
+    /// ```
+    /// use azura_core::Param;
+    ///
+    /// let w = Param::new(ndarray::arr1(&[3.0_f32, -0.25, -1.0]));
+    /// let mut grads = w.tracked().square()?.sum_all()?.backward()?; // 2 w
+    /// grads.clip_value(1.0);
+    /// assert_eq!(grads.get(&w).unwrap().as_slice().unwrap(), [1.0, -0.5, -1.0]);
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    pub fn clip_value(&mut self, limit: E) {
+        let clip = |g: E| {
+            if g > limit {
+                limit
+            } else if g < -limit {
+                -limit
+            } else {
+                g
+            }
+        };
+        for grad in self.0.values_mut() {
+            grad.mapv_inplace(clip);
+        }
+    }
 }

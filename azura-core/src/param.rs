@@ -39,6 +39,7 @@ pub struct ParamBase<E: Element> {
     id: ParamId,
     /// Always in row-major order, so that it is a slice.
     data: Data<E>,
+    trained: bool,
 }
 
 /// The parameter that users write: `f32`.
@@ -53,7 +54,25 @@ impl<E: Element> ParamBase<E> {
         } else {
             values.as_standard_layout().into_owned().into_shared()
         };
-        Self { id: ParamId::next(), data }
+        Self { id: ParamId::next(), data, trained: true }
+    }
+
+    /// A buffer: values that a layer keeps and that are saved with its parameters, but that are not trained. It enters
+    /// every graph as a constant.
+    ///
+    /// ```
+    /// use azura_core::Param;
+    ///
+    /// let running_mean = Param::buffer(ndarray::arr1(&[0.0_f32, 0.0]));
+    /// assert!(!running_mean.is_trained() && !running_mean.tracked().is_tracked());
+    /// ```
+    pub fn buffer<S: DataOwned<Elem = E>, D: Dimension>(values: ArrayBase<S, D>) -> Self {
+        Self { trained: false, ..Self::new(values) }
+    }
+
+    /// Whether gradients flow back to it: to a parameter they do, to a [`buffer`](Self::buffer) they do not.
+    pub fn is_trained(&self) -> bool {
+        self.trained
     }
 
     /// This parameter's id, by which [`Grads`](crate::Grads) knows it.
@@ -76,9 +95,10 @@ impl<E: Element> ParamBase<E> {
         self.data.as_slice().unwrap_or_default()
     }
 
-    /// A tensor of these values that gradients flow back to. All tensors of one parameter share their gradient.
+    /// A tensor of these values that gradients flow back to. All tensors of one parameter share their gradient. Of a
+    /// [`buffer`](Self::buffer) it is a [`constant`](Self::constant).
     pub fn tracked(&self) -> TensorBase<E> {
-        TensorBase::with_node(self.data.clone(), Some(Node::leaf(self.id, &self.data)))
+        TensorBase::with_node(self.data.clone(), self.trained.then(|| Node::leaf(self.id, &self.data)))
     }
 
     /// A tensor of these values that gradients do not flow back to.

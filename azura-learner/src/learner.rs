@@ -1,12 +1,16 @@
 //! The training loop.
 
+mod checks;
+mod group;
+
 use crate::{
     Batches, Callback, Cx, Error, Event, Flow, History, Metrics, Module, Optimizer, Outcome, Parameters,
     Progress, Result, TrainCx, parameters, rng,
 };
 use azura_core::{Grads, Tensor};
+use checks::{check_finite, check_visits};
+use group::Group;
 use std::{
-    collections::BTreeSet,
     fmt,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -18,7 +22,7 @@ type Loss<Y> = Box<dyn Fn(&Tensor, &Y) -> azura_core::Result<Tensor> + Send>;
 ///
 /// ```
 /// use azura_core::Tensor;
-/// use azura_learner::{Adam, DataLoader, Learner, Linear, Outcome, Sequential, Tanh, TensorDataset, seeded};
+/// use azura_learner::{Adam, DataLoader, Learner, Linear, Outcome, Sequential, Tanh, TensorDataset, loss, seeded};
 ///
 /// let x: Vec<f32> = (0..64).map(|i| i as f32 / 32.0 - 1.0).collect();
 /// let y = x.iter().map(|x| x * x).collect();
@@ -26,7 +30,7 @@ type Loss<Y> = Box<dyn Fn(&Tensor, &Y) -> azura_core::Result<Tensor> + Send>;
 ///
 /// let rng = &mut seeded(1);
 /// let model = Sequential::new().push(Linear::new(1, 16, rng)).push(Tanh).push(Linear::new(16, 1, rng));
-/// let mut learner = Learner::new(model, Adam::new(0.01), Tensor::mse);
+/// let mut learner = Learner::new(model, Adam::new(0.01), loss::mse);
 /// let fit = learner.fit(&mut DataLoader::new(data, 8).shuffle(1), None, 40)?;
 ///
 /// assert_eq!(fit.outcome, Outcome::Completed);
@@ -42,6 +46,7 @@ pub struct Learner<M, X = Tensor, Y = Tensor> {
     cancelled: Box<dyn Fn() -> bool + Send>,
     seed: u64,
     validate_every: usize,
+    accumulate: usize,
     input: PhantomData<fn(&X)>,
 }
 
@@ -80,6 +85,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             cancelled: Box::new(|| false),
             seed: 42,
             validate_every: 1,
+            accumulate: 1,
             input: PhantomData,
         }
     }
@@ -106,6 +112,14 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     /// Validates every `n`th epoch only, and the last one.
     pub fn validate_every(mut self, n: usize) -> Self {
         self.validate_every = n.max(1);
+        self
+    }
+
+    /// Makes one step of every `n` batches: by the mean gradients of all their samples, as one large batch would, in
+    /// the memory of a small one. The last group of an epoch may be smaller. (Layers that look at a whole batch, such
+    /// as batch normalisation, still see the small ones.)
+    pub fn accumulate(mut self, n: usize) -> Self {
+        self.accumulate = n.max(1);
         self
     }
 
@@ -235,7 +249,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
 
     /// One pass over the training data; an outcome if it was cut short.
     fn train_epoch(&mut self, run: &mut Run, train: &mut dyn Batches<X, Y>) -> Result<Option<Outcome>> {
-        let (mut sum, mut samples) = (0.0, 0);
+        let (mut sum, mut samples, mut group) = (0.0, 0, Group::default());
         train.begin(run.progress.epoch);
         // Cancel is polled before the batch is asked for, so that a slow source is not waited for; and not behind the
         // last one, so that an epoch which has learned all it will is not thrown away.
@@ -250,24 +264,37 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             let loss = (self.loss)(&output, &batch.y)?;
             let value = loss.item()?;
             check_finite("loss", value.into(), run.progress)?;
-            let mut grads = loss.backward()?;
+            group.add(loss.backward()?, batch.len);
             // The graph lets go of the parameters before they change, so that they change in place.
             drop((output, loss));
-            if run.progress.step == 0 {
-                check_visits(&mut parameters(&mut self.model), &grads)?;
-            }
-            self.tell(run, &Event::Gradients, Some(&mut grads))?;
-            self.optimizer.step(&mut parameters(&mut self.model), &grads)?;
-            run.progress.step += 1;
             sum += f64::from(value) * batch.len as f64;
             samples += batch.len;
+            let Progress { batch, total_batches, .. } = run.progress;
+            if batch % self.accumulate == 0 || batch == total_batches {
+                self.step(run, &mut group)?;
+            }
             self.tell(run, &Event::BatchEnd { loss: value }, None)?;
         }
+        // Of a source that gave fewer batches than it had announced.
+        self.step(run, &mut group)?;
         if samples == 0 {
             return Err(Error::NoData("the training data give no sample".into()));
         }
         run.metrics.insert("loss".into(), sum / samples as f64);
         Ok(None)
+    }
+
+    /// One step of the optimizer, if there are gradients.
+    fn step(&mut self, run: &mut Run, group: &mut Group) -> Result<()> {
+        let Some(mut grads) = group.take() else { return Ok(()) };
+        if run.progress.step == 0 {
+            check_visits(&mut parameters(&mut self.model), &grads)?;
+        }
+        self.tell(run, &Event::Gradients, Some(&mut grads))?;
+        self.optimizer.step(&mut parameters(&mut self.model), &grads)?;
+        run.forward.apply(&mut parameters(&mut self.model))?;
+        run.progress.step += 1;
+        Ok(())
     }
 
     fn validate(&mut self, run: &mut Run, data: &mut dyn Batches<X, Y>) -> Result<()> {
@@ -301,8 +328,8 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         Ok(())
     }
 
-    /// Tells every callback, also after one has panicked. The first reason to stop is kept; the first error is returned;
-    /// the first panic goes on when all have been told.
+    /// Tells every callback, also after one has panicked. The first reason to stop is kept; the first error is
+    /// returned; the first panic goes on when all have been told.
     fn tell(&mut self, run: &mut Run, event: &Event<'_>, mut grads: Option<&mut Grads<f32>>) -> Result<()> {
         let (mut failed, mut panicked) = (None, None);
         for callback in &mut self.callbacks {
@@ -345,34 +372,6 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
 
 fn cancelled_is_an_outcome(error: Error) -> Result<Outcome> {
     if let Error::Cancelled = error { Ok(Outcome::Cancelled) } else { Err(error) }
-}
-
-fn check_finite(what: &'static str, loss: f64, at: Progress) -> Result<()> {
-    let Progress { epoch, batch, .. } = at;
-    if loss.is_finite() { Ok(()) } else { Err(Error::NonFinite { what, epoch, batch, loss }) }
-}
-
-/// A parameter that `visit_mut` does not show would never train, one that `visit` does not show would not be saved,
-/// and two of one name would be saved as one.
-fn check_visits(model: &mut dyn Parameters, grads: &Grads<f32>) -> Result<()> {
-    let (mut saved, mut trained, mut with_gradient) = (Vec::new(), Vec::new(), BTreeSet::new());
-    model.visit(&mut |name, _| saved.push(name.to_owned()));
-    model.visit_mut(&mut |name, param| {
-        trained.push(name.to_owned());
-        with_gradient.extend(grads.get(param).map(|_| param.id()));
-    });
-    let twice = trained.iter().enumerate().find_map(|(i, name)| trained[..i].contains(name).then_some(name));
-    let why = if saved != trained {
-        format!("`visit` shows the parameters {saved:?}, but `visit_mut` {trained:?}")
-    } else if let Some(name) = twice {
-        format!("two of its parameters are named `{name}`")
-    } else if with_gradient.len() < grads.len() {
-        let (all, found) = (grads.len(), with_gradient.len());
-        format!("{all} parameters have a gradient, but `visit_mut` shows {found} of them: {trained:?}")
-    } else {
-        return Ok(());
-    };
-    Err(Error::Argument(format!("the model cannot be trained: {why}")))
 }
 
 /// Apart from the streams that shuffle epochs, which are numbered from 1.

@@ -3,13 +3,16 @@
 
 pub mod callbacks;
 pub mod config;
+mod cx;
 pub mod data;
 mod error;
 pub mod files;
 mod history;
+mod init;
 mod layers;
 mod learner;
 mod loader;
+pub mod loss;
 pub mod metrics;
 mod module;
 mod optim;
@@ -20,23 +23,32 @@ pub mod report;
 pub mod results;
 mod rng;
 mod state;
+mod summary;
 
 pub use callbacks::{
-    BestCheckpoint, Callback, CallbackError, EarlyStopping, Event, Flow, Outcome, Progress, ProgressBar,
-    ProgressEvent, Publish, TrainCx,
+    BestCheckpoint, Callback, CallbackError, ClipGradients, EarlyStopping, Event, Flow, LrSchedule, Outcome,
+    Progress, ProgressBar, ProgressEvent, Publish, TrainCx,
 };
+pub use cx::Cx;
 pub use error::{Error, Result};
 pub use history::{History, Metrics};
-pub use layers::{Dropout, Linear, Lstm, Relu, Sequential, Sigmoid, Tanh};
+pub use init::Init;
+pub use layers::{
+    AttentionMask, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, Dropout, Elu, Embedding, Flatten, Gelu,
+    GeluTanh, Gru, GruRun, LayerNorm, LeakyRelu, Linear, Lstm, LstmRun, MaxPool2d, MultiHeadAttention,
+    PositionalEncoding, Relu, Residual, SelfAttention, Sequential, Sigmoid, Silu, Softmax, Stack, Tanh,
+    TransformerEncoderLayer,
+};
 pub use learner::{Evaluation, Fit, Learner};
 pub use loader::{Batch, Batches, DataLoader, Dataset, TensorDataset};
-pub use module::{Cx, Module, Parameters, parameters};
-pub use optim::{Adam, Optimizer, OptimizerState, Sgd};
+pub use module::{Module, Parameters, parameters};
+pub use optim::{Adam, AdamW, Optimizer, OptimizerState, Plateau, RmsProp, Schedule, Sgd};
 pub use pipeline::{ConfigError, Pipeline, PipelineError, PipelineInfo, Registry, RunCx, Sources};
 pub use pipelines::csv_forecaster::CsvForecaster;
 pub use prefetch::Prefetch;
 pub use rng::{Rng, seeded};
 pub use state::{StateDict, StateError};
+pub use summary::{Row, Summary, summary};
 
 /// The tensor library under this one, so that users take the same version.
 pub use azura_core;

@@ -1,6 +1,6 @@
 //! Modules: what has parameters and a forward pass.
 
-use crate::{Result, Rng};
+use crate::{Cx, Result};
 use azura_core::{Param, Tensor};
 use std::{fmt, marker::PhantomData};
 
@@ -8,27 +8,20 @@ use std::{fmt, marker::PhantomData};
 ///
 /// ```
 /// use azura_core::{Param, Tensor};
-/// use azura_learner::{Cx, Linear, Module, Result, seeded};
+/// use azura_learner::{Cx, Linear, Module, Result, seeded, visit};
 ///
-/// /// Two dense layers with a shortcut.
-/// struct Block { inner: Linear, gain: Param }
+/// /// A dense layer with a shortcut.
+/// struct Block { gain: Param, inner: Linear }
 ///
 /// impl Module for Block {
 ///     fn forward(&self, x: &Tensor, cx: &mut Cx) -> Result<Tensor> {
-///         let y = self.inner.forward(x, cx)?.tanh()?;
+///         let y = cx.call("inner", &self.inner, x)?.tanh()?;
 ///         Ok(y.mul(&cx.param(&self.gain))?.add(x)?)
 ///     }
-///     fn visit(&self, f: &mut dyn FnMut(&str, &Param)) {
-///         self.inner.visit(&mut |name, param| f(&format!("inner.{name}"), param));
-///         f("gain", &self.gain);
-///     }
-///     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Param)) {
-///         self.inner.visit_mut(&mut |name, param| f(&format!("inner.{name}"), param));
-///         f("gain", &mut self.gain);
-///     }
+///     visit! { params: gain; parts: inner; }
 /// }
 ///
-/// let block = Block { inner: Linear::new(3, 3, &mut seeded(1)), gain: Param::new(azura_core::ndarray::arr0(1.0)) };
+/// let block = Block { gain: Param::new(azura_core::ndarray::arr0(1.0)), inner: Linear::new(3, 3, &mut seeded(1)) };
 /// let y = block.forward(&Tensor::zeros(&[5, 3]), &mut Cx::eval())?;
 /// assert_eq!(y.shape(), [5, 3]);
 /// # Ok::<(), azura_learner::Error>(())
@@ -40,9 +33,14 @@ pub trait Module<X: ?Sized = Tensor>: Send + Sync {
     /// If `x` has a shape that the module does not take.
     fn forward(&self, x: &X, cx: &mut Cx) -> Result<Tensor>;
 
-    /// Shows every parameter with its name, each once. Containers put their own name and a dot before those of their
-    /// parts. A parameter that is not shown would neither train nor be saved: [`Learner::fit`](crate::Learner::fit)
-    /// refuses such a model at its first step.
+    /// The name in a [`Summary`](crate::Summary): that of the type.
+    fn name(&self) -> String {
+        type_name::<Self>()
+    }
+
+    /// Shows every parameter and buffer with its name, each once. Containers put their own name and a dot before those
+    /// of their parts; [`visit!`](crate::visit!) writes this method and the next. A parameter that is not shown would
+    /// neither train nor be saved: [`Learner::fit`](crate::Learner::fit) refuses such a model at its first step.
     fn visit(&self, _f: &mut dyn FnMut(&str, &Param)) {}
 
     /// As [`visit`](Self::visit), to change the parameters. Same names, same order.
@@ -54,6 +52,10 @@ impl<X: ?Sized, M: Module<X> + ?Sized> Module<X> for Box<M> {
         (**self).forward(x, cx)
     }
 
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
     fn visit(&self, f: &mut dyn FnMut(&str, &Param)) {
         (**self).visit(f);
     }
@@ -63,52 +65,60 @@ impl<X: ?Sized, M: Module<X> + ?Sized> Module<X> for Box<M> {
     }
 }
 
-/// How a forward pass runs: for training, with a seeded generator, or for evaluation.
-#[derive(Debug)]
-pub struct Cx {
-    /// Training needs a generator and evaluation has none: the two are one fact.
-    rng: Option<Rng>,
+/// The name of a type without its path, and without the arguments of a generic type, which have paths of their own.
+pub(crate) fn type_name<T: ?Sized>() -> String {
+    let path = std::any::type_name::<T>().split('<').next().unwrap_or_default();
+    path.rsplit("::").next().unwrap_or_default().to_owned()
 }
 
-impl Cx {
-    /// For training: parameters are tracked, dropout drops as `rng` says.
-    pub fn train(rng: Rng) -> Self {
-        Self { rng: Some(rng) }
-    }
+/// Writes [`Module::visit`] and [`Module::visit_mut`]: for the fields that are parameters or buffers, and for those
+/// that are modules, whose own names follow theirs and a dot.
+///
+/// ```
+/// use azura_core::{Param, Tensor};
+/// use azura_learner::{Cx, Linear, Module, Result, StateDict, parameters, seeded, visit};
+///
+/// struct Scaled { gain: Param, dense: Linear }
+///
+/// impl Module for Scaled {
+///     fn forward(&self, x: &Tensor, cx: &mut Cx) -> Result<Tensor> {
+///         Ok(cx.call("dense", &self.dense, x)?.mul(&cx.param(&self.gain))?)
+///     }
+///     visit! { params: gain; parts: dense; }
+/// }
+///
+/// let gain = Param::new(azura_core::ndarray::arr0(2.0));
+/// let mut model = Scaled { gain, dense: Linear::new(3, 3, &mut seeded(1)) };
+/// let state = StateDict::of(&parameters(&mut model));
+/// assert!(state.names().eq(["dense.bias", "dense.weight", "gain"]));
+/// ```
+#[macro_export]
+macro_rules! visit {
+    ($(params: $($param:tt),+;)? $(parts: $($part:tt),+;)?) => {
+        fn visit(&self, f: &mut dyn FnMut(&str, &$crate::azura_core::Param)) {
+            $($(f(stringify!($param), &self.$param);)+)?
+            $($(self.$part.visit(&mut |name, param| f(&format!("{}.{name}", stringify!($part)), param));)+)?
+        }
 
-    /// For evaluation: parameters are constants, dropout does nothing.
-    pub fn eval() -> Self {
-        Self { rng: None }
-    }
-
-    /// Whether this is a training pass.
-    pub fn is_training(&self) -> bool {
-        self.rng.is_some()
-    }
-
-    /// The generator of a training pass.
-    pub fn rng(&mut self) -> Option<&mut Rng> {
-        self.rng.as_mut()
-    }
-
-    /// A parameter as this pass wants it: tracked in training, constant in evaluation.
-    pub fn param(&self, param: &Param) -> Tensor {
-        if self.is_training() { param.tracked() } else { param.constant() }
-    }
+        fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut $crate::azura_core::Param)) {
+            $($(f(stringify!($param), &mut self.$param);)+)?
+            $($(self.$part.visit_mut(&mut |name, param| f(&format!("{}.{name}", stringify!($part)), param));)+)?
+        }
+    };
 }
 
 /// The parameters of a model whatever it computes: what optimizers, state dicts and callbacks need of it.
 pub trait Parameters {
-    /// Shows every parameter with its name.
+    /// Shows every parameter and buffer with its name.
     fn visit(&self, f: &mut dyn FnMut(&str, &Param));
 
-    /// Shows every parameter with its name, to be changed.
+    /// Shows every parameter and buffer with its name, to be changed.
     fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Param));
 
-    /// The number of trained numbers.
+    /// The number of trained numbers; those of buffers are none.
     fn count(&self) -> usize {
         let mut count = 0;
-        self.visit(&mut |_, param| count += param.data().len());
+        self.visit(&mut |_, param| count += if param.is_trained() { param.data().len() } else { 0 });
         count
     }
 }

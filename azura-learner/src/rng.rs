@@ -4,6 +4,7 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng as _, SeedableRng},
 };
+use std::f64::consts::TAU;
 
 /// The generator used everywhere: portable, and small enough to be saved with a checkpoint.
 pub type Rng = ChaCha8Rng;
@@ -24,6 +25,13 @@ pub(crate) fn stream(seed: u64, stream: u64) -> Rng {
 pub(crate) fn uniform(rng: &mut Rng, low: f32, high: f32) -> f32 {
     let unit = (rng.next_u32() >> 8) as f32 / 16_777_216.0;
     low + (high - low) * unit
+}
+
+/// Normally distributed with mean 0 and variance 1 (Box and Muller 1958).
+pub(crate) fn normal(rng: &mut Rng) -> f32 {
+    // Above 0 and at most 1, so that there is a logarithm.
+    let [u, v] = [(); 2].map(|()| (f64::from(rng.next_u32()) + 1.0) / 4_294_967_296.0);
+    ((-2.0 * u.ln()).sqrt() * (TAU * v).cos()) as f32
 }
 
 /// A random order (Fisher-Yates).

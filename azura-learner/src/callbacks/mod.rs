@@ -1,16 +1,20 @@
 //! Callbacks: what watches a training, and may change or stop it.
 
 mod best_checkpoint;
+mod clip_gradients;
 mod early_stopping;
+mod lr_schedule;
 mod progress_bar;
 mod publish;
 
 pub use best_checkpoint::BestCheckpoint;
+pub use clip_gradients::ClipGradients;
 pub use early_stopping::EarlyStopping;
+pub use lr_schedule::LrSchedule;
 pub use progress_bar::ProgressBar;
 pub use publish::{ProgressEvent, Publish};
 
-use crate::{Error, History, Metrics, Optimizer, Parameters};
+use crate::{Error, History, Metrics, Optimizer, Parameters, module::type_name};
 use azura_core::{Grads, Tensor};
 use serde_json::Value;
 
@@ -46,7 +50,7 @@ pub enum Outcome {
 /// ```text
 /// TrainBegin
 ///   EpochBegin
-///     BatchBegin  Gradients  BatchEnd       for each batch
+///     BatchBegin  Gradients  BatchEnd       for each batch; gradients only before a step
 ///     ValidationBegin  ValidationEnd        on validated epochs
 ///   EpochEnd                                not of an epoch that was cut short
 /// Exception                                 if the training fails
@@ -61,7 +65,8 @@ pub enum Event<'a> {
     EpochBegin,
     /// A batch begins.
     BatchBegin,
-    /// The gradients of a batch are there, and not yet used: [`TrainCx::grads`].
+    /// The gradients of a step are there, and not yet used: [`TrainCx::grads`]. They are those of a batch, or of
+    /// several that are [accumulated](crate::Learner::accumulate).
     Gradients,
     /// A batch was learned, with this loss.
     BatchEnd {
@@ -134,7 +139,7 @@ macro_rules! hooks {
             on_epoch_begin();
             /// A batch begins.
             on_batch_begin();
-            /// The gradients of a batch are in [`TrainCx::grads`], to be looked at or changed.
+            /// The gradients of a step are in [`TrainCx::grads`], to be looked at or changed.
             on_gradients();
             /// A batch was learned.
             on_batch_end(loss: f32);
@@ -198,9 +203,7 @@ macro_rules! forwards {
 pub trait Callback: Send {
     /// The name in error texts.
     fn name(&self) -> String {
-        // Without the arguments of a generic type, which have paths of their own.
-        let path = std::any::type_name::<Self>().split('<').next().unwrap_or_default();
-        path.rsplit("::").next().unwrap_or_default().to_owned()
+        type_name::<Self>()
     }
 
     /// Callbacks of lower order see an event first; equal ones in the order in which they were added.

@@ -4,6 +4,16 @@ use rand_chacha::rand_core::Rng as _;
 
 /// Dropout: in training each element becomes 0 with probability `p`, the others are multiplied by `1 / (1 - p)`.
 /// In evaluation it does nothing. Any shape.
+///
+/// ```
+/// use azura_core::Tensor;
+/// use azura_learner::{Cx, Dropout, Module, seeded};
+///
+/// let x = Tensor::from_vec(&[100], vec![1.0; 100])?;
+/// let y = Dropout::new(0.5)?.forward(&x, &mut Cx::train(seeded(1)))?;
+/// assert!(y.to_vec().iter().all(|y| [0.0, 2.0].contains(y)));
+/// # Ok::<(), azura_learner::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Dropout {
     p: f64,

@@ -1,5 +1,5 @@
 use super::{inverse_root, uniform_param};
-use crate::{Cx, Module, Result, Rng};
+use crate::{Cx, Module, Result, Rng, visit};
 use azura_core::{Param, Tensor};
 
 /// A dense layer, `y = x W' + b`, from `[.., inputs]` to `[.., outputs]`.
@@ -31,6 +31,12 @@ impl Linear {
             bias: uniform_param(&[outputs], bound, rng),
         }
     }
+
+    /// With a bias that starts as zeros.
+    pub(super) fn zero_bias(mut self) -> Self {
+        self.bias.update(|bias| bias.fill(0.0));
+        self
+    }
 }
 
 impl Module for Linear {
@@ -38,13 +44,5 @@ impl Module for Linear {
         Ok(x.linear(&cx.param(&self.weight), Some(&cx.param(&self.bias)))?)
     }
 
-    fn visit(&self, f: &mut dyn FnMut(&str, &Param)) {
-        f("weight", &self.weight);
-        f("bias", &self.bias);
-    }
-
-    fn visit_mut(&mut self, f: &mut dyn FnMut(&str, &mut Param)) {
-        f("weight", &mut self.weight);
-        f("bias", &mut self.bias);
-    }
+    visit! { params: weight, bias; }
 }

@@ -1,4 +1,4 @@
-use crate::{Cx, Module, Result};
+use crate::{Cx, Module, Result, visit};
 use azura_core::{Param, Tensor};
 use std::fmt;
 
@@ -33,7 +33,7 @@ impl Sequential {
 
 impl Module for Sequential {
     fn forward(&self, x: &Tensor, cx: &mut Cx) -> Result<Tensor> {
-        self.0.iter().try_fold(x.clone(), |x, module| module.forward(&x, cx))
+        self.0.iter().enumerate().try_fold(x.clone(), |x, (i, module)| cx.call(i, module, &x))
     }
 
     fn visit(&self, f: &mut dyn FnMut(&str, &Param)) {
@@ -57,4 +57,18 @@ impl fmt::Debug for Sequential {
         });
         map.finish()
     }
+}
+
+/// A module of any input, and one of tensors after it; `0.` and `1.` go before their parameters' names.
+impl<X: ?Sized, A: Module<X>, B: Module> Module<X> for (A, B) {
+    fn forward(&self, x: &X, cx: &mut Cx) -> Result<Tensor> {
+        let x = cx.call(0, &self.0, x)?;
+        cx.call(1, &self.1, &x)
+    }
+
+    fn name(&self) -> String {
+        "Pair".into()
+    }
+
+    visit! { parts: 0, 1; }
 }

@@ -1,12 +1,16 @@
 //! Optimizers.
 
 mod adam;
+mod rmsprop;
+mod schedule;
 mod sgd;
 
-pub use adam::Adam;
+pub use adam::{Adam, AdamW};
+pub use rmsprop::RmsProp;
+pub use schedule::{Plateau, Schedule};
 pub use sgd::Sgd;
 
-use crate::{Parameters, Result, StateDict, StateError};
+use crate::{Error, Parameters, Result, StateDict, StateError};
 use azura_core::Grads;
 use std::fmt::Debug;
 
@@ -41,8 +45,8 @@ pub struct OptimizerState {
     pub lr: f64,
     /// Steps taken so far, where the optimizer counts them.
     pub steps: u64,
-    /// What is kept of the gradients so far, each by the names of the parameters: two moments for [`Adam`], none for
-    /// [`Sgd`].
+    /// What is kept of the gradients so far, each by the names of the parameters: two moments for [`Adam`], none for a
+    /// plain [`Sgd`].
     pub moments: Vec<StateDict>,
 }
 
@@ -55,6 +59,50 @@ impl OptimizerState {
         let other = |moments: Vec<_>| StateError::Optimizer { found: moments.len(), expected: N };
         self.moments.try_into().map_err(other)
     }
+}
+
+/// Calls `f` for every parameter of `model` that has a gradient: with its values, the gradient, and what is kept of
+/// those before, as zeros at first.
+fn each<const N: usize>(
+    optimizer: &str,
+    model: &mut dyn Parameters,
+    grads: &Grads<f32>,
+    mut kept: [Option<&mut StateDict>; N],
+    mut f: impl FnMut(&mut [f32], &[f32], [Option<&mut [f32]>; N]),
+) -> Result<()> {
+    let mut fits = Ok(());
+    model.visit_mut(&mut |name, param| {
+        let Some(grad) = grads.get(param) else { return };
+        let grad = grad.as_standard_layout();
+        let shape = param.shape();
+        let mut known = true;
+        let moments = kept.each_mut().map(|kept| {
+            let values = kept.as_mut()?.get_or_zeros(name, shape);
+            known &= values.is_some();
+            values
+        });
+        if known {
+            param.update(|w| f(w, grad.as_slice().unwrap_or_default(), moments));
+        } else {
+            fits = Err(Error::Argument(format!(
+                "{optimizer} has served another model, in which `{name}` did not have the shape {shape:?}"
+            )));
+        }
+    });
+    fits
+}
+
+/// Puts the moments of a saved state where an optimizer keeps them.
+fn restore<const N: usize>(
+    kept: [Option<&mut StateDict>; N],
+    state: OptimizerState,
+) -> Result<(), StateError> {
+    let (found, expected) = (state.moments.len(), kept.iter().flatten().count());
+    if found != expected {
+        return Err(StateError::Optimizer { found, expected });
+    }
+    kept.into_iter().flatten().zip(state.moments).for_each(|(kept, saved)| *kept = saved);
+    Ok(())
 }
 
 impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
@@ -97,8 +145,14 @@ mod tests {
 
     #[test]
     fn a_saved_optimizer_goes_on_bit_equally() {
-        let optimizers: [fn(f64) -> Box<dyn Optimizer>; 2] =
-            [|lr| Box::new(Adam::new(lr)), |lr| Box::new(Sgd::new(lr))];
+        let optimizers: [fn(f64) -> Box<dyn Optimizer>; 6] = [
+            |lr| Box::new(Adam::new(lr)),
+            |lr| Box::new(AdamW::new(lr)),
+            |lr| Box::new(Sgd::new(lr)),
+            |lr| Box::new(Sgd::new(lr).momentum(0.9).nesterov()),
+            |lr| Box::new(RmsProp::new(lr)),
+            |lr| Box::new(RmsProp::new(lr).momentum(0.9).centered()),
+        ];
         for make in optimizers {
             let (mut optimizer, mut layer) = (make(0.1), Linear::new(2, 1, &mut seeded(1)));
             steps(&mut optimizer, &mut layer, 3).unwrap();

@@ -1,8 +1,16 @@
-use super::{Optimizer, OptimizerState};
-use crate::{Parameters, Result, StateError};
+use super::{Optimizer, OptimizerState, each, restore};
+use crate::{Parameters, Result, StateDict, StateError};
 use azura_core::Grads;
 
-/// Stochastic gradient descent, `w -= lr * g`.
+/// Stochastic gradient descent, as in PyTorch:
+///
+/// ```text
+/// g = gradient + weight_decay * w
+/// v = momentum * v + g                   with momentum
+/// w -= lr * g                            plain
+/// w -= lr * v                            with momentum (Polyak 1964)
+/// w -= lr * (g + momentum * v)           with Nesterov's (Sutskever et al. 2013)
+/// ```
 ///
 /// ```
 /// use azura_core::Tensor;
@@ -24,24 +32,56 @@ use azura_core::Grads;
 #[derive(Debug, Clone)]
 pub struct Sgd {
     lr: f64,
+    momentum: f64,
+    nesterov: bool,
+    weight_decay: f64,
+    /// v of each parameter, with momentum.
+    velocity: Option<StateDict>,
 }
 
 impl Sgd {
-    /// With this learning rate.
+    /// With this learning rate, and nothing else.
     pub fn new(lr: f64) -> Self {
-        Self { lr }
+        Self { lr, momentum: 0.0, nesterov: false, weight_decay: 0.0, velocity: None }
+    }
+
+    /// Sets how much of its velocity a weight keeps, in `0 <= momentum < 1`.
+    #[must_use]
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.momentum = momentum;
+        self.velocity = (momentum != 0.0).then(StateDict::default);
+        self
+    }
+
+    /// Looks ahead with momentum, as Nesterov's method does. Without momentum it changes nothing.
+    #[must_use]
+    pub fn nesterov(mut self) -> Self {
+        self.nesterov = true;
+        self
+    }
+
+    /// Sets how much of a weight is added to its gradient.
+    #[must_use]
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
     }
 }
 
 impl Optimizer for Sgd {
     fn step(&mut self, model: &mut dyn Parameters, grads: &Grads<f32>) -> Result<()> {
-        let lr = self.lr as f32;
-        model.visit_mut(&mut |_, param| {
-            if let Some(grad) = grads.get(param) {
-                param.update(|w| w.iter_mut().zip(grad).for_each(|(w, &g)| *w -= lr * g));
+        let [lr, momentum, decay] = [self.lr, self.momentum, self.weight_decay].map(|x| x as f32);
+        let nesterov = self.nesterov;
+        each("Sgd", model, grads, [self.velocity.as_mut()], |w, grad, [velocity]| match velocity {
+            None => w.iter_mut().zip(grad).for_each(|(w, &g)| *w -= lr * (g + decay * *w)),
+            Some(velocity) => {
+                for ((w, &g), v) in w.iter_mut().zip(grad).zip(velocity) {
+                    let g = g + decay * *w;
+                    *v = momentum * *v + g;
+                    *w -= lr * if nesterov { g + momentum * *v } else { *v };
+                }
             }
-        });
-        Ok(())
+        })
     }
 
     fn lr(&self) -> f64 {
@@ -53,12 +93,13 @@ impl Optimizer for Sgd {
     }
 
     fn save(&self) -> OptimizerState {
-        OptimizerState { lr: self.lr, ..OptimizerState::default() }
+        let moments = self.velocity.iter().cloned().collect();
+        OptimizerState { lr: self.lr, moments, ..OptimizerState::default() }
     }
 
     fn load(&mut self, state: OptimizerState) -> Result<(), StateError> {
         let lr = state.lr;
-        let [] = state.into_moments()?;
+        restore([self.velocity.as_mut()], state)?;
         self.lr = lr;
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 mod best;
 mod models;
+mod steps;
 
 use azura_core::Tensor;
 use azura_learner::{

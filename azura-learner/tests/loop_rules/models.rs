@@ -2,7 +2,10 @@
 
 use super::data;
 use azura_core::{Param, Tensor, ndarray};
-use azura_learner::{Adam, Cx, DataLoader, Learner, Module, Result, Sgd};
+use azura_learner::{
+    Adam, BatchNorm1d, Cx, DataLoader, Learner, Linear, Module, Result, Sequential, Sgd, StateDict,
+    parameters, seeded,
+};
 
 /// A model that takes something else than a tensor: the loop does not care.
 struct Lookup(Param);
@@ -94,4 +97,17 @@ fn inputs_may_be_anything() {
     learner.fit(&mut DataLoader::new(Words, 3), None, 300).unwrap();
     let found = learner.model().0.as_slice();
     assert!(found.iter().zip([0.0, 10.0, 20.0]).all(|(a, b)| (a - b).abs() < 0.1), "{found:?}");
+}
+
+#[test]
+fn statistics_of_a_batch_enter_after_its_step_and_serve_the_validation() {
+    // Two batches of x = 0, 1/4 and 1/2, 3/4: means 1/8 and 5/8.
+    let model = Sequential::new().push(BatchNorm1d::new(1)).push(Linear::new(1, 1, &mut seeded(1)));
+    let mut learner = Learner::new(model, Sgd::new(0.0), Tensor::mse);
+    let before = learner.evaluate(&mut data(4), false).unwrap().loss;
+    learner.fit(&mut data(4), None, 1).unwrap();
+    let state = StateDict::of(&parameters(learner.model_mut()));
+    let mean = f64::from(state.get("0.running_mean").unwrap().1[0]);
+    assert!((mean - (0.9 * 0.1 * 0.125 + 0.1 * 0.625)).abs() < 1e-7, "{mean}");
+    assert!((learner.evaluate(&mut data(4), false).unwrap().loss - before).abs() > 1e-3);
 }
