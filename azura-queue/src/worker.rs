@@ -26,7 +26,7 @@ use crate::{
 type Handler = Box<dyn Fn(Arc<TaskContext>) -> JoinHandle<Outcome> + Send + Sync>;
 
 /// How many slots ask for a task at the same time.
-const CLAIMS: usize = 8;
+const CLAIMS: usize = 16;
 /// How long one call waits for a task.
 const CLAIM_WAIT: Duration = Duration::from_secs(5);
 /// How long to wait after a call that failed for good.
