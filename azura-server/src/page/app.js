@@ -189,7 +189,7 @@ function entry(run) {
   const when = new Date(run.created_at).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
   anchor.append(
     element("i", { className: `dot ${run.status.toLowerCase()}` }),
-    element("b", { textContent: run.batch_name ?? run.config_summary.dataset ?? run.config_summary.ticker ?? run.pipeline_name }),
+    element("b", { textContent: run.batch_name ?? run.config_summary.dataset ?? run.config_summary.ticker ?? (run.pipeline_name || "not taken up yet") }),
     element("span", { textContent: figure }),
     element("small", { textContent: `${STATES[run.status]} · ${when}` }),
   );
