@@ -3,14 +3,17 @@
 mod error;
 mod registry;
 mod run;
+mod saved;
 
 pub use error::{ConfigError, PipelineError};
 pub use registry::{PipelineInfo, Registry};
 pub use run::RunCx;
+pub use saved::{Prediction, SavedRun};
 
 use crate::{config::Problem, data::Datasets, results::Results};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// A way from a config to a trained model: typed, with everything that forms and checks need derived from the
 /// config's type.
@@ -65,6 +68,20 @@ pub trait Pipeline: Send + Sync + 'static {
     /// # Errors
     /// If the data cannot be read, the training fails or is cancelled.
     fn run(&self, config: Self::Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError>;
+
+    /// Answers a request from a run of this config that has ended well. What a request may hold is the pipeline's own: read it with
+    /// [`config::parse`](crate::config::parse), which says what is wrong with it.
+    ///
+    /// # Errors
+    /// [`PipelineError::NoPrediction`] if the pipeline does not predict, which is the default; else if the request or the run cannot be used.
+    fn predict(
+        &self,
+        _config: Self::Config,
+        _run: &SavedRun<'_>,
+        _request: &Value,
+    ) -> Result<Prediction, PipelineError> {
+        Err(PipelineError::NoPrediction(Self::NAME))
+    }
 }
 
 /// Where a run may take its data from.

@@ -6,6 +6,7 @@
 //! itself a problem.
 
 mod check;
+mod defaults;
 mod limits;
 mod words;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use check::{check, unknown_keywords};
+pub(crate) use defaults::{describe, filled};
 pub(crate) use words::with_suggestion;
 
 /// Something in a config that cannot be used.

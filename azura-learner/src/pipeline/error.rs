@@ -20,6 +20,9 @@ pub enum PipelineError {
     /// A file does not exist or cannot be read.
     #[error("{0}")]
     FileNotFound(String),
+    /// The pipeline does not predict.
+    #[error("the pipeline `{0}` makes no predictions")]
+    NoPrediction(&'static str),
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -33,7 +36,7 @@ impl PipelineError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(error) => error.code(),
-            Self::Value(_) => "PIPELINE_VALUE_ERROR",
+            Self::Value(_) | Self::NoPrediction(_) => "PIPELINE_VALUE_ERROR",
             Self::FileNotFound(_) => "PIPELINE_FILE_NOT_FOUND",
             Self::Cancelled => "CANCELLED",
             Self::Execution(_) => "PIPELINE_EXECUTION_ERROR",

@@ -1,3 +1,6 @@
 //! The pipelines of this crate.
 
 pub mod csv_forecaster;
+mod training;
+
+pub use training::{EarlyStopping as EarlyStoppingParams, OptimizerKind, ScheduleKind, TrainingParams};

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Missing, ScalerKind};
+use crate::{
+    data::{Missing, ScalerKind},
+    pipelines::training::TrainingParams,
+};
 
 /// Forecasts the next value of one column of a table with a time column.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,67 +81,6 @@ pub struct ModelParams {
     pub dropout: f64,
 }
 
-/// How the model is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(title = "Training")]
-#[non_exhaustive]
-pub struct TrainingParams {
-    /// How often the training part is gone through.
-    #[schemars(title = "Epochs", range(min = 1, max = 100_000))]
-    pub epochs: usize,
-    /// Step size of the optimizer.
-    #[schemars(title = "Learning rate", range(max = 10.0), extend("exclusiveMinimum" = 0))]
-    pub lr: f64,
-    /// The rule by which weights follow their gradients.
-    #[schemars(title = "Optimizer")]
-    pub optimizer: Optimizer,
-    /// Windows in a step.
-    #[schemars(title = "Batch size", range(min = 1, max = 65_536))]
-    pub batch_size: usize,
-    /// Share of the rows, the newest, by which the model is judged.
-    #[schemars(title = "Test share", range(max = 0.5), extend("exclusiveMinimum" = 0))]
-    pub test_size: f64,
-    /// Share of the rows, those before the test part, by which the training is watched; 0 for none.
-    #[schemars(title = "Validation share", range(min = 0.0, max = 0.4))]
-    pub validation_size: f64,
-    /// Epochs from one validation to the next.
-    #[schemars(title = "Validate every", range(min = 1, max = 100_000))]
-    pub validate_every: usize,
-    /// Fixes all that is random: equal seeds give equal results.
-    #[schemars(title = "Seed", range(min = 0, max = 9_007_199_254_740_991_u64))]
-    pub seed: u64,
-    /// Stops when the validation loss no longer falls. Off where empty.
-    #[schemars(title = "Early stopping")]
-    pub early_stopping: Option<EarlyStopping>,
-}
-
-/// The rule by which weights follow their gradients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Optimizer {
-    /// Adam: each weight has a step size of its own.
-    #[default]
-    Adam,
-    /// Plain stochastic gradient descent.
-    Sgd,
-}
-
-/// When to stop before the last epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(title = "Early stopping")]
-#[non_exhaustive]
-pub struct EarlyStopping {
-    /// Validations without improvement that are waited for.
-    #[schemars(title = "Patience", range(min = 1, max = 100_000))]
-    pub patience: usize,
-    /// What the loss must fall by to count as improved.
-    #[schemars(title = "Least improvement", range(min = 0.0, max = 1e6))]
-    pub min_delta: f64,
-}
-
 impl Default for DataSourcing {
     fn default() -> Self {
         Self { dataset: "seattle-weather".into(), file: None, time_col: None, missing: None }
@@ -154,27 +96,5 @@ impl Default for FeatureEngineering {
 impl Default for ModelParams {
     fn default() -> Self {
         Self { sequence_length: 30, hidden_size: 64, dropout: 0.1 }
-    }
-}
-
-impl Default for TrainingParams {
-    fn default() -> Self {
-        Self {
-            epochs: 40,
-            lr: 0.003,
-            optimizer: Optimizer::default(),
-            batch_size: 32,
-            test_size: 0.2,
-            validation_size: 0.1,
-            validate_every: 1,
-            seed: 42,
-            early_stopping: None,
-        }
-    }
-}
-
-impl Default for EarlyStopping {
-    fn default() -> Self {
-        Self { patience: 10, min_delta: 0.0 }
     }
 }

@@ -4,17 +4,14 @@ mod config;
 mod prepare;
 mod report;
 
-pub use config::{
-    Config, DataSourcing, EarlyStopping as EarlyStoppingConfig, FeatureEngineering, ModelParams,
-    Optimizer as OptimizerKind, TrainingParams,
-};
+pub use config::{Config, DataSourcing, FeatureEngineering, ModelParams};
 pub use prepare::{Forecast, InputColumn, Inputs, Prepared, ValidationData, prepare};
 
+use super::TrainingParams;
 use crate::{
-    Adam, Batch, BestCheckpoint, DataLoader, Dataset, Dropout, EarlyStopping, Learner, Linear, Lstm,
-    Optimizer, Outcome, Pipeline, PipelineError, Publish, Result, RunCx, Sequential, Sgd, Sources, StateDict,
-    config::Problem, data::Windows, loader::gather, parameters, pipeline::ConfigError, results::Results,
-    seeded,
+    Batch, DataLoader, Dataset, Dropout, Linear, Lstm, Pipeline, PipelineError, Publish, Result, RunCx,
+    Sequential, Sources, StateDict, config::Problem, data::Windows, loader::gather, parameters,
+    pipeline::ConfigError, results::Results, seeded,
 };
 use azura_core::Tensor;
 use std::sync::Arc;
@@ -46,17 +43,15 @@ impl Pipeline for CsvForecaster {
         let prepared = prepare(&config, &sources.datasets, sources.allow_files).map_err(ConfigError::from)?;
         let prepared = Arc::new(prepared);
         let publisher = publisher(cx, &prepared, &config.training_params);
-        let mut learner = cx.attach(learner(&config, &prepared)?, publisher);
 
         let training = &config.training_params;
         let mut train = DataLoader::new(prepared.train.clone(), training.batch_size).shuffle(training.seed);
         let mut validation =
             prepared.validation.clone().map(|windows| DataLoader::new(windows, training.batch_size));
         let validation = validation.as_mut().map(|loader| loader as &mut dyn crate::Batches);
-        let fit = learner.fit(&mut train, validation, training.epochs)?;
-        if fit.outcome == Outcome::Cancelled {
-            return Err(PipelineError::Cancelled);
-        }
+        let network = network(&config, &prepared)?;
+        let (mut learner, history) =
+            training.train(cx, publisher, network, crate::loss::mse, &mut train, validation)?;
 
         let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
         let judged = learner.evaluate(&mut test, true)?;
@@ -65,12 +60,9 @@ impl Pipeline for CsvForecaster {
             return Err(PipelineError::Execution(message));
         }
         let output = judged.output.map(|output| output.to_vec()).unwrap_or_default();
-        let results = prepared.results(fit.history, &output).map_err(|error| unserialisable(&error))?;
+        let results = prepared.results(history, &output).map_err(|error| unserialisable(&error))?;
         cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
-        cx.write(
-            "inputs.json",
-            &serde_json::to_vec_pretty(&prepared.inputs).map_err(|error| unserialisable(&error))?,
-        )?;
+        cx.write_json("inputs.json", &prepared.inputs)?;
         let report = report::report(&config, &sources.datasets, &prepared, &results)
             .map_err(|error| unserialisable(&error))?;
         report.write(cx)?;
@@ -101,29 +93,13 @@ fn publisher(cx: &RunCx<'_>, prepared: &Arc<Prepared>, training: &TrainingParams
     })
 }
 
-fn learner(config: &Config, prepared: &Prepared) -> Result<Learner<Sequential>> {
-    let (model, training) = (&config.model_params, &config.training_params);
-    let rng = &mut seeded(training.seed);
-    let network = Sequential::new()
+fn network(config: &Config, prepared: &Prepared) -> Result<Sequential> {
+    let model = &config.model_params;
+    let rng = &mut seeded(config.training_params.seed);
+    Ok(Sequential::new()
         .push(Lstm::new(prepared.inputs.width(), model.hidden_size, rng).last_step())
         .push(Dropout::new(model.dropout)?)
-        .push(Linear::new(model.hidden_size, 1, rng));
-    let optimizer: Box<dyn Optimizer> = match training.optimizer {
-        OptimizerKind::Adam => Box::new(Adam::new(training.lr)),
-        OptimizerKind::Sgd => Box::new(Sgd::new(training.lr)),
-    };
-    let mut learner = Learner::new(network, optimizer, |y: &Tensor, target: &Tensor| y.mse(target))
-        .seed(training.seed)
-        .validate_every(training.validate_every);
-    if prepared.validation.is_some() {
-        learner = learner.callback(BestCheckpoint::new("val_loss"));
-    }
-    // Of a config without validation it was refused.
-    if let Some(stopping) = &training.early_stopping {
-        learner =
-            learner.callback(EarlyStopping::new("val_loss", stopping.patience).min_delta(stopping.min_delta));
-    }
-    Ok(learner)
+        .push(Linear::new(model.hidden_size, 1, rng)))
 }
 
 /// Windows `[batch, time, features]` and the target's next value `[batch, 1]`.

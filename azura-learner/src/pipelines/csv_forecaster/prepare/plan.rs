@@ -86,10 +86,7 @@ impl Plan {
         if let Err(e) = parts.check_window(length, training.validation_size > 0.0) {
             problems.push(Problem::new("/model_params/sequence_length", e.to_string()));
         }
-        if training.early_stopping.is_some() && training.validation_size == 0.0 {
-            let message = "watches the validation loss, but `validation_size` is 0";
-            problems.push(Problem::new("/training_params/early_stopping", message));
-        }
+        problems.extend(training.problems());
         problems.extend(too_big(config, names.len() + 2 * calendar.len(), parts.train.len()));
         let (Some(series), Some(target), true) = (series, target, problems.is_empty()) else {
             return Err(problems);
