@@ -7,7 +7,7 @@ use super::{config::Config, prepare::Prepared};
 use crate::{
     History,
     data::{Datasets, Windows},
-    report::{Colour, LineChart, Report, code, config_table, number, table},
+    report::{Chart, Colour, Report, code, config_table, number, table},
     results::{ForecastResults, Results},
 };
 
@@ -199,7 +199,7 @@ fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
 
 fn loss_chart(history: &History) -> String {
     let epochs = (1..=history.epochs()).map(|epoch| epoch as f64);
-    let mut chart = LineChart::over_numbers("Loss by epoch", epochs)
+    let mut chart = Chart::over_numbers("Loss by epoch", epochs)
         .subtitle("what the training lowers, and the same on data it does not learn from")
         .x_label("epoch")
         .y_label("mean squared error of scaled values")
@@ -218,7 +218,7 @@ fn forecast_chart(prepared: &Prepared, results: &Results, forecast: &ForecastRes
     let windows = &prepared.test;
     let times = (0..windows.len()).map(|i| prepared.times[windows.target_row(i)]);
     let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
-    LineChart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
+    Chart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
         .subtitle(format!(
             "test part, one row ahead  ·  RMSE {}, persistence {}",
             number(model),
