@@ -5,8 +5,8 @@ use std::{ops::Range, path::Path};
 
 use super::{config::Config, prepare::Prepared};
 use crate::{
-    History,
     data::{Datasets, Windows},
+    pipelines::course::{course, loss_chart},
     report::{Chart, Colour, Report, code, config_table, number, table},
     results::{ForecastResults, Results},
 };
@@ -26,17 +26,17 @@ pub(super) fn report(
     let markdown = format!(
         "# Forecast of {target}\n\n{}\n\n## How good it is\n\n{}\n\n{}\n\
          ![Forecast and truth over the test part](images/forecast.svg)\n\n\
-         ## Training\n\n{}\n\n![Loss by epoch](images/loss.svg)\n\n\
+         ## Training\n\n{} Losses are mean squared errors of scaled values.\n\n![Loss by epoch](images/loss.svg)\n\n\
          ## Data\n\n{}\n## Config\n\n{}",
         introduction(config, prepared, &target),
         verdict(results),
         figures(results),
-        course(&results.history),
+        course(&results.history).join(" "),
         data(config, datasets, prepared),
         config_table(&serde_json::to_value(config)?),
     );
     let images = vec![
-        ("loss.svg".into(), loss_chart(&results.history)),
+        ("loss.svg".into(), loss_chart(&results.history, "mean squared error of scaled values")),
         ("forecast.svg".into(), forecast_chart(prepared, results, &forecast)),
     ];
     Ok(Report::new(markdown, images))
@@ -116,40 +116,6 @@ fn figures(results: &Results) -> String {
     table(["test part", "model", "persistence", "difference"], &rows)
 }
 
-/// The epoch (from 1) with the lowest validation loss, and that loss.
-fn best_epoch(history: &History) -> Option<(usize, f64)> {
-    let losses = history.get("val_loss").iter().enumerate().filter_map(|(i, loss)| Some((i + 1, (*loss)?)));
-    losses.min_by(|a, b| a.1.total_cmp(&b.1))
-}
-
-/// How the training went, in words.
-fn course(history: &History) -> String {
-    const RISEN: f64 = 1.2;
-    let loss = |x: f64| number(Some(x));
-    let mut words = vec![format!("{}.", count(history.epochs(), "epoch"))];
-    if let [Some(first), .., Some(last)] = *history.get("loss") {
-        words.push(format!("The training loss went from {} to {}.", loss(first), loss(last)));
-    }
-    let last = history.get("val_loss").iter().rev().find_map(|loss| *loss);
-    words.push(match best_epoch(history).zip(last) {
-        Some(((epoch, best), last)) if last > best * RISEN => format!(
-            "The validation loss was lowest in epoch {epoch}, at {}, and ended {:.0} % above that: \
-             what was learned later did not carry over to new data.",
-            loss(best),
-            100.0 * (last / best - 1.0),
-        ),
-        Some(((epoch, best), _)) => {
-            format!("The validation loss was lowest in epoch {epoch}, at {}.", loss(best))
-        }
-        None => "There is no validation loss.".into(),
-    });
-    if last.is_some() {
-        words.push("The model has the weights of that epoch.".into());
-    }
-    words.push("Losses are mean squared errors of scaled values.".into());
-    words.join(" ")
-}
-
 fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
     let about = match &config.data_sourcing.file {
         Some(file) => {
@@ -195,23 +161,6 @@ fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
         table(["part", "rows", "windows", "from", "to"], &rows),
         inputs.join(", "),
     )
-}
-
-fn loss_chart(history: &History) -> String {
-    let epochs = (1..=history.epochs()).map(|epoch| epoch as f64);
-    let mut chart = Chart::over_numbers("Loss by epoch", epochs)
-        .subtitle("what the training lowers, and the same on data it does not learn from")
-        .x_label("epoch")
-        .y_label("mean squared error of scaled values")
-        .from_zero()
-        .line("training", Colour::Indigo, history.get("loss").iter().copied());
-    if let Some((epoch, loss)) = best_epoch(history) {
-        chart = chart.line("validation", Colour::Orange, history.get("val_loss").iter().copied());
-        if history.epochs() > 1 {
-            chart = chart.mark(epoch as f64, loss, format!("lowest: epoch {epoch}"));
-        }
-    }
-    chart.svg()
 }
 
 fn forecast_chart(prepared: &Prepared, results: &Results, forecast: &ForecastResults) -> String {
