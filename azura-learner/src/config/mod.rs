@@ -7,6 +7,7 @@
 
 mod check;
 mod defaults;
+mod grid;
 mod limits;
 mod words;
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 pub use check::{check, unknown_keywords};
 pub(crate) use defaults::{describe, filled};
+pub use grid::expand;
 pub(crate) use words::with_suggestion;
 
 /// Something in a config that cannot be used.
