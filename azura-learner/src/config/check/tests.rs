@@ -90,11 +90,11 @@ fn names() {
     assert_eq!(
         only(json!({"training_params": {"optimizer": "adamm"}})),
         "/training_params/optimizer: `adamm` is not one of the allowed values; did you mean `adam`? \
-         allowed: `adam`, `sgd`"
+         allowed: `adam`, `adamw`, `sgd`, `rmsprop`"
     );
     assert_eq!(
         only(json!({"training_params": {"optimizer": 3}})),
-        "/training_params/optimizer: expected one of `adam`, `sgd`, found the number 3"
+        "/training_params/optimizer: expected one of `adam`, `adamw`, `sgd`, `rmsprop`, found the number 3"
     );
     assert_eq!(
         only(json!({"model_params": {"hiden_size": 3}})),
