@@ -75,8 +75,13 @@ pub enum AppError {
     #[error("The prediction failed: {0}")]
     Prediction(String),
     /// A prediction took too long.
-    #[error("no worker has answered within {} s, and the task {0} was given up", .1.as_secs())]
-    Late(TaskId, Duration),
+    #[error("no worker has answered within {} s, and the task {task} was given up", waited.as_secs())]
+    Late {
+        /// The task.
+        task: TaskId,
+        /// For how long it was waited for.
+        waited: Duration,
+    },
     /// The queue refused, or could not answer.
     #[error(transparent)]
     Queue(#[from] QueueError),

@@ -143,7 +143,7 @@ impl From<AppError> for ApiError {
             AppError::NoModel(..) => (StatusCode::CONFLICT, "EXPERIMENT_NOT_FINISHED"),
             AppError::Request(_) => (StatusCode::UNPROCESSABLE_ENTITY, "REQUEST_INVALID"),
             AppError::Prediction(_) => (StatusCode::INTERNAL_SERVER_ERROR, "PREDICTION_TASK_FAILED"),
-            AppError::Late(..) => (StatusCode::GATEWAY_TIMEOUT, "PREDICTION_TIMEOUT"),
+            AppError::Late { .. } => (StatusCode::GATEWAY_TIMEOUT, "PREDICTION_TIMEOUT"),
             AppError::NoImage(_) => (StatusCode::NOT_FOUND, "REPORT_IMAGE_NOT_FOUND"),
         };
         Self::new(status, code, error.to_string())

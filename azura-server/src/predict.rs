@@ -94,10 +94,10 @@ impl App {
         }
         // One that is being made still ends by itself; whoever is asked next does not see it.
         match self.queue().delete(&task).await {
-            Ok(()) | Err(QueueError::NotFinished(_)) => {}
+            Ok(()) | Err(QueueError::NotFinished { .. }) => {}
             Err(error) => tracing::warn!(%task, %error, "a prediction could not be removed from the queue"),
         }
-        answered.unwrap_or_else(|_| Err(AppError::Late(task, PATIENCE)))
+        answered.unwrap_or_else(|_| Err(AppError::Late { task, waited: PATIENCE }))
     }
 
     async fn answered(&self, task: &TaskId) -> Result<Value, AppError> {
@@ -108,7 +108,7 @@ impl App {
             (Some(answer), _) if record.state == State::Success => Ok(answer),
             (_, Some(failure)) if failure.code == REQUEST_INVALID => Err(AppError::Request(failure.message)),
             (_, Some(failure)) => Err(AppError::Prediction(failure.message)),
-            _ => Err(AppError::Late(*task, PATIENCE)),
+            _ => Err(AppError::Late { task: *task, waited: PATIENCE }),
         }
     }
 }

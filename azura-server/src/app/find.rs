@@ -13,7 +13,7 @@ use crate::{
 
 impl App {
     /// The record of a run, by its experiment id or its task's id.
-    pub(super) async fn record(&self, id: &str) -> Result<TaskRecord> {
+    pub(crate) async fn record(&self, id: &str) -> Result<TaskRecord> {
         let record = match id.parse() {
             Ok(task) => match self.queue.get(&task).await {
                 Ok(record) => Some(record).filter(|record| record.name == TASK),
