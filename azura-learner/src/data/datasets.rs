@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
-use super::{error::DataError, series::Missing, table::Table};
+use super::{error::DataError, series::Missing, table::Table, transform::Transform};
 
 /// A data set and what is known of it. Serialised, it is its description without the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +29,12 @@ pub struct DatasetFile {
     /// What becomes of its missing values where a config does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
+    /// How its default target is best learned, where a config does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transform>,
+    /// Rows in its cycle, such as 12 months, where a config does not say and the distance of rows does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub season: Option<usize>,
     /// Rows below the header, as stated by whoever described it.
     pub rows: Option<usize>,
     /// The file's bytes.
@@ -50,6 +56,8 @@ impl DatasetFile {
             default_target: None,
             units: BTreeMap::new(),
             missing: None,
+            transform: None,
+            season: None,
             rows: None,
             csv: csv.into(),
         }

@@ -16,7 +16,7 @@ fn reported(share: f64, losses: &[f64]) -> Report {
     let output: Vec<f32> = (0..prepared.test.len()).map(output).collect();
     let epochs = losses.iter().map(|&loss| Metrics::from([("loss".into(), loss), ("val_loss".into(), loss)]));
     let results = prepared.results(epochs.collect(), &output).unwrap();
-    report(&config, &datasets, &prepared, &results).unwrap()
+    report(&config, &serde_json::to_value(&config).unwrap(), &datasets, &prepared, &results).unwrap()
 }
 
 #[test]
