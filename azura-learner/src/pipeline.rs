@@ -78,7 +78,8 @@ pub trait Pipeline: Send + Sync + 'static {
     /// [`config::parse`](crate::config::parse), which says what is wrong with it.
     ///
     /// # Errors
-    /// [`PipelineError::NoPrediction`] if the pipeline does not predict, which is the default; else if the request or the run cannot be used.
+    /// [`PipelineError::NoPrediction`] if the pipeline does not predict, which is the default; [`PipelineError::Request`] if the request cannot be
+    /// used; else if the run's files cannot.
     fn predict(
         &self,
         _config: Self::Config,

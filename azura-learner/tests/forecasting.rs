@@ -180,8 +180,8 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
     let change = json!({"feature_engineering": {"target_col_transform": "log1p"}});
     let (out, _) = run(&config(&change), &sources());
     let problems = |request: Value| {
-        let Err(PipelineError::Config(error)) = ask(out.path(), &request) else { unreachable!("refused") };
-        error.problems().iter().map(ToString::to_string).collect::<Vec<_>>()
+        let Err(PipelineError::Request(error)) = ask(out.path(), &request) else { unreachable!("refused") };
+        error.0.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(
         problems(json!({"prediction_steps": 0})),

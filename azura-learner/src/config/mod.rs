@@ -7,6 +7,7 @@
 
 mod check;
 mod defaults;
+mod grid;
 mod limits;
 mod words;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 pub(crate) use check::join as pointer;
 pub use check::{check, unknown_keywords};
 pub(crate) use defaults::{describe, filled};
+pub use grid::expand;
 pub(crate) use words::with_suggestion;
 
 /// Something in a config that cannot be used.

@@ -1,5 +1,6 @@
 //! The pipelines of this crate.
 
+mod course;
 pub mod csv_forecaster;
 pub mod stock_predictor;
 mod training;

@@ -18,7 +18,6 @@ use crate::{
     Cx, Module, PipelineError, Prediction, SavedRun, Sequential,
     config::{Invalid, Problem, parse, pointer},
     data::{Times, parse_cell, shown},
-    pipeline::ConfigError,
 };
 
 /// What a forecaster can be asked.
@@ -62,7 +61,7 @@ pub(crate) fn predict(
     run: &SavedRun<'_>,
     request: &Value,
 ) -> Result<Prediction, PipelineError> {
-    let request: Request = parse(request).map_err(ConfigError::from)?;
+    let request: Request = parse(request).map_err(PipelineError::Request)?;
     let inputs: Inputs = run.json("inputs.json")?;
     let mut rows: LastRows = run.json("last_rows.json")?;
     let needed = config.model_params.sequence_length + inputs.transform.lead();
@@ -71,7 +70,7 @@ pub(crate) fn predict(
         return Err(PipelineError::Value(message.into()));
     }
     if let Some(data) = &request.data {
-        (rows.times, rows.columns) = read(data, &inputs, &rows.time_col, needed).map_err(ConfigError::from)?;
+        (rows.times, rows.columns) = read(data, &inputs, &rows.time_col, needed).map_err(PipelineError::Request)?;
     }
     let mut network = network(config, inputs.width())?;
     run.load(&mut network)?;

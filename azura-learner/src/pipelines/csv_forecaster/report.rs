@@ -1,17 +1,17 @@
 //! The report of a forecaster: what was trained on what, how good it is beside the simplest forecast, and two
 //! pictures.
 
-use std::{ops::Range, path::Path};
-
 mod words;
+
+use std::{ops::Range, path::Path};
 
 use serde_json::Value;
 
 use super::{config::Config, prepare::Prepared};
 use crate::{
-    History,
     data::{Datasets, Windows},
-    report::{Colour, LineChart, Report, code, config_table, number, table},
+    pipelines::course::{course, loss_chart},
+    report::{Chart, Colour, Report, code, config_table, number, table},
     results::{ForecastResults, Results},
 };
 
@@ -31,13 +31,14 @@ pub(super) fn report(
     let markdown = format!(
         "# Forecast of {target}\n\n{}\n\n## How good it is\n\n{}\n\n{}\n{}\n\
          ![Forecast and truth over the test part](images/forecast.svg)\n\n\
-         ## Training\n\n{}\n\n![Loss by epoch](images/loss.svg)\n\n\
+         ## Training\n\n{} The loss is the {}.\n\n![Loss by epoch](images/loss.svg)\n\n\
          ## Data\n\n{}\n## Config\n\n{}",
         introduction(config, prepared, &target),
         verdict(results),
         figures(results),
         words::simple_forecasts(results, &forecast, prepared),
-        course(&results.history, words::loss(&config.model_params)),
+        course(&results.history).join(" "),
+        words::loss(&config.model_params),
         data(config, datasets, prepared),
         config_table(shown),
     );
@@ -124,40 +125,6 @@ fn figures(results: &Results) -> String {
     table(["test part", "model", "persistence", "difference"], &rows)
 }
 
-/// The epoch (from 1) with the lowest validation loss, and that loss.
-fn best_epoch(history: &History) -> Option<(usize, f64)> {
-    let losses = history.get("val_loss").iter().enumerate().filter_map(|(i, loss)| Some((i + 1, (*loss)?)));
-    losses.min_by(|a, b| a.1.total_cmp(&b.1))
-}
-
-/// How the training went, in words.
-fn course(history: &History, what: &str) -> String {
-    const RISEN: f64 = 1.2;
-    let loss = |x: f64| number(Some(x));
-    let mut words = vec![format!("{}.", count(history.epochs(), "epoch"))];
-    if let [Some(first), .., Some(last)] = *history.get("loss") {
-        words.push(format!("The training loss went from {} to {}.", loss(first), loss(last)));
-    }
-    let last = history.get("val_loss").iter().rev().find_map(|loss| *loss);
-    words.push(match best_epoch(history).zip(last) {
-        Some(((epoch, best), last)) if last > best * RISEN => format!(
-            "The validation loss was lowest in epoch {epoch}, at {}, and ended {:.0} % above that: \
-             what was learned later did not carry over to new data.",
-            loss(best),
-            100.0 * (last / best - 1.0),
-        ),
-        Some(((epoch, best), _)) => {
-            format!("The validation loss was lowest in epoch {epoch}, at {}.", loss(best))
-        }
-        None => "There is no validation loss.".into(),
-    });
-    if last.is_some() {
-        words.push("The model has the weights of that epoch.".into());
-    }
-    words.push(format!("The loss is the {what}."));
-    words.join(" ")
-}
-
 fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
     let about = match &config.data_sourcing.file {
         Some(file) => {
@@ -205,23 +172,6 @@ fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
     )
 }
 
-fn loss_chart(history: &History, what: &str) -> String {
-    let epochs = (1..=history.epochs()).map(|epoch| epoch as f64);
-    let mut chart = LineChart::over_numbers("Loss by epoch", epochs)
-        .subtitle("what the training lowers, and the same on data it does not learn from")
-        .x_label("epoch")
-        .y_label(what)
-        .from_zero()
-        .line("training", Colour::Indigo, history.get("loss").iter().copied());
-    if let Some((epoch, loss)) = best_epoch(history) {
-        chart = chart.line("validation", Colour::Orange, history.get("val_loss").iter().copied());
-        if history.epochs() > 1 {
-            chart = chart.mark(epoch as f64, loss, format!("lowest: epoch {epoch}"));
-        }
-    }
-    chart.svg()
-}
-
 fn forecast_chart(prepared: &Prepared, results: &Results, forecast: &ForecastResults) -> String {
     let windows = &prepared.test;
     let times = (0..windows.len()).map(|i| prepared.times[windows.target_row(i)]);
@@ -229,7 +179,7 @@ fn forecast_chart(prepared: &Prepared, results: &Results, forecast: &ForecastRes
         Some(first) => (first.rmse, first.persistence),
         None => (results.figure("rmse"), results.baseline_figure("persistence", "rmse")),
     };
-    LineChart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
+    Chart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
         .subtitle(format!(
             "test part, one row ahead  ·  RMSE {}, persistence {}",
             number(model),
