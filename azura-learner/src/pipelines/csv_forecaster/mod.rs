@@ -22,8 +22,8 @@ pub use prepare::{Prepared, prepare};
 
 use super::TrainingParams;
 use crate::{
-    Batch, DataLoader, Dataset, Pipeline, PipelineError, Prediction, Publish, Result, RunCx, SavedRun, Sources,
-    StateDict,
+    Batch, DataLoader, Dataset, History, Learner, Pipeline, PipelineError, Prediction, Publish, Result, RunCx,
+    SavedRun, Sequential, Sources, StateDict,
     config::Problem,
     data::{Datasets, Windows},
     loader::gather,
@@ -85,19 +85,8 @@ pub(super) fn run(
     datasets: &Datasets,
     cx: &mut RunCx<'_>,
 ) -> Result<Results, PipelineError> {
-    let prepared = prepare(config, datasets, cx.sources().allow_files).map_err(ConfigError::from)?;
-    let prepared = Arc::new(prepared);
     let training = &config.training_params;
-    let publisher = publisher(cx, name, &prepared, training);
-
-    let mut train = DataLoader::new(prepared.train.clone(), training.batch_size).shuffle(training.seed);
-    let mut validation =
-        prepared.validation.clone().map(|windows| DataLoader::new(windows, training.batch_size));
-    let validation = validation.as_mut().map(|loader| loader as &mut dyn crate::Batches);
-    let network = network::network(config, prepared.inputs.width())?;
-    let loss = network::loss(&config.model_params);
-    let (mut learner, history) = training.train(cx, publisher, network, loss, &mut train, validation)?;
-
+    let (prepared, mut learner, history) = train(name, config, datasets, cx)?;
     let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
     let judged = learner.evaluate(&mut test, true)?;
     if !judged.loss.is_finite() {
@@ -116,6 +105,27 @@ pub(super) fn run(
         .map_err(|error| unserialisable(&error))?;
     report.write(cx)?;
     Ok(results)
+}
+
+/// The data of a config, and a model trained on them.
+fn train(
+    name: &str,
+    config: &Config,
+    datasets: &Datasets,
+    cx: &mut RunCx<'_>,
+) -> Result<(Arc<Prepared>, Learner<Sequential>, History), PipelineError> {
+    let prepared = prepare(config, datasets, cx.sources().allow_files).map_err(ConfigError::from)?;
+    let prepared = Arc::new(prepared);
+    let training = &config.training_params;
+    let publisher = publisher(cx, name, &prepared, training);
+    let mut train = DataLoader::new(prepared.train.clone(), training.batch_size).shuffle(training.seed);
+    let mut validation =
+        prepared.validation.clone().map(|windows| DataLoader::new(windows, training.batch_size));
+    let validation = validation.as_mut().map(|loader| loader as &mut dyn crate::Batches);
+    let network = network::network(config, prepared.inputs.width())?;
+    let loss = network::loss(&config.model_params);
+    let (learner, history) = training.train(cx, publisher, network, loss, &mut train, validation)?;
+    Ok((prepared, learner, history))
 }
 
 /// A config as its report shows it.
@@ -165,3 +175,7 @@ impl Dataset for Windows {
         })
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "datasets")]
+mod tests;
