@@ -87,11 +87,13 @@ impl Times {
         Some(self.months().filter(|_| seconds >= 28.0 * DAY).unwrap_or(Step::Seconds(seconds)))
     }
 
-    /// Whether rows are a day apart and none of a week or more is on a weekend.
+    /// Whether rows are a day apart, and none is on a weekend though one has passed.
     pub(crate) fn on_working_days(&self) -> bool {
+        const WEEK: i64 = 5;
         let [first, .., last] = self.at[..] else { return false };
+        let days = last.duration_since(first).as_hours() / 24;
         self.step_seconds() == Some(86_400)
-            && last.duration_since(first).as_secs_f64() >= 6.0 * DAY
+            && i64::from(first.weekday().to_monday_zero_offset()) + days >= WEEK
             && !self.at.iter().any(|&at| is_weekend(at))
     }
 

@@ -59,7 +59,7 @@ impl Pipeline for CsvForecaster {
     const DESCRIPTION: &'static str = "Forecasts the next values of a column of a table: LSTM, GRU, dense or transformer, judged beside simple forecasts.";
 
     fn check(&self, config: &Config, sources: &Sources) -> Vec<Problem> {
-        prepare::check_data(config, &sources.datasets, sources.allow_files)
+        check_data(config, &sources.datasets, sources.allow_files)
     }
 
     fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {

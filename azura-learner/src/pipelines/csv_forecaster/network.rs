@@ -56,10 +56,10 @@ struct LastStep;
 
 impl Module for LastStep {
     fn forward(&self, x: &Tensor, _: &mut Cx) -> Result<Tensor> {
-        let &[_, time @ 1.., _] = x.shape() else {
-            return Err(Error::Argument(format!("LastStep: wants [batch, time, size], not {:?}", x.shape())));
-        };
-        Ok(x.slice(1, time - 1..time)?.squeeze(1)?)
+        match *x.shape() {
+            [_, time, _] if time > 0 => Ok(x.slice(1, time - 1..time)?.squeeze(1)?),
+            ref shape => Err(Error::Argument(format!("LastStep: wants [batch, time, size], not {shape:?}"))),
+        }
     }
 }
 
