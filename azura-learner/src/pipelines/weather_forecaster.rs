@@ -124,10 +124,11 @@ impl Config {
             (Some(_), None) => problem("longitude", "is needed beside the latitude".into()),
             _ => {}
         }
-        let days = [("start_date", &sourcing.start_date), ("end_date", &sourcing.end_date)].map(|(key, text)| {
-            let day = text.parse::<Date>();
-            day.map_err(|_| problem(key, format!("`{text}` is not a date, as in 2022-01-31"))).ok()
-        });
+        let days =
+            [("start_date", &sourcing.start_date), ("end_date", &sourcing.end_date)].map(|(key, text)| {
+                let day = text.parse::<Date>();
+                day.map_err(|_| problem(key, format!("`{text}` is not a date, as in 2022-01-31"))).ok()
+            });
         if let [Some(start), Some(end)] = days
             && end < start
         {

@@ -18,7 +18,10 @@ pub(super) enum Baseline {
 impl Baseline {
     /// Those that there are for a series with or without a season.
     pub(super) fn all(season: Option<usize>) -> Vec<Self> {
-        [Some(Self::Persistence), season.map(Self::Seasonal), Some(Self::Drift)].into_iter().flatten().collect()
+        [Some(Self::Persistence), season.map(Self::Seasonal), Some(Self::Drift)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// The name in results.
