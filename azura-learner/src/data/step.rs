@@ -65,10 +65,10 @@ impl Step {
     /// quarters of a year. None for others.
     pub fn season(self) -> Option<usize> {
         match self {
-            Self::Seconds(n) => [(3600.0, 24), (DAY, 7), (7.0 * DAY, 52)]
-                .into_iter()
-                .find(|&(step, _)| step == n)
-                .map(|s| s.1),
+            Self::Seconds(n) => {
+                let usual = [(3600.0, 24), (DAY, 7), (7.0 * DAY, 52)];
+                usual.into_iter().find(|(seconds, _)| (n - seconds).abs() < 1e-6).map(|(_, rows)| rows)
+            }
             Self::WorkingDay => Some(5),
             Self::Months { n, .. } => (n < 12 && 12 % n == 0).then_some((12 / n) as usize),
         }
