@@ -376,7 +376,7 @@ struct Station;
 
 impl DataSource for Station {
     fn weather(&self, request: &WeatherRequest) -> Result<Vec<u8>, DataError> {
-        assert_eq!(request.max_age, Some(Duration::from_secs(6 * 3600)));
+        assert_eq!(request.max_age, Some(Duration::from_hours(6)));
         if request.latitude > 80.0 {
             return Err(DataError::Fetch { problem: "there is no archive so far north".into() });
         }

@@ -175,7 +175,7 @@ impl Config {
         else {
             return Err(problems);
         };
-        let age = Duration::from_secs(3600 * self.system.cache_max_age_hours);
+        let age = Duration::from_hours(self.system.cache_max_age_hours);
         let max_age = self.system.caching_enabled.then_some(age);
         Ok(WeatherRequest { latitude, longitude, start, end, hourly_vars: variables.clone(), max_age })
     }
