@@ -46,7 +46,9 @@ pub use optim::{Adam, AdamW, Optimizer, OptimizerState, Plateau, RmsProp, Schedu
 pub use pipeline::{
     ConfigError, Pipeline, PipelineError, PipelineInfo, Prediction, Registry, RunCx, SavedRun, Sources,
 };
-pub use pipelines::csv_forecaster::CsvForecaster;
+pub use pipelines::{
+    csv_forecaster::CsvForecaster, stock_predictor::StockPredictor, weather_forecaster::WeatherForecaster,
+};
 pub use prefetch::Prefetch;
 pub use rng::{Rng, seeded};
 pub use state::{StateDict, StateError};

@@ -10,10 +10,15 @@ pub use registry::{PipelineInfo, Registry};
 pub use run::RunCx;
 pub use saved::{Prediction, SavedRun};
 
-use crate::{config::Problem, data::Datasets, results::Results};
+use crate::{
+    config::Problem,
+    data::{DataSource, Datasets},
+    results::Results,
+};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A way from a config to a trained model: typed, with everything that forms and checks need derived from the
 /// config's type.
@@ -93,18 +98,27 @@ pub struct Sources {
     pub datasets: Datasets,
     /// Whether a config may name a file. Only where the config comes from who runs the program.
     pub allow_files: bool,
+    /// What fetches data from elsewhere, where that is allowed.
+    pub fetch: Option<Arc<dyn DataSource>>,
 }
 
 impl Sources {
     /// These data sets, and no files.
     pub fn new(datasets: Datasets) -> Self {
-        Self { datasets, allow_files: false }
+        Self { datasets, allow_files: false, fetch: None }
     }
 
     /// Lets configs name files.
     #[must_use]
     pub fn allow_files(mut self) -> Self {
         self.allow_files = true;
+        self
+    }
+
+    /// Lets pipelines fetch data.
+    #[must_use]
+    pub fn fetch(mut self, source: Arc<dyn DataSource>) -> Self {
+        self.fetch = Some(source);
         self
     }
 }

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+pub(crate) use check::join as pointer;
 pub use check::{check, unknown_keywords};
 pub(crate) use defaults::{describe, filled};
 pub use grid::expand;

@@ -6,8 +6,9 @@
 //! | step | type |
 //! |---|---|
 //! | read a CSV | [`Table`] |
-//! | its time column | [`Times`], with [`Cycle`]s as calendar features |
+//! | its time column | [`Times`], with [`Cycle`]s as calendar features, and the [`Step`] to the next row |
 //! | its columns along time, blanks dealt with | [`Series`] |
+//! | what is learned of a target, and back | [`Transform`] |
 //! | divide by time | [`Parts`] |
 //! | scale by what the training part shows | [`Scaler`] |
 //! | hand out batches of windows | [`Windows`] |
@@ -15,20 +16,27 @@
 mod calendar;
 mod datasets;
 mod error;
+mod fetch;
 mod scaler;
 mod series;
 mod split;
+mod step;
 mod table;
 mod time;
+mod transform;
 mod window;
 
 pub use calendar::Cycle;
 pub use datasets::{DatasetFile, Datasets};
 pub use error::DataError;
 pub(crate) use error::{clipped, listed, shown};
+pub use fetch::{DataSource, WeatherRequest};
 pub use scaler::{Scaler, ScalerKind};
 pub use series::{Missing, Series};
 pub use split::{Parts, Split};
+pub use step::Step;
 pub use table::{Column, Kind, Limits, Table};
 pub use time::Times;
+pub(crate) use time::parse_cell;
+pub use transform::Transform;
 pub use window::Windows;

@@ -98,7 +98,7 @@ impl Registry {
 
     /// The pipelines of this crate.
     pub fn builtin() -> Self {
-        Self::empty().with(crate::CsvForecaster)
+        Self::empty().with(crate::CsvForecaster).with(crate::StockPredictor).with(crate::WeatherForecaster)
     }
 
     /// Adds a pipeline, in place of one of the same name.

@@ -99,7 +99,7 @@ fn names() {
     assert_eq!(
         only(json!({"model_params": {"hiden_size": 3}})),
         "/model_params/hiden_size: unknown key `hiden_size`; did you mean `hidden_size`? allowed: `dropout`, \
-         `hidden_size`, `sequence_length`"
+         `hidden_size`, `horizon`, `interval`, `kind`, `num_heads`, `num_layers`, `sequence_length`"
     );
     assert_eq!(
         only(json!({"a/b~c": 1})),

@@ -1,13 +1,18 @@
-//! The report of a forecaster: what was trained on what, how good it is beside the simplest forecast, and two
-//! pictures.
+//! The report of a forecaster: what was trained on what, how good it is beside simple forecasts, and what is worth looking at.
+
+mod charts;
+mod look;
+mod words;
 
 use std::{ops::Range, path::Path};
+
+use serde_json::Value;
 
 use super::{config::Config, prepare::Prepared};
 use crate::{
     data::{Datasets, Windows},
-    pipelines::course::{course, loss_chart},
-    report::{Chart, Colour, Report, code, config_table, number, table},
+    pipelines::course::loss_chart,
+    report::{Report, code, config_table, number, table},
     results::{ForecastResults, Results},
 };
 
@@ -17,28 +22,44 @@ use crate::{
 /// If the results are not those of a forecaster.
 pub(super) fn report(
     config: &Config,
+    shown: &Value,
     datasets: &Datasets,
     prepared: &Prepared,
     results: &Results,
 ) -> Result<Report, serde_json::Error> {
     let forecast: ForecastResults = results.extra_as()?;
     let target = code(&forecast.target_col);
+    let loss = words::loss(&config.model_params);
+    let mut pictures = vec![
+        ("forecast", "Forecast and truth over the test part", charts::forecast(prepared, results, &forecast)),
+        ("against", "Forecast against truth", charts::against(&forecast)),
+        ("errors", "Errors of the forecast", charts::errors(&forecast)),
+    ];
+    if !forecast.by_step.is_empty() {
+        pictures.push(("steps", "Error by distance", charts::by_step(&forecast)));
+    }
+    if !forecast.feature_importance.is_empty() {
+        pictures.push(("importance", "What each input is worth", charts::importance(&forecast)));
+    }
+    let linked: Vec<_> =
+        pictures.iter().map(|(name, about, _)| format!("![{about}](images/{name}.svg)")).collect();
     let markdown = format!(
-        "# Forecast of {target}\n\n{}\n\n## How good it is\n\n{}\n\n{}\n\
-         ![Forecast and truth over the test part](images/forecast.svg)\n\n\
-         ## Training\n\n{} Losses are mean squared errors of scaled values.\n\n![Loss by epoch](images/loss.svg)\n\n\
+        "# Forecast of {target}\n\n{}\n\n## How good it is\n\n{}\n\n{}\n{}\n\
+         ## What to look at\n\n- {}\n\n{}\n\n\
+         ![Loss by epoch](images/loss.svg)\n\nThe loss is the {loss}.\n\n\
          ## Data\n\n{}\n## Config\n\n{}",
         introduction(config, prepared, &target),
         verdict(results),
         figures(results),
-        course(&results.history).join(" "),
+        words::simple_forecasts(results, &forecast, prepared),
+        look::points(results, &forecast, config.model_params.interval).join("\n- "),
+        linked.join("\n\n"),
         data(config, datasets, prepared),
-        config_table(&serde_json::to_value(config)?),
+        config_table(shown),
     );
-    let images = vec![
-        ("loss.svg".into(), loss_chart(&results.history, "mean squared error of scaled values")),
-        ("forecast.svg".into(), forecast_chart(prepared, results, &forecast)),
-    ];
+    let mut images: Vec<_> =
+        pictures.into_iter().map(|(name, _, svg)| (format!("{name}.svg"), svg)).collect();
+    images.push(("loss.svg".into(), loss_chart(&results.history, loss)));
     Ok(Report::new(markdown, images))
 }
 
@@ -47,16 +68,18 @@ fn introduction(config: &Config, prepared: &Prepared, target: &str) -> String {
     let time = |row: usize| &prepared.time_index[row];
     let (train, test) = (&prepared.parts.train, &prepared.parts.test);
     format!(
-        "An LSTM with {} looks at {} of {} and says what {target} will be in the next row. It learned from \
-         the {} rows up to {}; the newest {} rows, from {} to {}, were kept back to judge it by.",
-        count(model.hidden_size, "unit"),
+        "{} looks at {} of {} and says what {target} will be in the next {}. It learned from \
+         the {} rows up to {}; the newest {} rows, from {} to {}, were kept back to judge it by.\n\n{}",
+        words::model(model),
         count(model.sequence_length, "row"),
         count(prepared.inputs.width(), "input"),
+        if model.horizon == 1 { "row".to_owned() } else { count(model.horizon, "row") },
         train.len(),
         time(train.end - 1),
         test.len(),
         time(test.start),
         time(test.end - 1),
+        words::target(config, prepared),
     )
 }
 
@@ -161,22 +184,6 @@ fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
         table(["part", "rows", "windows", "from", "to"], &rows),
         inputs.join(", "),
     )
-}
-
-fn forecast_chart(prepared: &Prepared, results: &Results, forecast: &ForecastResults) -> String {
-    let windows = &prepared.test;
-    let times = (0..windows.len()).map(|i| prepared.times[windows.target_row(i)]);
-    let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
-    Chart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
-        .subtitle(format!(
-            "test part, one row ahead  ·  RMSE {}, persistence {}",
-            number(model),
-            number(base)
-        ))
-        .y_label(&forecast.y_label)
-        .line("truth", Colour::Slate, forecast.y_true.iter().copied())
-        .line("forecast", Colour::Indigo, forecast.y_pred.iter().copied())
-        .svg()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ fn reported(share: f64, losses: &[f64]) -> Report {
     let output: Vec<f32> = (0..prepared.test.len()).map(output).collect();
     let epochs = losses.iter().map(|&loss| Metrics::from([("loss".into(), loss), ("val_loss".into(), loss)]));
     let results = prepared.results(epochs.collect(), &output).unwrap();
-    report(&config, &datasets, &prepared, &results).unwrap()
+    report(&config, &serde_json::to_value(&config).unwrap(), &datasets, &prepared, &results).unwrap()
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_pictures_it_links_are_there_and_equal_runs_give_equal_bytes() {
     report.write(&RunCx::new(folder.path(), &Sources::default())).unwrap();
     let text = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     let links: Vec<&str> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-    assert_eq!(links, ["images/forecast.svg", "images/loss.svg"]);
+    assert_eq!(links, ["forecast", "against", "errors", "loss"].map(|name| format!("images/{name}.svg")));
     for link in links {
         assert!(std::fs::read_to_string(folder.path().join(link)).unwrap().starts_with("<svg"));
     }
