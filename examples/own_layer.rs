@@ -48,7 +48,7 @@ fn main() -> Result<()> {
     let x = Tensor::from_vec(&[256, 2], x)?;
     let data = TensorDataset::new(&x, &Tensor::from_vec(&[256, 1], y)?)?;
 
-    println!("{}", summary(&model(1), &x)?);
+    println!("{}", summary(&model(1), x.shape())?);
     let mut learner = Learner::new(model(1), Adam::new(0.01), Tensor::mse);
     let fit = learner.fit(&mut DataLoader::new(data, 16).shuffle(1), None, 60)?;
     println!("loss: {:.5}", fit.history.last("loss").unwrap_or(f64::NAN));

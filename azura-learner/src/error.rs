@@ -1,6 +1,6 @@
 //! What can go wrong in training.
 
-use crate::state::StateError;
+use crate::{snapshot::SnapshotError, state::StateError};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -53,6 +53,9 @@ pub enum Error {
     /// A state dict that does not fit.
     #[error(transparent)]
     State(#[from] StateError),
+    /// A checkpoint from which a training cannot go on.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// An argument outside of what is allowed.
     #[error("{0}")]
     Argument(String),

@@ -2,14 +2,16 @@
 
 mod checks;
 mod group;
+mod resume;
 
 use crate::{
     Batches, Callback, Cx, Error, Event, Flow, History, Metrics, Module, Optimizer, Outcome, Parameters,
-    Progress, Result, TrainCx, parameters, rng,
+    Progress, Result, Snapshot, TrainCx, parameters, rng, snapshot::Requests,
 };
 use azura_core::{Grads, Tensor};
-use checks::{check_finite, check_visits};
+use checks::check_visits;
 use group::Group;
+use serde_json::Value;
 use std::{
     fmt,
     marker::PhantomData,
@@ -47,6 +49,9 @@ pub struct Learner<M, X = Tensor, Y = Tensor> {
     seed: u64,
     validate_every: usize,
     accumulate: usize,
+    non_finite: bool,
+    config: Value,
+    resumes: Option<Snapshot>,
     input: PhantomData<fn(&X)>,
 }
 
@@ -86,6 +91,9 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             seed: 42,
             validate_every: 1,
             accumulate: 1,
+            non_finite: false,
+            config: Value::Null,
+            resumes: None,
             input: PhantomData,
         }
     }
@@ -120,6 +128,28 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     /// as batch normalisation, still see the small ones.)
     pub fn accumulate(mut self, n: usize) -> Self {
         self.accumulate = n.max(1);
+        self
+    }
+
+    /// Goes on although a loss becomes infinite or NaN, which otherwise fails the training. For those who would rather
+    /// [stop](crate::TerminateOnNan).
+    pub fn allow_non_finite(mut self) -> Self {
+        self.non_finite = true;
+        self
+    }
+
+    /// Says what the training is made of. A snapshot carries it, and a training that is made of something else does not go on
+    /// from that.
+    pub fn config(mut self, config: impl Into<Value>) -> Self {
+        self.config = config.into();
+        self
+    }
+
+    /// Lets the next [`fit`](Self::fit) go on where `snapshot` was taken, with the epoch after it, as if there had been no
+    /// interruption. Everything else is to be made as it was; `fit` tells what does not fit, and then nothing is changed.
+    /// There may be more epochs than were planned before.
+    pub fn resume(mut self, snapshot: Snapshot) -> Self {
+        self.resumes = Some(snapshot);
         self
     }
 
@@ -158,6 +188,8 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             history: History::default(),
             metrics: Metrics::new(),
             stop: None,
+            requests: Requests::default(),
+            visits_checked: false,
             forward: Cx::train(rng::stream(self.seed, FORWARD_STREAM)),
         };
         let ended = catch_unwind(AssertUnwindSafe(|| self.epochs(&mut run, train, validation)));
@@ -224,8 +256,11 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         if validation.as_ref().is_some_and(|data| data.is_empty()) {
             return empty("validation");
         }
+        if let Some(snapshot) = self.resumes.take() {
+            self.restore(run, snapshot)?;
+        }
         self.tell(run, &Event::TrainBegin, None)?;
-        for epoch in 1..=run.progress.total_epochs {
+        for epoch in run.progress.epoch + 1..=run.progress.total_epochs {
             if let Some(outcome) = self.interrupted(run) {
                 return Ok(outcome);
             }
@@ -243,6 +278,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             }
             run.history.push(&run.metrics);
             self.tell(run, &Event::EpochEnd, None)?;
+            self.hand_over(run)?;
         }
         Ok(run.stop.take().map_or(Outcome::Completed, Outcome::Stopped))
     }
@@ -263,7 +299,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             let output = self.model.forward(&batch.x, &mut run.forward)?;
             let loss = (self.loss)(&output, &batch.y)?;
             let value = loss.item()?;
-            check_finite("loss", value.into(), run.progress)?;
+            self.check_finite("loss", value.into(), run.progress)?;
             group.add(loss.backward()?, batch.len);
             // The graph lets go of the parameters before they change, so that they change in place.
             drop((output, loss));
@@ -287,7 +323,7 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
     /// One step of the optimizer, if there are gradients.
     fn step(&mut self, run: &mut Run, group: &mut Group) -> Result<()> {
         let Some(mut grads) = group.take() else { return Ok(()) };
-        if run.progress.step == 0 {
+        if !std::mem::replace(&mut run.visits_checked, true) {
             check_visits(&mut parameters(&mut self.model), &grads)?;
         }
         self.tell(run, &Event::Gradients, Some(&mut grads))?;
@@ -301,9 +337,18 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
         self.tell(run, &Event::ValidationBegin, None)?;
         let keep_output = self.callbacks.iter().any(Callback::wants_validation_output);
         let evaluation = self.evaluate(data, keep_output)?;
-        check_finite("validation loss", evaluation.loss, run.progress)?;
+        self.check_finite("validation loss", evaluation.loss, run.progress)?;
         run.metrics.insert("val_loss".into(), evaluation.loss);
         self.tell(run, &Event::ValidationEnd { output: evaluation.output.as_ref() }, None)
+    }
+
+    fn check_finite(&self, what: &'static str, loss: f64, at: Progress) -> Result<()> {
+        let Progress { epoch, batch, .. } = at;
+        if self.non_finite || loss.is_finite() {
+            Ok(())
+        } else {
+            Err(Error::NonFinite { what, epoch, batch, loss })
+        }
     }
 
     /// Whether the training was cancelled, or a callback asked to stop.
@@ -313,7 +358,8 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
 
     /// A metric that never comes would be waited for in silence.
     fn check_monitors(&self, validated: bool) -> Result<()> {
-        let known: &[&str] = if validated { &["loss", "val_loss"] } else { &["loss"] };
+        let mut known = if validated { vec!["loss", "val_loss"] } else { vec!["loss"] };
+        known.extend(self.callbacks.iter().flat_map(Callback::provides));
         for callback in &self.callbacks {
             if let Some(metric) = callback.monitors()
                 && !known.contains(&metric)
@@ -337,10 +383,12 @@ impl<X: 'static, Y: 'static, M: Module<X>> Learner<M, X, Y> {
             let mut cx = TrainCx {
                 progress: run.progress,
                 history: &run.history,
-                metrics: &run.metrics,
+                metrics: &mut run.metrics,
+                stop: run.stop.as_deref(),
                 model: &mut model as &mut dyn Parameters,
                 optimizer: &mut *self.optimizer,
                 grads: grads.as_deref_mut(),
+                requests: &mut run.requests,
             };
             match catch_unwind(AssertUnwindSafe(|| callback.on_event(event, &mut cx))) {
                 Ok(Ok(Flow::Continue)) => {}
@@ -383,6 +431,9 @@ struct Run {
     history: History,
     metrics: Metrics,
     stop: Option<String>,
+    requests: Requests,
+    /// Whether the model was seen to show all its parameters.
+    visits_checked: bool,
     forward: Cx,
 }
 

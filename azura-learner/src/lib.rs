@@ -22,12 +22,14 @@ mod prefetch;
 pub mod report;
 pub mod results;
 mod rng;
+mod snapshot;
 mod state;
 mod summary;
 
 pub use callbacks::{
-    BestCheckpoint, Callback, CallbackError, ClipGradients, EarlyStopping, Event, Flow, LrSchedule, Outcome,
-    Progress, ProgressBar, ProgressEvent, Publish, TrainCx,
+    BestCheckpoint, Callback, CallbackError, CallbackState, Checkpoint, ClipGradients, CsvLog, EarlyStopping,
+    Event, Flow, FromFn, GradientStats, JsonLog, LrSchedule, Outcome, Progress, ProgressBar, ProgressEvent,
+    Publish, TerminateOnNan, TrainCx, from_fn,
 };
 pub use cx::Cx;
 pub use error::{Error, Result};
@@ -51,6 +53,7 @@ pub use pipelines::{
 };
 pub use prefetch::Prefetch;
 pub use rng::{Rng, seeded};
+pub use snapshot::{Difference, Newest, Snapshot, SnapshotError};
 pub use state::{StateDict, StateError};
 pub use summary::{Row, Summary, summary};
 

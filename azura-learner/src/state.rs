@@ -5,7 +5,7 @@ use safetensors::{Dtype, SafeTensors, View};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
+    fmt::{Display, Write as _},
 };
 
 /// Tensors by name: a copy of all parameters, or what an optimizer keeps for each.
@@ -90,6 +90,11 @@ impl StateDict {
         Self(all)
     }
 
+    /// Whether there is no tensor.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The names, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -117,11 +122,8 @@ impl StateDict {
         self.0.get_mut(name).filter(|values| values.shape == shape).map(|values| &mut *values.data)
     }
 
-    /// Sets the parameters of `model` to these.
-    ///
-    /// # Errors
-    /// If a name is missing, unknown or has another shape: all such names at once, and nothing is changed.
-    pub fn load_into(&self, model: &mut dyn Parameters) -> Result<(), StateError> {
+    /// Whether these are the parameters of `model`.
+    pub(crate) fn fits(&self, model: &dyn Parameters) -> Result<(), StateError> {
         let mut missing = Vec::new();
         let mut misshapen = Vec::new();
         let mut unknown: BTreeSet<&str> = self.names().collect();
@@ -135,10 +137,19 @@ impl StateDict {
                 Some(_) => {}
             }
         });
-        if !(missing.is_empty() && misshapen.is_empty() && unknown.is_empty()) {
-            let unknown = unknown.into_iter().map(str::to_owned).collect();
-            return Err(StateError::Mismatch { missing, unknown, misshapen });
+        if missing.is_empty() && misshapen.is_empty() && unknown.is_empty() {
+            return Ok(());
         }
+        let unknown = unknown.into_iter().map(str::to_owned).collect();
+        Err(StateError::Mismatch { missing, unknown, misshapen })
+    }
+
+    /// Sets the parameters of `model` to these.
+    ///
+    /// # Errors
+    /// If a name is missing, unknown or has another shape: all such names at once, and nothing is changed.
+    pub fn load_into(&self, model: &mut dyn Parameters) -> Result<(), StateError> {
+        self.fits(model)?;
         model.visit_mut(&mut |name, param| {
             if let Some(own) = self.0.get(name) {
                 param.update(|values| values.copy_from_slice(&own.data));
@@ -149,10 +160,42 @@ impl StateDict {
 
     /// The safetensors form: names, shapes and little-endian 32-bit floats; equal states give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        match safetensors::serialize(self.0.iter(), None) {
-            Ok(bytes) => bytes,
-            Err(error) => unreachable!("names are unique and lengths follow from shapes: {error}"),
+        serialize(self.0.iter(), None)
+    }
+
+    /// Several dicts as one file, each under names that begin with its prefix, beside a text. A checksum of it all tells
+    /// a damaged file from a whole one.
+    pub(crate) fn join<'a>(parts: impl IntoIterator<Item = (String, &'a Self)>, text: &str) -> Vec<u8> {
+        let mut all = BTreeMap::new();
+        for (prefix, part) in parts {
+            all.extend(part.0.iter().map(|(name, values)| (format!("{prefix}{name}"), values)));
         }
+        let sum = checksum(text, all.iter().map(|(name, values)| (name, *values)));
+        serialize(all, Some(format!("{sum} {text}")))
+    }
+
+    /// What was [joined](Self::join): all the tensors, and the text.
+    pub(crate) fn split(bytes: &[u8]) -> Result<(Self, String), StateError> {
+        let all = Self::from_bytes(bytes)?;
+        let (_, metadata) =
+            SafeTensors::read_metadata(bytes).map_err(|error| StateError::Format(error.to_string()))?;
+        let text = metadata.metadata().as_ref().and_then(|all| all.get(TEXT)?.split_once(' '));
+        let Some((sum, text)) = text else {
+            return Err(StateError::Format("it holds tensors and nothing beside them".into()));
+        };
+        if sum != checksum(text, all.0.iter()) {
+            return Err(StateError::Format("its checksum is wrong".into()));
+        }
+        Ok((all, text.to_owned()))
+    }
+
+    /// Takes out the tensors whose names begin with `prefix`, which they lose.
+    pub(crate) fn take(&mut self, prefix: &str) -> Self {
+        let (taken, left) =
+            std::mem::take(&mut self.0).into_iter().partition(|(name, _)| name.starts_with(prefix));
+        self.0 = left;
+        let taken: BTreeMap<String, Values> = taken;
+        Self(taken.into_iter().map(|(name, values)| (name[prefix.len()..].to_owned(), values)).collect())
     }
 
     /// Reads the safetensors form.
@@ -172,6 +215,38 @@ impl StateDict {
         }
         Ok(Self(all))
     }
+}
+
+/// Where a file has the text beside its tensors, behind the checksum of both.
+const TEXT: &str = "azura";
+
+fn serialize<'a, N>(tensors: impl IntoIterator<Item = (N, &'a Values)>, text: Option<String>) -> Vec<u8>
+where
+    N: AsRef<str> + Ord + Display,
+{
+    // One key: the order of several would be chance, and equal states give equal bytes.
+    let metadata = text.map(|text| [(TEXT.to_owned(), text)].into_iter().collect());
+    match safetensors::serialize(tensors, metadata) {
+        Ok(bytes) => bytes,
+        Err(error) => unreachable!("names are unique and lengths follow from shapes: {error}"),
+    }
+}
+
+/// FNV-1a of 64 bits over the text and every tensor's name, shape and bytes.
+fn checksum<'a>(text: &str, tensors: impl Iterator<Item = (&'a String, &'a Values)>) -> String {
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for &byte in bytes {
+            sum = (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    add(text.as_bytes());
+    for (name, values) in tensors {
+        add(name.as_bytes());
+        values.shape.iter().for_each(|side| add(&side.to_le_bytes()));
+        values.data.iter().for_each(|value| add(&value.to_le_bytes()));
+    }
+    format!("{sum:016x}")
 }
 
 impl View for &Values {

@@ -101,6 +101,14 @@ pub trait Broker: Send + Sync + 'static {
     /// [`QueueError::StaleLease`](crate::QueueError::StaleLease) if the lease no longer stands.
     async fn heartbeat(&self, lease: &Lease, ttl: Duration) -> Result<Heartbeat>;
 
+    /// Says how far the work has come that no later attempt has to do again: a number that rises, of epochs, say. The events that led
+    /// there are to be in the log by then. The next attempt's event `STARTED` tells it as `from_epoch`, and lost leases are counted anew from
+    /// here on. A number that is not greater than the one before changes nothing.
+    ///
+    /// # Errors
+    /// [`QueueError::StaleLease`](crate::QueueError::StaleLease) if the lease no longer stands.
+    async fn checkpoint(&self, lease: &Lease, epoch: u64) -> Result<()>;
+
     /// Waits until somebody asks to cancel the lease's task, for at most `wait`, and returns whether somebody did.
     /// It does not extend the lease: a worker spends the pause between two heartbeats here, and so hears of a request at once.
     ///

@@ -12,7 +12,7 @@ use tokio::{
     time::{sleep, sleep_until},
 };
 
-use crate::{EventLog, Keep, Lease, NewEvent, QueueError, Result, backoff::persist, clock};
+use crate::{Keep, Lease, NewEvent, Queue, QueueError, Result, backoff::persist, clock};
 
 /// The pause after each append: it makes one batch of a burst, and keeps the publisher from paying for a wake-up with each event.
 const BREATH: Duration = Duration::from_millis(1);
@@ -61,12 +61,17 @@ struct Buffer {
     newest: Option<NewEvent>,
     /// How many stored events were ever emitted.
     emitted: u64,
+    /// How far the work is safe, if the queue is still to be told.
+    checkpoint: Option<u64>,
     closed: bool,
 }
 
 /// What the pump is to do.
 enum Next {
-    Append(Vec<NewEvent>),
+    Append {
+        events: Vec<NewEvent>,
+        checkpoint: Option<u64>,
+    },
     /// Nothing now; whether a transient event waits until it is due.
     Wait {
         transient: bool,
@@ -90,6 +95,16 @@ impl Emitter {
         match serde_json::to_value(details) {
             Ok(details) => self.push(NewEvent::new(keep, details)),
             Err(error) => tracing::error!(%error, "an event that cannot be JSON was dropped"),
+        }
+    }
+
+    /// Says that the work is safe up to this epoch, so that a later attempt begins behind it: see
+    /// [`Broker::checkpoint`](crate::Broker::checkpoint). The queue is told when all that was emitted before is in the log.
+    pub fn checkpoint(&self, epoch: u64) {
+        let mut buffer = self.buffer();
+        if !buffer.closed {
+            buffer.checkpoint = Some(epoch);
+            self.shared.wake.notify_one();
         }
     }
 
@@ -136,12 +151,12 @@ impl Emitter {
     }
 
     /// Moves the buffer into the log until it is closed and empty, or until the log refuses.
-    pub(crate) async fn pump(&self, log: &(impl EventLog + ?Sized), lease: &Lease) {
+    pub(crate) async fn pump(&self, queue: &(impl Queue + ?Sized), lease: &Lease) {
         let mut due = clock::now();
         let mut after = lease.seq;
         loop {
-            let events = match self.next(clock::now() >= due) {
-                Next::Append(events) => events,
+            let (events, checkpoint) = match self.next(clock::now() >= due) {
+                Next::Append { events, checkpoint } => (events, checkpoint),
                 Next::Wait { transient } => {
                     tokio::select! {
                         biased;
@@ -156,9 +171,17 @@ impl Emitter {
             if stored < events.len() {
                 due = clock::after(TRANSIENT_PAUSE);
             }
-            match persist(|| log.append(lease, after, &events)).await {
-                Ok(last) => {
-                    after = last;
+            let told = async {
+                if !events.is_empty() {
+                    after = persist(|| queue.append(lease, after, &events)).await?;
+                }
+                match checkpoint {
+                    Some(epoch) => persist(|| queue.checkpoint(lease, epoch)).await,
+                    None => Ok(()),
+                }
+            };
+            match told.await {
+                Ok(()) => {
                     self.shared.arrived.send_modify(|so_far| {
                         if let Ok(count) = so_far {
                             *count += stored as u64;
@@ -184,8 +207,9 @@ impl Emitter {
         } else if transient {
             events.extend(buffer.newest.take());
         }
-        if !events.is_empty() {
-            Next::Append(events)
+        let checkpoint = if buffer.stored.is_empty() { buffer.checkpoint.take() } else { None };
+        if !events.is_empty() || checkpoint.is_some() {
+            Next::Append { events, checkpoint }
         } else if buffer.closed {
             Next::End
         } else {

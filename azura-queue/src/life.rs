@@ -21,8 +21,15 @@ impl TaskRecord {
     pub(crate) fn claim(&mut self, worker: &WorkerId) -> Result<Entry> {
         self.attempt += 1;
         self.worker = Some(worker.clone());
-        let details = json!({"attempt": self.attempt, "from_epoch": 0});
+        let details = json!({"attempt": self.attempt, "from_epoch": self.checkpoint});
         self.change(Transition::Claim, details)
+    }
+
+    /// Its work is safe up to here.
+    pub(crate) fn reach(&mut self, epoch: u64) {
+        if epoch > self.checkpoint {
+            (self.checkpoint, self.lost_leases) = (epoch, 0);
+        }
     }
 
     /// Its attempt ends. If it is to be tried again, its `eta` says when.

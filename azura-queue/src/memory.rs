@@ -112,6 +112,10 @@ impl Broker for MemoryQueue {
         self.shared.table().heartbeat(lease, ttl).map(Heartbeat::new)
     }
 
+    async fn checkpoint(&self, lease: &Lease, epoch: u64) -> Result<()> {
+        self.shared.table().checkpoint(lease, epoch)
+    }
+
     async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
         let requested = look_until(clock::after(wait), self.shared.wakes.task(&lease.id()), || async {
             Ok((self.shared.table().cancel_requested(lease)?.then_some(()), None))

@@ -175,6 +175,11 @@ impl Broker for SqliteQueue {
         self.change(move |table| table.heartbeat(fence, ttl)).await.map(Heartbeat::new)
     }
 
+    async fn checkpoint(&self, lease: &Lease, epoch: u64) -> Result<()> {
+        let fence = Fence::of(lease);
+        self.change(move |table| table.checkpoint(fence, epoch)).await
+    }
+
     async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
         let fence = Fence::of(lease);
         let _watch = self.shared.writer.watch();

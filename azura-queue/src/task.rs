@@ -162,7 +162,10 @@ pub struct TaskRecord {
     pub state: State,
     /// How many times it was claimed; 0 before the first time.
     pub attempt: u32,
-    /// How many of its attempts ended because nothing was heard of the worker any more.
+    /// How far its work is safe, as its worker has [said](crate::Broker::checkpoint): the next attempt begins behind that.
+    #[serde(default)]
+    pub checkpoint: u64,
+    /// How many of its attempts since then ended because nothing was heard of the worker any more.
     pub lost_leases: u32,
     /// How many of its attempts ended in a failure.
     #[serde(default)]
@@ -200,6 +203,7 @@ impl TaskRecord {
             schedule: task.schedule,
             state: State::Pending,
             attempt: 0,
+            checkpoint: 0,
             lost_leases: 0,
             failures: 0,
             dead: false,

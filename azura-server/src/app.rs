@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     TASK, names, presence,
-    runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, Run, Runs},
+    runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, RESUMED_FROM, Run, Runs},
 };
 
 /// How often dead workers are looked for.
@@ -82,6 +82,9 @@ pub enum AppError {
         /// For how long it was waited for.
         waited: Duration,
     },
+    /// The run cannot be gone on with.
+    #[error("Experiment '{0}' cannot be resumed: {1}.")]
+    NotResumable(String, &'static str),
     /// The queue refused, or could not answer.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -272,15 +275,36 @@ impl App {
     pub async fn submit(self: &Arc<Self>, config: Value) -> Result<TaskId> {
         let config = self.check(config).await?;
         let id = TaskId::random();
-        let pipeline = config[PIPELINE_NAME].as_str().unwrap_or_default();
-        let mut task = NewTask::new(TASK)
-            .id(id)
-            .label(EXPERIMENT_ID, self.free_experiment_id(pipeline, id).await?)
-            .label(PIPELINE_NAME, pipeline);
-        if let Some(batch) = config[BATCH_NAME].as_str() {
-            task = task.label(BATCH_NAME, batch);
+        let name = self.free_experiment_id(config[PIPELINE_NAME].as_str().unwrap_or_default(), id).await?;
+        Ok(self.queue.submit(task(id, name, config)).await?)
+    }
+
+    /// Goes on with a run that was cancelled or has failed, from its last checkpoint, as a new run of the same config.
+    ///
+    /// # Errors
+    /// [`AppError::NoExperiment`]; [`AppError::NotResumable`] if it has not ended, succeeded, or has no checkpoint here;
+    /// [`AppError::Config`] if its config can no longer be used.
+    pub async fn resume(self: &Arc<Self>, id: &str) -> Result<TaskId> {
+        let record = self.record(id).await?;
+        let old = runs::experiment_id(&record);
+        match record.state {
+            State::Failure | State::Revoked => {}
+            State::Success => return Err(AppError::NotResumable(old, "it has succeeded")),
+            _ => return Err(AppError::NotResumable(old, "it has not ended")),
         }
-        Ok(self.queue.submit(task.arg(config)).await?)
+        let config = self.check(runs::config(&record).clone()).await?;
+        let id = TaskId::random();
+        let name = self.free_experiment_id(config[PIPELINE_NAME].as_str().unwrap_or_default(), id).await?;
+        let (app, from, to) = (Arc::clone(self), old.clone(), name.clone());
+        let handed = spawn_blocking(move || app.runs.hand_down(&from, &to)).await;
+        if !handed.map_err(io::Error::other)?? {
+            return Err(AppError::NotResumable(old, "there is no checkpoint of it here"));
+        }
+        let submitted = self.queue.submit(task(id, name.clone(), config).label(RESUMED_FROM, old)).await;
+        if submitted.is_err() {
+            self.runs.drop_checkpoints(&name);
+        }
+        Ok(submitted?)
     }
 
     /// The newest runs, newest first: at least one if there is one, and never more than a thousand. Only with `whole` are their folders looked
@@ -386,11 +410,20 @@ impl App {
     async fn keep(self: &Arc<Self>, id: TaskId) -> Result<()> {
         let (record, log) = (self.queue.get(&id).await?, self.queue.read(&id, 0, usize::MAX).await?);
         let app = Arc::clone(self);
-        let kept =
-            spawn_blocking(move || app.runs.publish(Runs::prepare(app.runs.begin(&record)?, &record, &log)?))
-                .await;
+        let kept = spawn_blocking(move || {
+            app.runs.publish(app.runs.prepare(app.runs.begin(&record)?, &record, &log)?)
+        })
+        .await;
         Ok(kept.map_err(io::Error::other)??)
     }
+}
+
+/// The task that makes a run of this name.
+fn task(id: TaskId, name: String, config: Value) -> NewTask {
+    let pipeline = config[PIPELINE_NAME].as_str().unwrap_or_default();
+    let task = NewTask::new(TASK).id(id).label(EXPERIMENT_ID, name).label(PIPELINE_NAME, pipeline);
+    let batch = config[BATCH_NAME].as_str().map(str::to_owned);
+    batch.into_iter().fold(task, |task, batch| task.label(BATCH_NAME, batch)).arg(config)
 }
 
 impl fmt::Debug for App {

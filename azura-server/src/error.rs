@@ -138,6 +138,7 @@ impl From<AppError> for ApiError {
             }
             AppError::Queue(_) | AppError::Storage(_) => return Self::internal(error),
             AppError::NoExperiment(_) => (StatusCode::NOT_FOUND, "EXPERIMENT_NOT_FOUND"),
+            AppError::NotResumable(..) => (StatusCode::CONFLICT, "EXPERIMENT_NOT_RESUMABLE"),
             AppError::NoPipeline(..) => (StatusCode::NOT_FOUND, "CONFIG_NOT_FOUND"),
             AppError::NoReport(_) | AppError::Elsewhere(_) => (StatusCode::NOT_FOUND, "REPORT_NOT_FOUND"),
             AppError::NoModel(..) => (StatusCode::CONFLICT, "EXPERIMENT_NOT_FINISHED"),

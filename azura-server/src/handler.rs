@@ -9,16 +9,16 @@ use std::{
     sync::Arc,
 };
 
-use azura_learner::{PipelineError, ProgressEvent, RunCx, results::Results};
+use azura_learner::{Checkpoint, PipelineError, ProgressEvent, RunCx, results::Results};
 use azura_queue::{
     Entry, Finish, Keep, QueueError, State, TaskContext, TaskFailure, TaskRecord, Worker, WorkerId,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    App, Runs,
+    App,
     attempt::Attempt,
-    clock, environment,
+    checkpoints, clock, environment,
     presence::Presence,
     runs::{self, EXPERIMENT_ID, PIPELINE_NAME, config},
 };
@@ -57,7 +57,7 @@ fn train(
     let (record, mut attempt) = begin(app, task)?;
     let (id, name) = (record.id, runs::experiment_id(&record));
     tracing::info!(task = %id, attempt = record.attempt, "run {name} begins");
-    let outcome = run(app, task, attempt.folder(), dress).map(|results| summary(&name, &results));
+    let outcome = run(app, task, &name, attempt.folder(), dress).map(|results| summary(&name, &results));
     let how = task.judge(outcome.clone());
     if how == Finish::Released {
         tracing::info!(task = %id, "run {name} is given back");
@@ -72,7 +72,7 @@ fn train(
     let mut log = task.events().map_err(not_kept)?;
     let (record, end) = ended(record, how, log.len());
     log.push(end);
-    let prepared = Runs::prepare(attempt, &record, &log).map_err(not_kept)?;
+    let prepared = app.runs().prepare(attempt, &record, &log).map_err(not_kept)?;
     // As late as can be: whoever has lost the lease publishes nothing.
     task.confirm().map_err(not_kept)?;
     app.runs().publish(prepared).map_err(not_kept)?;
@@ -104,16 +104,28 @@ fn begin(app: &App, task: &TaskContext) -> Result<(TaskRecord, Attempt), TaskFai
     Ok((record, attempt))
 }
 
-/// Runs the pipeline. A panic in it is a failure like any other.
+/// Runs the pipeline, from the newest checkpoint on if there is one. A panic in it is a failure like any other.
 fn run(
     app: &App,
     task: &TaskContext,
+    name: &str,
     folder: &Path,
     dress: &dyn for<'a> Fn(RunCx<'a>) -> RunCx<'a>,
 ) -> Result<Results, TaskFailure> {
-    let (emitter, token) = (task.emitter().clone(), task.token().clone());
-    let cx =
-        RunCx::new(folder, app.sources()).cancelled(move || token.is_cancelled()).publish(move |event| {
+    let (emitter, reached) = (task.emitter().clone(), task.emitter().clone());
+    let token = task.token().clone();
+    let checkpoints = app.runs().checkpoints(name);
+    let snapshot = checkpoints::newest(&checkpoints);
+    if let Some(snapshot) = &snapshot {
+        tracing::info!(task = %task.record().id, epoch = snapshot.epoch, "run {name} goes on");
+    }
+    let cx = RunCx::new(folder, app.sources())
+        .cancelled(move || token.is_cancelled())
+        .checkpoint(Checkpoint::new(checkpoints).written(move |epoch| reached.checkpoint(epoch as u64)))
+        .resume(snapshot)
+        // What is up to the checkpoint that the queue knows of is in the log.
+        .publish_after(task.record().checkpoint as usize)
+        .publish(move |event| {
             emitter.emit(
                 if matches!(event, ProgressEvent::Batch { .. }) { Keep::Newest } else { Keep::All },
                 event,

@@ -4,6 +4,7 @@
 mod app;
 mod attempt;
 mod body;
+mod checkpoints;
 mod clock;
 mod environment;
 mod error;

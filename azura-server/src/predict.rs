@@ -26,7 +26,7 @@ pub const PREDICT_TASK: &str = "predict_from_model_task";
 /// The queue in which they wait.
 pub const PREDICT_QUEUE: &str = "predict";
 /// How long a prediction may take, from the request to the answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What the answers of a request with this code are worth: the request was wrong, not the run.
 const REQUEST_INVALID: &str = "REQUEST_INVALID";
 
@@ -97,7 +97,7 @@ impl App {
             Ok(()) | Err(QueueError::NotFinished { .. }) => {}
             Err(error) => tracing::warn!(%task, %error, "a prediction could not be removed from the queue"),
         }
-        answered.unwrap_or_else(|_| Err(AppError::Late { task, waited: PATIENCE }))
+        answered.unwrap_or(Err(AppError::Late { task, waited: PATIENCE }))
     }
 
     async fn answered(&self, task: &TaskId) -> Result<Value, AppError> {

@@ -209,6 +209,15 @@ impl Api {
         Ok(Json(self.0.predict(&id, request.0).await?))
     }
 
+    /// Goes on with an experiment that was cancelled or has failed.
+    ///
+    /// A new one of the same config begins where its last checkpoint was taken, and ends as it would have ended. The old one stays as it is. 409 if
+    /// it has not ended, has succeeded, or has no checkpoint.
+    #[oai(path = "/experiments/:id/resume", method = "post")]
+    async fn resume(&self, id: Path<String>) -> ApiResult<Submitted> {
+        Ok(Submitted::Task(Json(SubmittedView::new(self.0.resume(&id).await?))))
+    }
+
     /// The report of an experiment, as Markdown. Its pictures are linked as `images/NAME`.
     #[oai(path = "/experiments/:id/report/content", method = "get")]
     async fn report(&self, id: Path<String>) -> ApiResult<Markdown> {

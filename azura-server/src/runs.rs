@@ -7,7 +7,7 @@ use std::{
 };
 
 use azura_learner::files::write_atomic;
-use azura_queue::{Entry, TaskId, TaskRecord};
+use azura_queue::{Entry, State, TaskId, TaskRecord};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +18,8 @@ use crate::{attempt::Attempt, names};
 pub const EXPERIMENT_ID: &str = "experiment_id";
 /// The label of a task that says which pipeline it runs.
 pub(crate) const PIPELINE_NAME: &str = "pipeline_name";
+/// The label of a task that says from which run's checkpoint it begins.
+pub(crate) const RESUMED_FROM: &str = "resumed_from";
 /// The label of a task that says which group of runs it belongs to.
 pub(crate) const BATCH_NAME: &str = "batch_name";
 
@@ -103,9 +105,11 @@ pub(crate) fn new_experiment_id(pipeline: &str, at: Timestamp, task: TaskId, cha
 /// | `events.jsonl` | the task's log |
 /// | `environment.json` | versions, machine and times, if it was worked on |
 /// | `results.json`, `model.safetensors`, `report.md`, `images/` | what came out, if it succeeded |
+/// | `checkpoints/` | what it can go on from, if it did not succeed and had come to the end of an epoch |
 ///
 /// A run is put together in a folder of its own below `.attempts/` and appears by one rename. A run that failed or was cancelled keeps what
-/// tells its story, and nothing half-written.
+/// tells its story, and nothing half-written. Until a run has ended its checkpoints are in a folder of its name below `.checkpoints/`, which all of its
+/// attempts share.
 #[derive(Debug)]
 pub struct Runs {
     root: PathBuf,
@@ -131,7 +135,9 @@ impl Runs {
             0 => {}
             interrupted => tracing::warn!(interrupted, "what interrupted runs left behind was removed"),
         }
-        Ok(Self { root })
+        let runs = Self { root };
+        runs.clean_checkpoints()?;
+        Ok(runs)
     }
 
     /// The folder of a run.
@@ -189,9 +195,17 @@ impl Runs {
     }
 
     /// Completes an attempt with the record and the log of a task that has ended. What is left to do is [`publish`](Self::publish).
-    pub(crate) fn prepare(attempt: Attempt, record: &TaskRecord, log: &[Entry]) -> io::Result<Prepared> {
+    pub(crate) fn prepare(
+        &self,
+        attempt: Attempt,
+        record: &TaskRecord,
+        log: &[Entry],
+    ) -> io::Result<Prepared> {
         let name = experiment_id(record);
         let folder = attempt.folder();
+        if record.state != State::Success {
+            self.keep_checkpoints(&name, folder);
+        }
         write_json(&folder.join("config.json"), config(record))?;
         write_json(&folder.join("run.json"), record)?;
         let mut lines = Vec::new();
@@ -205,7 +219,9 @@ impl Runs {
 
     /// Adds a prepared run to the others, by one rename.
     pub(crate) fn publish(&self, Prepared { attempt, name, task }: Prepared) -> io::Result<()> {
-        attempt.publish(&self.vacant(&name, task)?)
+        attempt.publish(&self.vacant(&name, task)?)?;
+        self.drop_checkpoints(&name);
+        Ok(())
     }
 
     /// The folder of this name, unless it is the run of another task.

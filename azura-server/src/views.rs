@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     VERSION,
-    runs::{BATCH_NAME, Run},
+    runs::{BATCH_NAME, RESUMED_FROM, Run},
 };
 
 /// A pipeline, as lists show it.
@@ -96,6 +96,8 @@ pub(crate) struct ExperimentView {
     failed_at: Option<String>,
     batch_id: Option<String>,
     batch_name: Option<String>,
+    /// The experiment from whose checkpoint it began.
+    resumed_from: Option<String>,
     /// The trained weights, below the folder of all runs.
     model_path: Option<String>,
     config_summary: ConfigSummary,
@@ -234,6 +236,7 @@ impl From<Run> for ExperimentView {
             failed_at: finished.filter(|_| failed),
             batch_id: None,
             batch_name: run.record.labels.get(BATCH_NAME).cloned(),
+            resumed_from: run.record.labels.get(RESUMED_FROM).cloned(),
             model_path: run.has_model.then(|| format!("{experiment_id}/model.safetensors")),
             config_summary: ConfigSummary::of(run.config()),
             results_summary: ResultsSummary::of(run.record.result.as_ref().unwrap_or(&Value::Null)),

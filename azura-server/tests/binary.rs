@@ -364,3 +364,45 @@ fn a_signal_cancels_a_training_in_the_terminal() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("cancelled"));
     assert_eq!(fs::read_dir(data.path().join("experiments/.attempts")).unwrap().count(), 0);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_cancelled_training_goes_on_in_the_terminal() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    fs::write(&config, SMALL).unwrap();
+    let epochs = ["--set", "training_params.epochs=120"];
+    let whole = data.path().join("whole");
+    let (code, _, error) =
+        run(azura(data.path()).arg("train").arg(&config).args(epochs).arg("--out").arg(&whole));
+    assert_eq!(code, Some(0), "{error}");
+    assert!(!whole.join("checkpoints").exists());
+
+    let experiments = data.path().join("experiments");
+    let live = experiments.join(".checkpoints");
+    let mut command = azura(data.path());
+    let mut child = command.arg("train").arg(&config).args(epochs).stdout(Stdio::piped()).spawn().unwrap();
+    let begun = || {
+        let runs = fs::read_dir(&live).into_iter().flatten();
+        runs.flat_map(|run| fs::read_dir(run.unwrap().path()).unwrap())
+            .any(|file| file.unwrap().path().extension().is_some_and(|ending| ending == "safetensors"))
+    };
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut folders = fs::read_dir(&experiments).unwrap().map(|entry| entry.unwrap().path());
+    let run_folder = folders.find(|folder| folder.join("run.json").exists()).unwrap();
+
+    let out = data.path().join("out");
+    let (code, _, error) =
+        run(azura(data.path()).arg("train").arg("--resume").arg(&run_folder).arg("--out").arg(&out));
+    assert_eq!(code, Some(0), "{error}");
+    for name in ["results.json", "model.safetensors", "report.md"] {
+        assert!(fs::read(out.join(name)).unwrap() == fs::read(whole.join(name)).unwrap(), "{name}");
+    }
+    let (code, _, error) = run(azura(data.path()).arg("train").arg("--resume").arg(&out));
+    assert!(code == Some(1) && error.contains("has no checkpoint to go on from"), "{error}");
+}

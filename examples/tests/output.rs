@@ -52,6 +52,14 @@ fn own_layer_learns_a_product_and_is_saved_by_name() {
 }
 
 #[test]
+fn resume_ends_as_if_nothing_had_happened() {
+    let lines = output(env!("CARGO_BIN_EXE_resume"));
+    assert_eq!(lines[0], "goes on after epoch 15");
+    assert!(lines[1].starts_with("loss 0.") && lines[1].ends_with(" after epoch 40"), "{lines:?}");
+    assert_eq!(lines[2..], ["same history: true", "same weights, bit by bit: true"]);
+}
+
+#[test]
 fn background_training_prints_the_log() {
     let lines = output(env!("CARGO_BIN_EXE_background_training"));
     assert_eq!(lines[0], "submitted");

@@ -1,4 +1,4 @@
-use super::{Callback, CallbackError, Flow, Outcome, TrainCx};
+use super::{Callback, CallbackError, CallbackState, Flow, Outcome, TrainCx};
 use crate::{StateDict, files};
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use std::path::PathBuf;
 pub struct BestCheckpoint {
     metric: String,
     file: Option<PathBuf>,
-    best: f64,
+    best: Option<f64>,
     weights: Option<StateDict>,
 }
 
 impl BestCheckpoint {
     /// Watches `metric`.
     pub fn new(metric: impl Into<String>) -> Self {
-        Self { metric: metric.into(), file: None, best: f64::INFINITY, weights: None }
+        Self { metric: metric.into(), file: None, best: None, weights: None }
     }
 
     /// Also writes the weights to this file, atomically, whenever they are the best so far.
@@ -23,6 +23,13 @@ impl BestCheckpoint {
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.file = Some(path.into());
         self
+    }
+
+    fn write(&self) -> Result<(), CallbackError> {
+        if let (Some(file), Some(weights)) = (&self.file, &self.weights) {
+            files::write_atomic(file, &weights.to_bytes())?;
+        }
+        Ok(())
     }
 }
 
@@ -36,23 +43,22 @@ impl Callback for BestCheckpoint {
         Some(&self.metric)
     }
 
-    /// Another training begins anew: its best is not to be beaten by an earlier one's.
+    /// Another training begins anew: its best is not to be beaten by an earlier one's. One that goes on may have written
+    /// since what is no longer known.
     fn on_train_begin(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
         if cx.progress.epoch == 0 {
-            (self.best, self.weights) = (f64::INFINITY, None);
+            (self.best, self.weights) = (None, None);
         }
+        self.write()?;
         Ok(Flow::Continue)
     }
 
     fn on_epoch_end(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
         if let Some(&value) = cx.metrics.get(&self.metric)
-            && value < self.best
+            && value < self.best.unwrap_or(f64::INFINITY)
         {
-            self.best = value;
-            let weights = self.weights.insert(StateDict::of(cx.model));
-            if let Some(file) = &self.file {
-                files::write_atomic(file, &weights.to_bytes())?;
-            }
+            (self.best, self.weights) = (Some(value), Some(StateDict::of(cx.model)));
+            self.write()?;
         }
         Ok(Flow::Continue)
     }
@@ -62,5 +68,16 @@ impl Callback for BestCheckpoint {
             weights.load_into(cx.model)?;
         }
         Ok(Flow::Continue)
+    }
+
+    fn save(&self) -> Result<Option<CallbackState>, CallbackError> {
+        let state = CallbackState::new(&self.best)?;
+        Ok(Some(state.tensors(self.weights.clone().unwrap_or_default())))
+    }
+
+    fn load(&mut self, state: CallbackState) -> Result<(), CallbackError> {
+        self.best = state.read()?;
+        self.weights = self.best.map(|_| state.tensors);
+        Ok(())
     }
 }

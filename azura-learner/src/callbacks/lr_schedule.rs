@@ -1,7 +1,6 @@
-use super::{Callback, CallbackError, Flow, TrainCx};
+use super::{Callback, CallbackError, CallbackState, Flow, TrainCx};
 use crate::{Plateau, Result, Schedule};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Below this, a smaller learning rate is the same one, as in PyTorch.
 const EPS: f64 = 1e-8;
@@ -127,12 +126,12 @@ impl Callback for LrSchedule {
         Ok(Flow::Continue)
     }
 
-    fn save(&self) -> Option<Value> {
-        serde_json::to_value(&self.state).ok()
+    fn save(&self) -> Result<Option<CallbackState>, CallbackError> {
+        CallbackState::new(&self.state).map(Some)
     }
 
-    fn load(&mut self, state: Value) -> Result<(), CallbackError> {
-        self.state = serde_json::from_value(state)?;
+    fn load(&mut self, state: CallbackState) -> Result<(), CallbackError> {
+        self.state = state.read()?;
         Ok(())
     }
 }
@@ -151,7 +150,7 @@ mod tests {
             if i == 4 {
                 // Within the cooldown.
                 let mut again = LrSchedule::new(Schedule::ReduceOnPlateau(plateau.clone())).unwrap();
-                again.load(first.save().unwrap()).unwrap();
+                again.load(first.save().unwrap().unwrap()).unwrap();
                 assert_eq!(again.state, first.state);
                 first = again;
             }
@@ -159,6 +158,6 @@ mod tests {
         }
         // Down after 0.6 and 0.7; 0.8 does not count; 0.9 is one; 0.4 is better; then down after two more.
         assert_eq!(rates, [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25]);
-        assert!(first.load(Value::from("nonsense")).is_err());
+        assert!(first.load(CallbackState::new(&"nonsense").unwrap()).is_err());
     }
 }

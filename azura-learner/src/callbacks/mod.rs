@@ -1,22 +1,37 @@
 //! Callbacks: what watches a training, and may change or stop it.
 
 mod best_checkpoint;
+mod checkpoint;
 mod clip_gradients;
 mod early_stopping;
+mod epoch_log;
+mod from_fn;
+mod gradient_stats;
 mod lr_schedule;
 mod progress_bar;
 mod publish;
+mod terminate_on_nan;
 
 pub use best_checkpoint::BestCheckpoint;
+pub use checkpoint::Checkpoint;
 pub use clip_gradients::ClipGradients;
 pub use early_stopping::EarlyStopping;
+pub use epoch_log::{CsvLog, JsonLog};
+pub use from_fn::{FromFn, from_fn};
+pub use gradient_stats::GradientStats;
 pub use lr_schedule::LrSchedule;
 pub use progress_bar::ProgressBar;
 pub use publish::{ProgressEvent, Publish};
+pub use terminate_on_nan::TerminateOnNan;
 
-use crate::{Error, History, Metrics, Optimizer, Parameters, module::type_name};
+use crate::{
+    Error, History, Metrics, Optimizer, Parameters, Snapshot, StateDict, module::type_name,
+    snapshot::Requests,
+};
 use azura_core::{Grads, Tensor};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a callback may return as its error: anything that is one.
 pub type CallbackError = Box<dyn std::error::Error + Send + Sync>;
@@ -119,14 +134,61 @@ pub struct TrainCx<'a> {
     pub progress: Progress,
     /// The epochs so far.
     pub history: &'a History,
-    /// The metrics of the current epoch so far.
-    pub metrics: &'a Metrics,
+    /// The metrics of the current epoch so far. What is put here before the epoch's end enters the history.
+    pub metrics: &'a mut Metrics,
+    /// Why the training is about to end, if a callback has asked for that.
+    pub stop: Option<&'a str>,
     /// The parameters of the model.
     pub model: &'a mut dyn Parameters,
     /// The optimizer, with its learning rate.
     pub optimizer: &'a mut dyn Optimizer,
     /// The gradients, at [`Event::Gradients`] only.
     pub grads: Option<&'a mut Grads<f32>>,
+    /// Who wants the state at the end of the epoch: [`TrainCx::snapshot`].
+    pub(crate) requests: &'a mut Requests,
+}
+
+impl TrainCx<'_> {
+    /// Asks for the whole state of the training, as it will be when every callback has seen the end of this epoch. `take` is
+    /// called then, on the training's thread, so that it should not take long; never if the epoch is cut short.
+    pub fn snapshot(&mut self, take: impl FnOnce(Arc<Snapshot>) + Send + 'static) {
+        self.requests.0.push(Box::new(take));
+    }
+}
+
+/// What a callback carries over an interruption: a small value, and tensors where it keeps some.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CallbackState {
+    /// Everything but tensors, as JSON. Numbers that are not finite have no place there.
+    pub value: Value,
+    /// Tensors, such as the best weights so far.
+    pub tensors: StateDict,
+}
+
+impl CallbackState {
+    /// A state without tensors.
+    ///
+    /// # Errors
+    /// If `value` has no JSON form.
+    pub fn new(value: &impl Serialize) -> Result<Self, CallbackError> {
+        Ok(Self { value: serde_json::to_value(value)?, ..Self::default() })
+    }
+
+    /// Adds tensors.
+    #[must_use]
+    pub fn tensors(mut self, tensors: StateDict) -> Self {
+        self.tensors = tensors;
+        self
+    }
+
+    /// The value as it was before it was JSON.
+    ///
+    /// # Errors
+    /// If it is no such value.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, CallbackError> {
+        Ok(T::deserialize(&self.value)?)
+    }
 }
 
 /// The methods that `on_event` dispatches to, handed to `$make`.
@@ -216,6 +278,11 @@ pub trait Callback: Send {
         None
     }
 
+    /// The metrics that it adds to each epoch, which others may then watch.
+    fn provides(&self) -> &[&str] {
+        &[]
+    }
+
     /// Whether [`Event::ValidationEnd`] shall carry the model's output. Collecting it takes memory.
     fn wants_validation_output(&self) -> bool {
         false
@@ -242,16 +309,20 @@ pub trait Callback: Send {
 
     hooks!(defaults);
 
-    /// The state that a checkpoint carries.
-    fn save(&self) -> Option<Value> {
-        None
-    }
-
-    /// Takes back what [`save`](Self::save) gave.
+    /// The state that a checkpoint carries, as it is at the end of an epoch; `None` if nothing is to be carried.
     ///
     /// # Errors
-    /// If the state is not its own.
-    fn load(&mut self, _state: Value) -> Result<(), CallbackError> {
+    /// If it cannot be told.
+    fn save(&self) -> Result<Option<CallbackState>, CallbackError> {
+        Ok(None)
+    }
+
+    /// Takes back what [`save`](Self::save) gave, before a training goes on. The event after it is the training's
+    /// beginning, with the number of the saved epoch as [`Progress::epoch`].
+    ///
+    /// # Errors
+    /// If the state is not its own; nothing is changed then.
+    fn load(&mut self, _state: CallbackState) -> Result<(), CallbackError> {
         Ok(())
     }
 }
@@ -269,6 +340,10 @@ impl<C: Callback + ?Sized> Callback for Box<C> {
         (**self).monitors()
     }
 
+    fn provides(&self) -> &[&str] {
+        (**self).provides()
+    }
+
     fn wants_validation_output(&self) -> bool {
         (**self).wants_validation_output()
     }
@@ -279,11 +354,11 @@ impl<C: Callback + ?Sized> Callback for Box<C> {
 
     hooks!(forwards);
 
-    fn save(&self) -> Option<Value> {
+    fn save(&self) -> Result<Option<CallbackState>, CallbackError> {
         (**self).save()
     }
 
-    fn load(&mut self, state: Value) -> Result<(), CallbackError> {
+    fn load(&mut self, state: CallbackState) -> Result<(), CallbackError> {
         (**self).load(state)
     }
 }

@@ -24,6 +24,7 @@ impl Callback for ProgressBar {
         // A draw target of standard error hides itself where there is no terminal.
         self.0 = indicatif::ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         self.0.set_style(ProgressStyle::with_template("epoch {pos}/{len} {bar:30} {msg} {eta} left")?);
+        self.0.set_position(cx.progress.epoch as u64);
         Ok(Flow::Continue)
     }
 

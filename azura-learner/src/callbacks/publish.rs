@@ -69,13 +69,22 @@ pub struct Publish {
     pipeline: Option<String>,
     view: Option<View>,
     validation_data: Option<Value>,
+    /// How many epochs the sink knows already; if nobody says, those before an interruption.
+    known: Option<usize>,
     last_batch: Option<Instant>,
 }
 
 impl Publish {
     /// Tells `sink`.
     pub fn new(sink: impl Fn(&ProgressEvent) + Send + 'static) -> Self {
-        Self { sink: Box::new(sink), pipeline: None, view: None, validation_data: None, last_batch: None }
+        Self {
+            sink: Box::new(sink),
+            pipeline: None,
+            view: None,
+            validation_data: None,
+            known: None,
+            last_batch: None,
+        }
     }
 
     /// Says which pipeline trains.
@@ -85,11 +94,38 @@ impl Publish {
         self
     }
 
+    /// Says that just the first `epochs` epochs were told before an interruption. A training that goes on from a later one tells at
+    /// its beginning of those between, from its history; one that goes on from an earlier one does not tell of them again.
+    /// Without this, all that were before the interruption count as told.
+    #[must_use]
+    pub fn after(mut self, epochs: usize) -> Self {
+        self.known = Some(epochs);
+        self
+    }
+
     /// Makes `validation_data` of the model's output for the validation samples.
     #[must_use]
     pub fn validation_view(mut self, view: impl FnMut(&Tensor) -> Option<Value> + Send + 'static) -> Self {
         self.view = Some(Box::new(view));
         self
+    }
+}
+
+impl Publish {
+    fn tell(&self, epoch: usize, metrics: Metrics, validation_data: Option<Value>, cx: &TrainCx<'_>) {
+        if self.known.is_some_and(|known| epoch <= known) {
+            return;
+        }
+        let total_epochs = cx.progress.total_epochs;
+        let text: Vec<_> = metrics.iter().map(|(name, value)| format!("{name} {value:.6}")).collect();
+        (self.sink)(&ProgressEvent::Epoch {
+            epoch,
+            total_epochs,
+            metrics,
+            status_text: format!("Epoch {epoch}/{total_epochs} done, {}", text.join(", ")),
+            pipeline_name: self.pipeline.clone(),
+            validation_data,
+        });
     }
 }
 
@@ -102,6 +138,16 @@ impl fmt::Debug for Publish {
 impl Callback for Publish {
     fn wants_validation_output(&self) -> bool {
         self.view.is_some()
+    }
+
+    fn on_train_begin(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
+        let resumed = cx.progress.epoch;
+        for epoch in self.known.map_or(resumed, |known| known.min(resumed)) + 1..=resumed {
+            let metrics =
+                cx.history.iter().filter_map(|(name, all)| Some((name.to_owned(), all[epoch - 1]?)));
+            self.tell(epoch, metrics.collect(), None, cx);
+        }
+        Ok(Flow::Continue)
     }
 
     fn on_batch_end(&mut self, loss: f32, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
@@ -132,16 +178,8 @@ impl Callback for Publish {
     }
 
     fn on_epoch_end(&mut self, cx: &mut TrainCx<'_>) -> Result<Flow, CallbackError> {
-        let (epoch, total_epochs) = (cx.progress.epoch, cx.progress.total_epochs);
-        let metrics: Vec<_> = cx.metrics.iter().map(|(name, value)| format!("{name} {value:.6}")).collect();
-        (self.sink)(&ProgressEvent::Epoch {
-            epoch,
-            total_epochs,
-            metrics: cx.metrics.clone(),
-            status_text: format!("Epoch {epoch}/{total_epochs} done, {}", metrics.join(", ")),
-            pipeline_name: self.pipeline.clone(),
-            validation_data: self.validation_data.take(),
-        });
+        let validation_data = self.validation_data.take();
+        self.tell(cx.progress.epoch, cx.metrics.clone(), validation_data, cx);
         Ok(Flow::Continue)
     }
 }

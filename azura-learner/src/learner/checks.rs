@@ -1,13 +1,8 @@
 //! What a training is asked for before it does harm.
 
-use crate::{Error, Parameters, Progress, Result};
+use crate::{Error, Parameters, Result};
 use azura_core::Grads;
 use std::collections::BTreeSet;
-
-pub(super) fn check_finite(what: &'static str, loss: f64, at: Progress) -> Result<()> {
-    let Progress { epoch, batch, .. } = at;
-    if loss.is_finite() { Ok(()) } else { Err(Error::NonFinite { what, epoch, batch, loss }) }
-}
 
 /// A parameter that `visit_mut` does not show would never train, one that `visit` does not show would not be saved,
 /// and two of one name would be saved as one.

@@ -158,8 +158,11 @@ impl Registry {
     /// Those of [`check`](Self::check) and of [`Pipeline::run`].
     pub fn run(&self, config: &Value, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {
         let config = self.check(config, cx.sources())?;
-        let (_, pipeline) = self.pipeline_of(&config)?;
-        let results = pipeline.run(&without_envelope(&config), cx)?;
+        let (name, pipeline) = self.pipeline_of(&config)?;
+        let own = without_envelope(&config);
+        // Without the batch: it changes nothing of the run.
+        cx.set_config(with_envelope(name, None, own.clone()));
+        let results = pipeline.run(&own, cx)?;
         cx.write_json("config.json", &config)?;
         cx.write_json("results.json", &results)?;
         Ok(results)

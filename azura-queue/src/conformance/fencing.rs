@@ -10,6 +10,7 @@ async fn assert_fenced(queue: &Subject, lease: &Lease) {
     let before = (queue.get(&lease.id()).await.unwrap(), log(queue, &lease.id()).await);
     let stale = QueueError::StaleLease { id: lease.id(), attempt: lease.attempt() };
     assert_eq!(queue.heartbeat(lease, LONG).await, Err(stale.clone()));
+    assert_eq!(queue.checkpoint(lease, 9).await, Err(stale.clone()));
     assert_eq!(queue.await_cancel(lease, LONG).await, Err(stale.clone()));
     assert_eq!(queue.append(lease, 9, &[progress(666)]).await, Err(stale.clone()));
     let failure = TaskFailure::new("STALE", "from a stale attempt");

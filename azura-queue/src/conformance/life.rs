@@ -113,6 +113,36 @@ pub async fn ten_lost_leases_are_the_end(queue: Subject) {
     assert_eq!(try_claim(&queue, LONG).await, None);
 }
 
+pub async fn the_next_attempt_begins_behind_the_checkpoint(queue: Subject) {
+    let id = submit(&queue).await;
+    let first = claim_in_vain(&queue).await;
+    queue.reap(Duration::MAX).await.unwrap();
+    assert_eq!(first.task.checkpoint, 0);
+
+    let second = claim_in_vain(&queue).await;
+    assert_eq!(last_details(&queue, &id).await, json!({"attempt": 2, "from_epoch": 0}));
+    assert_eq!(queue.get(&id).await.unwrap().lost_leases, 1);
+    // One that is no further than another changes nothing.
+    for (epoch, expected) in [(3, 3), (7, 7), (7, 7), (5, 7)] {
+        queue.checkpoint(&second, epoch).await.unwrap();
+        let record = queue.get(&id).await.unwrap();
+        assert_eq!((record.checkpoint, record.lost_leases), (expected, 0));
+    }
+    assert_eq!(kinds(&queue, &id).await, [PENDING, STARTED, PENDING, STARTED]);
+    queue.reap(Duration::MAX).await.unwrap();
+
+    // Lost leases are counted anew behind it, and without another one they are the end.
+    for lost in 2..=MAX_LOST_LEASES {
+        let lease = claim_in_vain(&queue).await;
+        assert_eq!((lease.task.checkpoint, lease.task.lost_leases), (7, lost - 1));
+        assert_eq!(last_details(&queue, &id).await, json!({"attempt": lost + 1, "from_epoch": 7}));
+        queue.checkpoint(&lease, 6).await.unwrap();
+        queue.reap(Duration::MAX).await.unwrap();
+    }
+    assert_eq!(last_details(&queue, &id).await["error_code"], "WORKER_LOST");
+    assert_eq!(queue.get(&id).await.unwrap().checkpoint, 7);
+}
+
 pub async fn a_given_id_is_kept_and_taken_once(queue: Subject) {
     let id: TaskId = "f1e46e69-9e7c-31b1-a4ff-11648f66b69e".parse().unwrap();
     assert_eq!(queue.submit(NewTask::new("work").id(id)).await, Ok(id));

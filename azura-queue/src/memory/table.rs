@@ -179,6 +179,11 @@ impl Table {
         Ok(task.record.cancel_requested)
     }
 
+    pub(super) fn checkpoint(&mut self, lease: &Lease, epoch: u64) -> Result<()> {
+        self.leased(lease)?.record_mut().reach(epoch);
+        Ok(())
+    }
+
     /// Whether somebody asked to cancel.
     pub(super) fn cancel_requested(&mut self, lease: &Lease) -> Result<bool> {
         Ok(self.leased(lease)?.record.cancel_requested)

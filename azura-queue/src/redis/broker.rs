@@ -73,6 +73,10 @@ impl Broker for RedisQueue {
         self.shared.heartbeat(lease, Some(ttl)).await.map(Heartbeat::new)
     }
 
+    async fn checkpoint(&self, lease: &Lease, epoch: u64) -> Result<()> {
+        self.shared.checkpoint(lease, epoch).await
+    }
+
     async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
         let wake = self.shared.news.of(lease.id());
         let asking = async {

@@ -62,6 +62,12 @@ impl Shared {
         Ok(!text(rest.into_iter().next())?.is_empty())
     }
 
+    pub(super) async fn checkpoint(&self, lease: &Lease, epoch: u64) -> Result<()> {
+        let mut call = self.call(&self.scripts.checkpoint);
+        call.arg(lease.id().to_string()).arg(lease.attempt()).arg(epoch);
+        self.run_leased(lease, &call).await.map(|_| ())
+    }
+
     pub(super) async fn finish(&self, lease: &Lease, how: Finish) -> Result<State> {
         let told = finished_event(lease, &how);
         let attempt = (lease.id(), lease.attempt());

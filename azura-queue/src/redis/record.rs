@@ -11,9 +11,25 @@ use super::strange;
 use crate::{Result, Schedule, TaskId, TaskRecord, WorkerId};
 
 /// The fields of the hash that are the record's.
-pub(super) const FIELDS: [&str; 17] = [
-    "name", "queue", "sub", "labels", "state", "attempt", "lost", "failures", "dead", "cancel", "created",
-    "started", "finished", "due", "result", "error", "worker",
+pub(super) const FIELDS: [&str; 18] = [
+    "name",
+    "queue",
+    "sub",
+    "labels",
+    "state",
+    "attempt",
+    "lost",
+    "failures",
+    "dead",
+    "cancel",
+    "created",
+    "started",
+    "finished",
+    "due",
+    "result",
+    "error",
+    "worker",
+    "checkpoint",
 ];
 
 /// What was submitted and never changes.
@@ -35,9 +51,20 @@ pub(super) fn timestamp(micros: i64) -> Result<Timestamp> {
 }
 
 /// Those that a task which waits can have, `sub` first.
-pub(super) const WAITING: [&str; 12] = [
-    "sub", "name", "queue", "labels", "state", "lost", "failures", "dead", "cancel", "created", "due",
+pub(super) const WAITING: [&str; 13] = [
+    "sub",
+    "name",
+    "queue",
+    "labels",
+    "state",
+    "lost",
+    "failures",
+    "dead",
+    "cancel",
+    "created",
+    "due",
     "error",
+    "checkpoint",
 ];
 
 /// The record, of the values of these fields; `None` if there is no such task.
@@ -69,6 +96,7 @@ pub(super) fn read(id: TaskId, fields: &[&str], values: &[Answer]) -> Result<Opt
         schedule,
         state: super::call::state(&state)?,
         attempt: parsed(text("attempt")?)?.unwrap_or(0),
+        checkpoint: parsed(text("checkpoint")?)?.unwrap_or(0),
         lost_leases: parsed(text("lost")?)?.unwrap_or(0),
         failures: parsed(text("failures")?)?.unwrap_or(0),
         dead: text("dead")?.is_some(),

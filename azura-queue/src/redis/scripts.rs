@@ -28,6 +28,7 @@ scripts! {
     annotate: common;
     append: common meta;
     cancel: common meta change;
+    checkpoint: common;
     claim: common meta change foreign;
     delete: common;
     finish: common meta change;

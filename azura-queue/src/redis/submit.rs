@@ -86,6 +86,7 @@ impl Shared {
             ("sub", encoded(&submitted)?),
             ("labels", encoded(&task.labels)?),
             ("attempt", task.attempt.to_string()),
+            ("checkpoint", task.checkpoint.to_string()),
             ("lost", task.lost_leases.to_string()),
             ("failures", task.failures.to_string()),
             ("priority", submitted.schedule.priority.to_string()),

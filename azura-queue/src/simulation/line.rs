@@ -227,6 +227,11 @@ impl Broker for Line {
             .await
     }
 
+    async fn checkpoint(&self, lease: &Lease, epoch: u64) -> Result<()> {
+        let lease = copy(lease);
+        self.call("checkpoint", move |world, _| async move { world.checkpoint(&lease, epoch).await }).await
+    }
+
     async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
         let lease = copy(lease);
         self.call("await_cancel", move |world, _| async move { world.await_cancel(&lease, wait).await }).await

@@ -132,6 +132,15 @@ impl World {
         answer
     }
 
+    pub(super) async fn checkpoint(&self, lease: &Lease, epoch: u64) -> Result<()> {
+        let answer = self.queue.checkpoint(lease, epoch).await;
+        let mut ledger = self.ledger();
+        let stands = ledger.stands(lease);
+        ledger.fence("checkpoint", stands);
+        ledger.compare("checkpoint", &answer, &if stands { Ok(()) } else { stale(lease) });
+        answer
+    }
+
     pub(super) async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
         let asked = Instant::now();
         let answer = self.queue.await_cancel(lease, wait).await;

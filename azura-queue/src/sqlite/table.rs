@@ -161,6 +161,13 @@ impl Table {
         Ok(cancelled)
     }
 
+    pub(super) fn checkpoint(&mut self, fence: Fence, epoch: u64) -> Result<()> {
+        let (task, _) = query::leased(&self.sql, fence)?;
+        let mut record = query::record(&self.sql, task)?;
+        record.reach(epoch);
+        self.update(task, &record)
+    }
+
     pub(super) fn finish(&mut self, fence: Fence, how: Finish) -> Result<State> {
         let (task, _) = query::leased(&self.sql, fence)?;
         let mut record = query::record(&self.sql, task)?;

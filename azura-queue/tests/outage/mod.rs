@@ -75,6 +75,10 @@ impl Broker for Outage {
         self.reach()?.heartbeat(lease, ttl).await
     }
 
+    async fn checkpoint(&self, lease: &Lease, epoch: u64) -> Result<()> {
+        self.reach()?.checkpoint(lease, epoch).await
+    }
+
     async fn await_cancel(&self, lease: &Lease, wait: Duration) -> Result<bool> {
         self.reach()?.await_cancel(lease, wait).await
     }

@@ -22,6 +22,7 @@ Examples:
   azura pipelines csv_forecaster                  its default config and the schema of its configs
   azura train my.json                             train in the terminal
   azura train my.json --set training_params.epochs=5 --out runs/first
+  azura train --resume ~/runs/csv_forecaster_20260301_120000_0a1b2c3d
   echo '{\"pipeline_name\": \"csv_forecaster\"}' | azura train -
   azura predict runs/first --steps 7              a forecast of seven steps, by the model of a run";
 
@@ -163,7 +164,12 @@ pub(crate) struct QueueUrl {
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// A JSON file with a config; `-` reads standard input.
-    pub(crate) config: PathBuf,
+    #[arg(required_unless_present = "resume")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Goes on with a run that was cancelled or has failed: its folder, as the server keeps it.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "set"])]
+    pub(crate) resume: Option<PathBuf>,
 
     /// Changes a value of the config; the value is JSON or, failing that, text. May be repeated.
     #[arg(long, value_name = "KEY.KEY=VALUE", value_parser = assignment)]

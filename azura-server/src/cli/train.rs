@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use azura_learner::{ProgressBar, Registry, Sources};
+use azura_learner::{ProgressBar, Registry, Snapshot, Sources};
 use azura_queue::{MemoryQueue, State};
 use azura_server::{App, AppError, Run, Runs};
 use futures_util::StreamExt as _;
@@ -23,7 +23,10 @@ use super::{
 };
 
 pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
-    let mut config = read(&args.config)?;
+    let (mut config, snapshot) = match (&args.resume, &args.config) {
+        (Some(folder), _) => (read(&folder.join("config.json"))?, Some(checkpoint(folder)?)),
+        (None, config) => (read(config.as_deref().unwrap_or(Path::new("-")))?, None),
+    };
     args.set.into_iter().try_for_each(|assignment| set(&mut config, assignment))?;
     let stop = signals::token()?;
     // Before anything is made or touched.
@@ -32,7 +35,7 @@ pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
         Some(out) => beside(&out).map(|(root, out)| (root, Some(out)))?,
         None => (args.data.experiments()?, None),
     };
-    let trained = train(config, &root, &stop).await;
+    let trained = train(config, snapshot, &root, &stop).await;
     let Some(out) = out else {
         let run = trained?;
         return Ok(tell(&run, &root.join(run.experiment_id()))?);
@@ -52,13 +55,28 @@ pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
     Ok(tell(&trained?, &out)?)
 }
 
-/// Runs a config as the server would, with runs kept below `root`.
-async fn train(config: Value, root: &Path, stop: &CancellationToken) -> Result<Run, Failure> {
+/// The newest checkpoint of the run in this folder.
+fn checkpoint(folder: &Path) -> Result<Snapshot, Failure> {
+    let newest = Snapshot::newest(&folder.join("checkpoints"))?;
+    newest.damaged.iter().for_each(|error| eprintln!("warning: {error}; an older checkpoint is taken"));
+    newest.snapshot.ok_or_else(|| format!("{} has no checkpoint to go on from", folder.display()).into())
+}
+
+/// Runs a config as the server would, perhaps from a checkpoint on, with runs kept below `root`.
+async fn train(
+    config: Value,
+    snapshot: Option<Snapshot>,
+    root: &Path,
+    stop: &CancellationToken,
+) -> Result<Run, Failure> {
     let runs = Runs::open(root).map_err(|error| format!("{} cannot be used: {error}", root.display()))?;
     let queue = Arc::new(MemoryQueue::new());
     let app = Arc::new(App::new(Registry::builtin(), sources(), queue, runs));
     let id = app.submit(config).await.map_err(explain)?.to_string();
-    let worker = azura_server::worker_with(&app, |cx| cx.callback(ProgressBar::new()));
+    let worker = azura_server::worker_with(&app, move |cx| {
+        let cx = cx.callback(ProgressBar::new());
+        if snapshot.is_some() { cx.resume(snapshot.clone()) } else { cx }
+    });
     let worker = tokio::spawn(worker.run(app.shutdown().clone()));
     let mut events = app.follow(&id, 0).await?;
     loop {

@@ -126,10 +126,9 @@ impl Server {
                 .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
                 .unwrap_or_default()
         };
-        let [attempts, workers] = [".attempts", ".workers"].map(|name| self.folder().join(name));
-        let runs =
-            list(self.folder().into()).into_iter().filter(|path| *path != attempts && *path != workers);
-        runs.chain(list(attempts.clone())).collect()
+        let machinery = [".attempts", ".checkpoints", ".workers"].map(|name| self.folder().join(name));
+        let runs = list(self.folder().into()).into_iter().filter(|path| !machinery.contains(path));
+        runs.chain(machinery[..2].iter().cloned().flat_map(list)).collect()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

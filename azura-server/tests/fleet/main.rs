@@ -11,6 +11,7 @@ mod processes;
 mod random;
 #[path = "../../../azura-queue/tests/redis_server/mod.rs"]
 mod redis_server;
+mod resume;
 
 use std::{
     path::Path,
@@ -139,6 +140,12 @@ macro_rules! over {
             fn workers_may_be_killed_at_any_moment() {
                 let (data, queue) = (tempfile::tempdir().unwrap(), $queue);
                 super::kills::workers_may_be_killed_at_any_moment(data.path(), queue.as_ref());
+            }
+
+            #[test]
+            fn a_killed_run_goes_on_from_its_checkpoint() {
+                let (data, queue) = (tempfile::tempdir().unwrap(), $queue);
+                super::resume::a_killed_run_goes_on_from_its_checkpoint(data.path(), queue.as_ref());
             }
 
             #[test]
