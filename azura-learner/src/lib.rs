@@ -43,8 +43,12 @@ pub use learner::{Evaluation, Fit, Learner};
 pub use loader::{Batch, Batches, DataLoader, Dataset, TensorDataset};
 pub use module::{Module, Parameters, parameters};
 pub use optim::{Adam, AdamW, Optimizer, OptimizerState, Plateau, RmsProp, Schedule, Sgd};
-pub use pipeline::{ConfigError, Pipeline, PipelineError, PipelineInfo, Registry, RunCx, Sources};
-pub use pipelines::csv_forecaster::CsvForecaster;
+pub use pipeline::{
+    ConfigError, Pipeline, PipelineError, PipelineInfo, Prediction, Registry, RunCx, SavedRun, Sources,
+};
+pub use pipelines::{
+    csv_forecaster::CsvForecaster, stock_predictor::StockPredictor, weather_forecaster::WeatherForecaster,
+};
 pub use prefetch::Prefetch;
 pub use rng::{Rng, seeded};
 pub use state::{StateDict, StateError};

@@ -3,14 +3,22 @@
 mod error;
 mod registry;
 mod run;
+mod saved;
 
 pub use error::{ConfigError, PipelineError};
 pub use registry::{PipelineInfo, Registry};
 pub use run::RunCx;
+pub use saved::{Prediction, SavedRun};
 
-use crate::{config::Problem, data::Datasets, results::Results};
+use crate::{
+    config::Problem,
+    data::{DataSource, Datasets},
+    results::Results,
+};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::sync::Arc;
 
 /// A way from a config to a trained model: typed, with everything that forms and checks need derived from the
 /// config's type.
@@ -65,6 +73,21 @@ pub trait Pipeline: Send + Sync + 'static {
     /// # Errors
     /// If the data cannot be read, the training fails or is cancelled.
     fn run(&self, config: Self::Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError>;
+
+    /// Answers a request from a run of this config that has ended well. What a request may hold is the pipeline's own: read it with
+    /// [`config::parse`](crate::config::parse), which says what is wrong with it.
+    ///
+    /// # Errors
+    /// [`PipelineError::NoPrediction`] if the pipeline does not predict, which is the default; [`PipelineError::Request`] if the request cannot be
+    /// used; else if the run's files cannot.
+    fn predict(
+        &self,
+        _config: Self::Config,
+        _run: &SavedRun<'_>,
+        _request: &Value,
+    ) -> Result<Prediction, PipelineError> {
+        Err(PipelineError::NoPrediction(Self::NAME))
+    }
 }
 
 /// Where a run may take its data from.
@@ -75,18 +98,27 @@ pub struct Sources {
     pub datasets: Datasets,
     /// Whether a config may name a file. Only where the config comes from who runs the program.
     pub allow_files: bool,
+    /// What fetches data from elsewhere, where that is allowed.
+    pub fetch: Option<Arc<dyn DataSource>>,
 }
 
 impl Sources {
     /// These data sets, and no files.
     pub fn new(datasets: Datasets) -> Self {
-        Self { datasets, allow_files: false }
+        Self { datasets, allow_files: false, fetch: None }
     }
 
     /// Lets configs name files.
     #[must_use]
     pub fn allow_files(mut self) -> Self {
         self.allow_files = true;
+        self
+    }
+
+    /// Lets pipelines fetch data.
+    #[must_use]
+    pub fn fetch(mut self, source: Arc<dyn DataSource>) -> Self {
+        self.fetch = Some(source);
         self
     }
 }

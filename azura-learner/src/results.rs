@@ -33,10 +33,25 @@ pub struct Results {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ForecastResults {
-    /// The true values of the test part, in real units.
+    /// The true values of the test part, in real units. Where several steps are forecast at once, those of the first.
     pub y_true: Vec<Option<f64>>,
     /// The forecasts for them.
     pub y_pred: Vec<Option<f64>>,
+    /// The lower ends of their intervals; empty without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub y_lower: Vec<Option<f64>>,
+    /// The upper ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub y_upper: Vec<Option<f64>>,
+    /// The errors of each step, where several are forecast at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_step: Vec<StepFigures>,
+    /// How much better than each baseline the forecast is: 1 - rmse / the baseline's rmse. 1 is perfect, 0 as good, below 0 worse.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skill: BTreeMap<String, Option<f64>>,
+    /// By how much the error rises when an input tells nothing: input by input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feature_importance: Vec<FeatureImportance>,
     /// Their times, ISO 8601.
     pub time_index: Vec<String>,
     /// What the values are, with the unit where it is known.
@@ -45,6 +60,30 @@ pub struct ForecastResults {
     pub target_col: String,
     /// The model's inputs in order: columns, then calendar features.
     pub feature_cols: Vec<String>,
+}
+
+/// The errors of one step of a forecast, over the test part and in real units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StepFigures {
+    /// Which step, 1 for the first.
+    pub step: usize,
+    /// The root of the mean squared error.
+    pub rmse: Option<f64>,
+    /// The mean absolute error.
+    pub mae: Option<f64>,
+    /// The root of the mean squared error that persistence makes.
+    pub persistence: Option<f64>,
+}
+
+/// How much a forecast relies on an input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FeatureImportance {
+    /// The input.
+    pub feature: String,
+    /// By how much the RMSE rises, in real units, when the input's values are shuffled.
+    pub rmse_increase: Option<f64>,
 }
 
 impl Results {

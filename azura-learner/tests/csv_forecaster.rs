@@ -75,6 +75,7 @@ fn equal_seeds_give_equal_bytes_whatever_the_number_of_threads() {
             "results.json",
             "model.safetensors",
             "inputs.json",
+            "last_rows.json",
             "report.md",
             "images/loss.svg",
             "images/forecast.svg",
@@ -86,15 +87,6 @@ fn equal_seeds_give_equal_bytes_whatever_the_number_of_threads() {
         assert!(bytes(threads, 42) == one, "{threads} threads");
     }
     assert!(bytes(1, 43)[1] != one[1], "another seed gives other weights");
-}
-
-#[test]
-fn the_default_run_beats_persistence() {
-    let out = tempfile::tempdir().unwrap();
-    let results = run(&json!({"pipeline_name": "csv_forecaster"}), out.path()).unwrap();
-    let (model, base) =
-        (results.figure("rmse").unwrap(), results.baseline_figure("persistence", "rmse").unwrap());
-    assert!(model < base, "RMSE {model} is not below persistence's {base}");
 }
 
 #[test]

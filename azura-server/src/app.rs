@@ -65,6 +65,18 @@ pub enum AppError {
     /// The run's report has no such picture.
     #[error("The report of experiment '{0}' has no picture of this name.")]
     NoImage(String),
+    /// The run has no model to ask: it has not succeeded.
+    #[error("Experiment '{0}' has no model to ask: it is {1}; a run has one once it is SUCCESS.")]
+    NoModel(String, State),
+    /// A request to a model cannot be used.
+    #[error("{0}")]
+    Request(String),
+    /// A prediction failed.
+    #[error("The prediction failed: {0}")]
+    Prediction(String),
+    /// A prediction took too long.
+    #[error("no worker has answered within {} s, and the task {0} was given up", .1.as_secs())]
+    Late(TaskId, Duration),
     /// The queue refused, or could not answer.
     #[error(transparent)]
     Queue(#[from] QueueError),

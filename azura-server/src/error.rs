@@ -140,6 +140,10 @@ impl From<AppError> for ApiError {
             AppError::NoExperiment(_) => (StatusCode::NOT_FOUND, "EXPERIMENT_NOT_FOUND"),
             AppError::NoPipeline(..) => (StatusCode::NOT_FOUND, "CONFIG_NOT_FOUND"),
             AppError::NoReport(_) | AppError::Elsewhere(_) => (StatusCode::NOT_FOUND, "REPORT_NOT_FOUND"),
+            AppError::NoModel(..) => (StatusCode::CONFLICT, "EXPERIMENT_NOT_FINISHED"),
+            AppError::Request(_) => (StatusCode::UNPROCESSABLE_ENTITY, "REQUEST_INVALID"),
+            AppError::Prediction(_) => (StatusCode::INTERNAL_SERVER_ERROR, "PREDICTION_TASK_FAILED"),
+            AppError::Late(..) => (StatusCode::GATEWAY_TIMEOUT, "PREDICTION_TIMEOUT"),
             AppError::NoImage(_) => (StatusCode::NOT_FOUND, "REPORT_IMAGE_NOT_FOUND"),
         };
         Self::new(status, code, error.to_string())

@@ -200,6 +200,15 @@ impl Api {
         Ok(Cancelled::Task(Json(self.0.cancel(&id).await?.into())))
     }
 
+    /// Asks the model of an experiment that has succeeded, and waits for the answer.
+    ///
+    /// What may be asked is the pipeline's own. A forecaster: `prediction_steps` (1 by default), and rows to forecast from as `data`; it answers
+    /// `prediction`, `target_col`, `actual_history` and `forecasted_series`. Files in an answer are base64, under `files`.
+    #[oai(path = "/experiments/:id/predict", method = "post")]
+    async fn predict(&self, id: Path<String>, request: Json<Value>) -> ApiResult<Json<Value>> {
+        Ok(Json(self.0.predict(&id, request.0).await?))
+    }
+
     /// The report of an experiment, as Markdown. Its pictures are linked as `images/NAME`.
     #[oai(path = "/experiments/:id/report/content", method = "get")]
     async fn report(&self, id: Path<String>) -> ApiResult<Markdown> {

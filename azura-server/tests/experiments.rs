@@ -53,6 +53,7 @@ async fn a_run_leaves_its_folder_and_the_api_tells_what_is_in_it() {
             "events.jsonl",
             "images",
             "inputs.json",
+            "last_rows.json",
             "model.safetensors",
             "report.md",
             "results.json",
@@ -176,7 +177,17 @@ async fn pipelines_tell_what_they_take() {
     let list = server.get("/pipelines").await.json();
     let ids: Vec<_> =
         list.as_array().unwrap().iter().map(|pipeline| pipeline["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["csv_forecaster", "echo", "fails", "panics", "stays", "trips", "waits"]);
+    assert_eq!(ids, [
+            "csv_forecaster",
+            "echo",
+            "fails",
+            "panics",
+            "stays",
+            "stock_predictor",
+            "trips",
+            "waits",
+            "weather_forecaster"
+        ]);
     let config = server.get("/api/v1/pipelines/csv_forecaster/config").await.json();
     assert_eq!(config["id"], "csv_forecaster");
     assert_eq!(config["default_config"]["pipeline_name"], "csv_forecaster");

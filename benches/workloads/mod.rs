@@ -10,7 +10,7 @@ pub use data::{classes, numbers, numbers_within};
 pub use timing::{Figures, measure};
 
 use azura_learner::{
-    Adam, Cx, Dropout, Linear, Lstm, Module, Optimizer as _, Relu, Result, Sequential, Tanh,
+    Adam, Cx, Dropout, Linear, Lstm, Module, Optimizer as _, Relu, Result, Sequential, Stack, Tanh,
     azura_core::{
         ClassLoss, Ids, Tensor,
         kernels::{Mat, gemm},
@@ -85,6 +85,18 @@ impl Workload {
             Self::MlpForward => "W3f",
             Self::Product => "product",
         }
+    }
+
+    /// W1 with so many samples, steps and LSTMs one upon the other, ready to take steps: how its cost grows.
+    ///
+    /// # Errors
+    /// None.
+    pub fn stock(batch: usize, steps: usize, depth: usize) -> Result<Step> {
+        let rng = &mut seeded(1);
+        let stack = Stack { layers: depth, ..Stack::default() };
+        let lstm = Lstm::stacked(11, 100, stack, rng)?.last_step();
+        let model = Sequential::new().push(lstm).push(Dropout::new(0.2)?).push(Linear::new(100, 1, rng));
+        Ok(training(model, numbers(&[batch, steps, 11]), mse(&[batch, 1])))
     }
 
     /// A fresh model and one batch for it, ready to take steps.

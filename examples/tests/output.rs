@@ -39,6 +39,19 @@ fn own_op_has_a_right_derivative_and_learns_a_sine() {
 }
 
 #[test]
+fn own_layer_learns_a_product_and_is_saved_by_name() {
+    let lines = output(env!("CARGO_BIN_EXE_own_layer"));
+    let [loss, saved, same] = &lines[lines.len() - 3..] else { unreachable!("three lines") };
+    // Of products whose mean square is 0.118.
+    let loss: f64 = loss.strip_prefix("loss: ").unwrap().parse().unwrap();
+    assert!(loss < 1e-3, "{lines:?}");
+    assert_eq!(saved, "saved: 0.gate.bias 0.gate.weight 0.value.bias 0.value.weight 1.bias 1.weight");
+    assert_eq!(same, "the loaded model says the same: true");
+    // Two linear layers of 2 x 16 + 16, and one of 16 + 1.
+    assert!(lines.iter().any(|line| line.contains("113")), "{lines:?}");
+}
+
+#[test]
 fn background_training_prints_the_log() {
     let lines = output(env!("CARGO_BIN_EXE_background_training"));
     assert_eq!(lines[0], "submitted");

@@ -91,8 +91,8 @@ fn is_known(keyword: &str) -> bool {
     CHECKED.contains(&keyword) || DESCRIPTIVE.contains(&keyword) || keyword.starts_with("x-")
 }
 
-/// A pointer one step longer.
-fn join(pointer: &str, key: &str) -> String {
+/// A JSON pointer one step longer.
+pub(crate) fn join(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 

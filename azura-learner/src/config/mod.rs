@@ -6,6 +6,8 @@
 //! itself a problem.
 
 mod check;
+mod defaults;
+mod grid;
 mod limits;
 mod words;
 
@@ -13,7 +15,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+pub(crate) use check::join as pointer;
 pub use check::{check, unknown_keywords};
+pub(crate) use defaults::{describe, filled};
+pub use grid::expand;
 pub(crate) use words::with_suggestion;
 
 /// Something in a config that cannot be used.

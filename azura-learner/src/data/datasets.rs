@@ -4,7 +4,9 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
-use super::{audio::Audio, error::DataError, images::Images, series::Missing, table::Table};
+use super::{
+    audio::Audio, error::DataError, images::Images, series::Missing, table::Table, transform::Transform,
+};
 
 /// What a data set is, and so which pipelines can use it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,6 +47,12 @@ pub struct DatasetFile {
     /// What becomes of its missing values where a config does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
+    /// How its default target is best learned, where a config does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transform>,
+    /// Rows in its cycle, such as 12 months, where a config does not say and the distance of rows does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub season: Option<usize>,
     /// Rows (those below a table's header) or pictures, as stated by whoever described it.
     pub rows: Option<usize>,
     /// The file's bytes.
@@ -67,6 +75,8 @@ impl DatasetFile {
             default_target: None,
             units: BTreeMap::new(),
             missing: None,
+            transform: None,
+            season: None,
             rows: None,
             bytes: bytes.into(),
         }

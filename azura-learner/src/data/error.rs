@@ -123,14 +123,23 @@ pub enum DataError {
         /// The ids that exist.
         known: Vec<String>,
     },
+    /// Data from elsewhere that did not come.
+    #[error("cannot fetch the data: {problem}")]
+    Fetch {
+        /// Why.
+        problem: String,
+    },
     /// A window that does not fit into a part of the data.
     #[error(
-        "windows of {length} rows do not fit: the smallest part ({part}) has {rows} rows, \
-         which allows at most {largest}"
+        "windows of {length} rows{} do not fit: the smallest part ({part}) has {rows} rows, \
+         which allows at most {largest}",
+        if *horizon > 1 { format!(" with {horizon} to forecast") } else { String::new() }
     )]
     WindowTooLong {
         /// The length asked for.
         length: usize,
+        /// The rows behind it that are forecast.
+        horizon: usize,
         /// Name of the smallest part.
         part: &'static str,
         /// Rows of that part.

@@ -6,8 +6,9 @@
 //! | step | type |
 //! |---|---|
 //! | read a CSV | [`Table`] |
-//! | its time column | [`Times`], with [`Cycle`]s as calendar features |
+//! | its time column | [`Times`], with [`Cycle`]s as calendar features, and the [`Step`] to the next row |
 //! | its columns along time, blanks dealt with | [`Series`] |
+//! | what is learned of a target, and back | [`Transform`] |
 //! | divide by time | [`Parts`] |
 //! | scale by what the training part shows | [`Scaler`] |
 //! | hand out batches of windows | [`Windows`] |
@@ -20,24 +21,31 @@ mod audio;
 mod calendar;
 mod datasets;
 mod error;
+mod fetch;
 mod images;
 mod read;
 mod scaler;
 mod series;
 mod split;
+mod step;
 mod table;
 mod time;
+mod transform;
 mod window;
 
 pub use audio::{Audio, MuLaw};
 pub use calendar::Cycle;
 pub use datasets::{DatasetFile, DatasetKind, Datasets};
 pub use error::DataError;
+pub use fetch::{DataSource, WeatherRequest};
 pub(crate) use error::{clipped, listed, shown};
 pub use images::{Augment, CsvImages, Images, LabelColumn, Pictures};
 pub use scaler::{Scaler, ScalerKind};
 pub use series::{Missing, Series};
 pub use split::{Parts, Split};
+pub use step::Step;
 pub use table::{Column, Kind, Limits, Table};
+pub(crate) use time::parse_cell;
 pub use time::Times;
+pub use transform::Transform;
 pub use window::Windows;

@@ -1,6 +1,5 @@
 //! Columns of a table along its time, without a blank left in them.
 
-use jiff::civil::Weekday;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -175,8 +174,7 @@ impl Times {
     pub fn gaps(&self) -> Vec<(usize, i64)> {
         const DAY: i64 = 86_400;
         let Some(step) = self.step_seconds().filter(|step| *step > 0) else { return Vec::new() };
-        let weekend = |row: usize| matches!(self.at[row].weekday(), Weekday::Saturday | Weekday::Sunday);
-        let workdays = step == DAY && !(0..self.at.len()).any(weekend);
+        let workdays = self.on_working_days();
         let gap = |row: usize| {
             let (now, next) = (self.at[row], self.at[row + 1]);
             let seconds = next.duration_since(now).as_secs();

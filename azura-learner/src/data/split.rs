@@ -32,21 +32,21 @@ impl Parts {
         Self { train: 0..train, validation: train..test, test: test..rows }
     }
 
-    /// Checks that a window of `length` rows and its target, the row behind it, fit into each part; into the validation
-    /// part only `with_validation`.
+    /// Checks that a window of `length` rows and its targets, the `horizon` rows behind it, fit into each part; into the
+    /// validation part only `with_validation`.
     ///
     /// # Errors
     /// [`DataError::WindowTooLong`] with the largest length that fits.
-    pub fn check_window(&self, length: usize, with_validation: bool) -> Result<(), DataError> {
+    pub fn check_window(&self, length: usize, horizon: usize, with_validation: bool) -> Result<(), DataError> {
         let mut parts = vec![("training", &self.train), ("test", &self.test)];
         if with_validation {
             parts.insert(1, ("validation", &self.validation));
         }
         let smallest = parts.into_iter().map(|(part, range)| (range.len(), part)).min();
         let (rows, part) = smallest.unwrap_or((0, "training"));
-        let largest = rows.saturating_sub(1);
+        let largest = rows.saturating_sub(horizon);
         if length > largest {
-            return Err(DataError::WindowTooLong { length, part, rows, largest });
+            return Err(DataError::WindowTooLong { length, horizon, part, rows, largest });
         }
         Ok(())
     }
@@ -154,13 +154,20 @@ mod tests {
     #[test]
     fn longest_window() {
         let parts = Parts::by_fraction(100, 0.1, 0.2);
-        assert!(parts.check_window(9, true).is_ok());
-        let error = parts.check_window(10, true).unwrap_err().to_string();
+        assert!(parts.check_window(9, 1, true).is_ok());
+        let error = parts.check_window(10, 1, true).unwrap_err().to_string();
         assert_eq!(
             error,
             "windows of 10 rows do not fit: the smallest part (validation) has 10 rows, which allows at most 9"
         );
-        assert!(parts.check_window(19, false).is_ok() && parts.check_window(20, false).is_err());
-        assert!(Parts::by_fraction(100, 0.001, 0.2).check_window(1, true).is_err());
+        assert!(parts.check_window(19, 1, false).is_ok() && parts.check_window(20, 1, false).is_err());
+        assert!(Parts::by_fraction(100, 0.001, 0.2).check_window(1, 1, true).is_err());
+        assert!(parts.check_window(7, 3, true).is_ok());
+        let error = parts.check_window(8, 3, true).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "windows of 8 rows with 3 to forecast do not fit: the smallest part (validation) has 10 rows, which allows at \
+             most 7"
+        );
     }
 }

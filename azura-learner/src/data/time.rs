@@ -68,6 +68,11 @@ impl Times {
         Ok(Self { column, at })
     }
 
+    /// Times that are known to rise.
+    pub(crate) fn at(column: String, at: Vec<DateTime>) -> Self {
+        Self { column, at }
+    }
+
     /// The usual distance between rows in seconds: the median. None for a single row.
     pub fn step_seconds(&self) -> Option<i64> {
         let mut steps: Vec<i64> =
@@ -106,6 +111,14 @@ fn read(table: &Table, column: &str) -> Result<Vec<DateTime>, DataError> {
         (Ok(at), Err(_)) | (Err(_), Ok(at)) => Ok(at),
         // The reading that holds for longer names the cell which is really wrong.
         (Err(a), Err(b)) => Err(error(if a.0 >= b.0 { a } else { b })),
+    }
+}
+
+/// One date or time, in any of the forms of [`Times`] that can be read in one way only.
+pub(crate) fn parse_cell(text: &str) -> Result<DateTime, &'static str> {
+    match [Order::MonthFirst, Order::DayFirst].map(|order| parse(text, order)) {
+        [Some(a), Some(b)] if a != b => Err("could be month/day or day/month; write year-month-day"),
+        [a, b] => a.or(b).ok_or("is not a date or time"),
     }
 }
 

@@ -20,6 +20,12 @@ pub enum PipelineError {
     /// A file does not exist or cannot be read.
     #[error("{0}")]
     FileNotFound(String),
+    /// What a model is asked cannot be used.
+    #[error("the request is invalid: {}", .0.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Request(Invalid),
+    /// The pipeline does not predict.
+    #[error("the pipeline `{0}` makes no predictions")]
+    NoPrediction(&'static str),
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -33,7 +39,7 @@ impl PipelineError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(error) => error.code(),
-            Self::Value(_) => "PIPELINE_VALUE_ERROR",
+            Self::Value(_) | Self::NoPrediction(_) | Self::Request(_) => "PIPELINE_VALUE_ERROR",
             Self::FileNotFound(_) => "PIPELINE_FILE_NOT_FOUND",
             Self::Cancelled => "CANCELLED",
             Self::Execution(_) => "PIPELINE_EXECUTION_ERROR",

@@ -1,8 +1,8 @@
 //! Pipelines by name.
 
-use super::{ConfigError, Pipeline, PipelineError, RunCx, Sources};
+use super::{ConfigError, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources};
 use crate::{
-    config::{Invalid, Problem, check, parse, schema_of, with_suggestion},
+    config::{Invalid, Problem, check, describe, filled, parse, schema_of, with_suggestion},
     results::Results,
 };
 use serde::Serialize;
@@ -17,6 +17,12 @@ trait Erased: Send + Sync {
     /// The config complete, or everything that is wrong with it.
     fn complete(&self, config: &Value, sources: &Sources) -> Result<Value, Invalid>;
     fn run(&self, config: &Value, cx: &mut RunCx<'_>) -> Result<Results, PipelineError>;
+    fn predict(
+        &self,
+        config: &Value,
+        run: &SavedRun<'_>,
+        request: &Value,
+    ) -> Result<Prediction, PipelineError>;
 }
 
 impl<P: Pipeline> Erased for P {
@@ -25,7 +31,9 @@ impl<P: Pipeline> Erased for P {
     }
 
     fn schema(&self) -> Value {
-        schema_of::<P::Config>()
+        let mut schema = schema_of::<P::Config>();
+        describe(&mut schema, &self.defaults());
+        schema
     }
 
     fn defaults(&self) -> Value {
@@ -33,7 +41,7 @@ impl<P: Pipeline> Erased for P {
     }
 
     fn complete(&self, config: &Value, sources: &Sources) -> Result<Value, Invalid> {
-        let config: P::Config = parse(config)?;
+        let config: P::Config = parse(&filled(&self.defaults(), config))?;
         let problems = Pipeline::check(self, &config, sources);
         if !problems.is_empty() {
             return Err(Invalid(problems));
@@ -44,6 +52,16 @@ impl<P: Pipeline> Erased for P {
     fn run(&self, config: &Value, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {
         let config = parse(config).map_err(ConfigError::from)?;
         Pipeline::run(self, config, cx)
+    }
+
+    fn predict(
+        &self,
+        config: &Value,
+        run: &SavedRun<'_>,
+        request: &Value,
+    ) -> Result<Prediction, PipelineError> {
+        let config = parse(&filled(&self.defaults(), config)).map_err(ConfigError::from)?;
+        Pipeline::predict(self, config, run, request)
     }
 }
 
@@ -80,7 +98,7 @@ impl Registry {
 
     /// The pipelines of this crate.
     pub fn builtin() -> Self {
-        Self::empty().with(crate::CsvForecaster)
+        Self::empty().with(crate::CsvForecaster).with(crate::StockPredictor).with(crate::WeatherForecaster)
     }
 
     /// Adds a pipeline, in place of one of the same name.
@@ -134,7 +152,7 @@ impl Registry {
         Ok(with_envelope(name, config.get(BATCH_NAME), complete))
     }
 
-    /// Checks a config and runs its pipeline. Beside what that writes, `results.json` is written.
+    /// Checks a config and runs its pipeline. Beside what that writes, `config.json` and `results.json` are written.
     ///
     /// # Errors
     /// Those of [`check`](Self::check) and of [`Pipeline::run`].
@@ -142,10 +160,19 @@ impl Registry {
         let config = self.check(config, cx.sources())?;
         let (_, pipeline) = self.pipeline_of(&config)?;
         let results = pipeline.run(&without_envelope(&config), cx)?;
-        let bytes =
-            serde_json::to_vec_pretty(&results).map_err(|e| PipelineError::Execution(e.to_string()))?;
-        cx.write("results.json", &bytes)?;
+        cx.write_json("config.json", &config)?;
+        cx.write_json("results.json", &results)?;
         Ok(results)
+    }
+
+    /// Answers a request from a run that has ended well: [`Pipeline::predict`] of the pipeline that the run's `config.json` names.
+    ///
+    /// # Errors
+    /// If the run's files cannot be read, and those of [`Pipeline::predict`].
+    pub fn predict(&self, run: &SavedRun<'_>, request: &Value) -> Result<Prediction, PipelineError> {
+        let config: Value = run.json("config.json")?;
+        let (_, pipeline) = self.pipeline_of(&config)?;
+        pipeline.predict(&without_envelope(&config), run, request)
     }
 
     fn pipeline_of(&self, config: &Value) -> Result<(&'static str, &dyn Erased), ConfigError> {

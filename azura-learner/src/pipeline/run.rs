@@ -2,6 +2,7 @@
 
 use super::{PipelineError, Sources};
 use crate::{Callback, Learner, Module, ProgressEvent, Publish, files};
+use serde::Serialize;
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -91,6 +92,15 @@ impl<'a> RunCx<'a> {
             })?;
         }
         Ok(files::write_atomic(&path, bytes)?)
+    }
+
+    /// Writes a record as a JSON file, for people to read too.
+    ///
+    /// # Errors
+    /// If it does not serialise, or cannot be written.
+    pub fn write_json(&self, name: &str, record: &impl Serialize) -> Result<(), PipelineError> {
+        let bytes = serde_json::to_vec_pretty(record).map_err(|e| PipelineError::Execution(e.to_string()))?;
+        self.write(name, &bytes)
     }
 
     /// The folder of the run.

@@ -1,12 +1,17 @@
-//! Reports: a Markdown text and the pictures it shows, the same bytes for the same run.
+//! Reports: a Markdown text and the pictures it shows, also as one page; the same bytes for the same run.
 
 mod axis;
+mod bars;
 mod chart;
+mod html;
 mod markdown;
+mod svg;
 mod thin;
 
-pub use chart::{Colour, LineChart};
+pub use bars::Bars;
+pub use chart::Chart;
 pub use markdown::{code, config_table, number, table};
+pub use svg::Colour;
 pub use thin::thin;
 
 use crate::{PipelineError, RunCx};
@@ -27,8 +32,13 @@ impl Report {
         Self { markdown, images }
     }
 
-    /// Writes `report.md` and `images/*` into the folder of a run, the text last, so that its pictures are there when
-    /// it is.
+    /// The report as one HTML page: without scripts, with its pictures in it, so that it can be sent on alone.
+    pub fn html(&self) -> String {
+        html::page(&self.markdown, &self.images)
+    }
+
+    /// Writes `report.md`, `report.html` and `images/*` into the folder of a run, the text last, so that the others are there
+    /// when it is.
     ///
     /// # Errors
     /// For the first file that cannot be written.
@@ -36,6 +46,7 @@ impl Report {
         for (name, svg) in &self.images {
             cx.write(&format!("images/{name}"), svg.as_bytes())?;
         }
+        cx.write("report.html", self.html().as_bytes())?;
         cx.write("report.md", self.markdown.as_bytes())
     }
 }

@@ -22,7 +22,8 @@ Examples:
   azura pipelines csv_forecaster                  its default config and the schema of its configs
   azura train my.json                             train in the terminal
   azura train my.json --set training_params.epochs=5 --out runs/first
-  echo '{\"pipeline_name\": \"csv_forecaster\"}' | azura train -";
+  echo '{\"pipeline_name\": \"csv_forecaster\"}' | azura train -
+  azura predict runs/first --steps 7              a forecast of seven steps, by the model of a run";
 
 /// Trains models, in the background or in the terminal, and shows how they learn.
 ///
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// Trains in the terminal, with a progress bar. Ctrl-C cancels.
     #[command(after_help = EXAMPLES)]
     Train(TrainArgs),
+    /// Asks the model of a run that has ended: a forecast, classes, sound.
+    #[command(after_help = EXAMPLES)]
+    Predict(PredictArgs),
     /// Does the runs of a queue that others share: those of a server, and of Celery's clients.
     #[command(after_help = EXAMPLES)]
     Worker(WorkerArgs),
@@ -168,6 +172,35 @@ pub(crate) struct TrainArgs {
     /// Where the files of the run go: a folder that does not exist yet, or is empty [default: as the server would keep them].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// The run: its experiment id, or its folder.
+    pub(crate) run: String,
+
+    /// How far ahead: steps of a forecast, samples of a sound.
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u64>,
+
+    /// A JSON file with the whole request, such as `{"data": [..]}`; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) request: Option<PathBuf>,
+
+    /// Changes a value of the request; the value is JSON or, failing that, text. May be repeated.
+    #[arg(long, value_name = "KEY.KEY=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<Assignment>,
+
+    /// Prints the answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Where files of the answer go, such as a WAV.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
 
     #[command(flatten)]
     pub(crate) data: DataArgs,

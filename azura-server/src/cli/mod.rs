@@ -2,6 +2,7 @@
 
 mod config;
 mod pipelines;
+mod predict;
 mod queue;
 mod serve;
 mod signals;
@@ -54,6 +55,7 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Train(args) => runtime.block_on(train::run(args)),
         Command::Worker(args) => runtime.block_on(worker::run(args)),
         Command::Queue(args) => runtime.block_on(queue::run(args)),
+        Command::Predict(args) => predict::run(args),
         Command::Pipelines(args) => pipelines::run(&args),
     };
     // A handler that does not stop is not waited for.

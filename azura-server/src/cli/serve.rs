@@ -59,7 +59,9 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     };
     let working = async {
         if args.workers > 0 {
-            azura_server::worker(&app).slots(args.workers).grace(GRACE).run(app.shutdown().clone()).await;
+            let trainer = azura_server::worker(&app).slots(args.workers).grace(GRACE);
+            let predictor = azura_server::predictor(&app).grace(GRACE);
+            tokio::join!(trainer.run(app.shutdown().clone()), predictor.run(app.shutdown().clone()));
         }
     };
     let serving = async {

@@ -83,7 +83,7 @@ async fn train(config: Value, root: &Path, stop: &CancellationToken) -> Result<R
     Ok(app.find(&id).await?)
 }
 
-fn read(path: &Path) -> Result<Value, Failure> {
+pub(super) fn read(path: &Path) -> Result<Value, Failure> {
     let mut text = String::new();
     if path == Path::new("-") {
         io::stdin().read_to_string(&mut text)?;
@@ -95,7 +95,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
 }
 
 /// Puts a value into a config, with the objects on the way to it.
-fn set(config: &mut Value, Assignment { path, value }: Assignment) -> Result<(), String> {
+pub(super) fn set(config: &mut Value, Assignment { path, value }: Assignment) -> Result<(), String> {
     let mut place = config;
     for key in &path {
         if place.is_null() {

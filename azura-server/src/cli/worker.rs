@@ -33,6 +33,8 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<ExitCode, Failure> {
         app.shutdown().cancel();
     };
     let worker = azura_server::worker(&app).slots(args.concurrency.into()).grace(GRACE);
-    tokio::join!(ending, app.tend(), worker.run(app.shutdown().clone()));
+    let predictor = azura_server::predictor(&app).grace(GRACE);
+    let stopped = app.shutdown();
+    tokio::join!(ending, app.tend(), worker.run(stopped.clone()), predictor.run(stopped.clone()));
     Ok(ExitCode::SUCCESS)
 }

@@ -90,16 +90,16 @@ fn names() {
     assert_eq!(
         only(json!({"training_params": {"optimizer": "adamm"}})),
         "/training_params/optimizer: `adamm` is not one of the allowed values; did you mean `adam`? \
-         allowed: `adam`, `sgd`"
+         allowed: `adam`, `adamw`, `sgd`, `rmsprop`"
     );
     assert_eq!(
         only(json!({"training_params": {"optimizer": 3}})),
-        "/training_params/optimizer: expected one of `adam`, `sgd`, found the number 3"
+        "/training_params/optimizer: expected one of `adam`, `adamw`, `sgd`, `rmsprop`, found the number 3"
     );
     assert_eq!(
         only(json!({"model_params": {"hiden_size": 3}})),
         "/model_params/hiden_size: unknown key `hiden_size`; did you mean `hidden_size`? allowed: `dropout`, \
-         `hidden_size`, `sequence_length`"
+         `hidden_size`, `horizon`, `interval`, `kind`, `num_heads`, `num_layers`, `sequence_length`"
     );
     assert_eq!(
         only(json!({"a/b~c": 1})),

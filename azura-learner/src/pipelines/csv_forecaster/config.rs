@@ -3,9 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Missing, ScalerKind};
+use crate::{
+    data::{Missing, ScalerKind, Transform},
+    pipelines::training::TrainingParams,
+};
 
-/// Forecasts the next value of one column of a table with a time column.
+/// Forecasts the next values of one column of a table with a time column.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "CSV forecaster")]
@@ -50,93 +53,71 @@ pub struct FeatureEngineering {
     /// The column to forecast. Empty: the data set's default, or the only numeric column.
     #[schemars(title = "Target column", length(min = 1, max = 1000))]
     pub target_col: Option<String>,
+    /// What is learned of it: its values, their logarithm, or their changes. Figures are in its own units all the same. Empty: what is
+    /// best for the data set's default target, or the values.
+    #[schemars(title = "Target transform")]
+    pub target_col_transform: Option<Transform>,
     /// The columns to forecast from. The target's own past is always one of them. Empty: all numeric columns.
     #[schemars(title = "Feature columns", length(max = 1000))]
     pub feature_cols: Option<Vec<String>>,
     /// Adds where each row stands in the year, the week and the day.
     #[schemars(title = "Calendar features")]
     pub calendar: bool,
+    /// Rows in a cycle, for the forecast that the last cycle comes again. Empty: the data set's, or the usual one for the distance
+    /// of rows (24 hours, 7 days, 5 working days, 52 weeks, 12 months).
+    #[schemars(title = "Season", range(min = 1, max = 1_000_000))]
+    pub season: Option<usize>,
     /// How columns are scaled; fitted on the training part only.
     #[schemars(title = "Scaling")]
     pub scaler: ScalerKind,
 }
 
-/// The model: an LSTM over the window, dropout, a linear layer.
+/// The model: what reads the window, and a linear layer behind it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "Model")]
 #[non_exhaustive]
 pub struct ModelParams {
+    /// What reads the window.
+    #[schemars(title = "Kind")]
+    pub kind: ModelKind,
     /// Rows that the model looks back.
     #[schemars(title = "Sequence length", range(min = 1, max = 10_000))]
     pub sequence_length: usize,
-    /// Units of the LSTM.
+    /// Rows that are forecast at once.
+    #[schemars(title = "Horizon", range(min = 1, max = 1000))]
+    pub horizon: usize,
+    /// Units of each layer.
     #[schemars(title = "Hidden units", range(min = 1, max = 2048))]
     pub hidden_size: usize,
-    /// Share of the LSTM's outputs that are dropped at random while training.
+    /// Layers, one on the other.
+    #[schemars(title = "Layers", range(min = 1, max = 16))]
+    pub num_layers: usize,
+    /// Heads of a transformer's attention; they share the hidden units evenly.
+    #[schemars(title = "Heads", range(min = 1, max = 64))]
+    pub num_heads: usize,
+    /// Share of the layers' outputs that are dropped at random while training.
     #[schemars(title = "Dropout", range(min = 0.0, max = 0.9))]
     pub dropout: f64,
+    /// How many of the true values are to lie within the interval around the forecast: 0.8 for 80 %. Empty: there is no interval.
+    #[schemars(title = "Interval", range(min = 0.5, max = 0.99))]
+    pub interval: Option<f64>,
 }
 
-/// How the model is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(title = "Training")]
-#[non_exhaustive]
-pub struct TrainingParams {
-    /// How often the training part is gone through.
-    #[schemars(title = "Epochs", range(min = 1, max = 100_000))]
-    pub epochs: usize,
-    /// Step size of the optimizer.
-    #[schemars(title = "Learning rate", range(max = 10.0), extend("exclusiveMinimum" = 0))]
-    pub lr: f64,
-    /// The rule by which weights follow their gradients.
-    #[schemars(title = "Optimizer")]
-    pub optimizer: Optimizer,
-    /// Windows in a step.
-    #[schemars(title = "Batch size", range(min = 1, max = 65_536))]
-    pub batch_size: usize,
-    /// Share of the rows, the newest, by which the model is judged.
-    #[schemars(title = "Test share", range(max = 0.5), extend("exclusiveMinimum" = 0))]
-    pub test_size: f64,
-    /// Share of the rows, those before the test part, by which the training is watched; 0 for none.
-    #[schemars(title = "Validation share", range(min = 0.0, max = 0.4))]
-    pub validation_size: f64,
-    /// Epochs from one validation to the next.
-    #[schemars(title = "Validate every", range(min = 1, max = 100_000))]
-    pub validate_every: usize,
-    /// Fixes all that is random: equal seeds give equal results.
-    #[schemars(title = "Seed", range(min = 0, max = 9_007_199_254_740_991_u64))]
-    pub seed: u64,
-    /// Stops when the validation loss no longer falls. Off where empty.
-    #[schemars(title = "Early stopping")]
-    pub early_stopping: Option<EarlyStopping>,
-}
-
-/// The rule by which weights follow their gradients.
+/// What reads the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Optimizer {
-    /// Adam: each weight has a step size of its own.
+pub enum ModelKind {
+    /// Long short-term memory, row by row.
     #[default]
-    Adam,
-    /// Plain stochastic gradient descent.
-    Sgd,
-}
-
-/// When to stop before the last epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(title = "Early stopping")]
-#[non_exhaustive]
-pub struct EarlyStopping {
-    /// Validations without improvement that are waited for.
-    #[schemars(title = "Patience", range(min = 1, max = 100_000))]
-    pub patience: usize,
-    /// What the loss must fall by to count as improved.
-    #[schemars(title = "Least improvement", range(min = 0.0, max = 1e6))]
-    pub min_delta: f64,
+    Lstm,
+    /// Gated recurrent units, row by row.
+    Gru,
+    /// Dense layers over the whole window.
+    Mlp,
+    /// Self-attention of the rows to each other.
+    Transformer,
 }
 
 impl Default for DataSourcing {
@@ -147,34 +128,35 @@ impl Default for DataSourcing {
 
 impl Default for FeatureEngineering {
     fn default() -> Self {
-        Self { target_col: None, feature_cols: None, calendar: true, scaler: ScalerKind::default() }
+        Self {
+            target_col: None,
+            target_col_transform: None,
+            feature_cols: None,
+            calendar: true,
+            season: None,
+            scaler: ScalerKind::default(),
+        }
     }
 }
 
 impl Default for ModelParams {
     fn default() -> Self {
-        Self { sequence_length: 30, hidden_size: 64, dropout: 0.1 }
-    }
-}
-
-impl Default for TrainingParams {
-    fn default() -> Self {
         Self {
-            epochs: 40,
-            lr: 0.003,
-            optimizer: Optimizer::default(),
-            batch_size: 32,
-            test_size: 0.2,
-            validation_size: 0.1,
-            validate_every: 1,
-            seed: 42,
-            early_stopping: None,
+            kind: ModelKind::default(),
+            sequence_length: 30,
+            horizon: 1,
+            hidden_size: 64,
+            num_layers: 1,
+            num_heads: 4,
+            dropout: 0.1,
+            interval: None,
         }
     }
 }
 
-impl Default for EarlyStopping {
-    fn default() -> Self {
-        Self { patience: 10, min_delta: 0.0 }
+impl ModelParams {
+    /// Numbers that the model gives for a window: a point for each step, with an interval also its lower and upper end.
+    pub fn outputs(&self) -> usize {
+        self.horizon * if self.interval.is_some() { 3 } else { 1 }
     }
 }

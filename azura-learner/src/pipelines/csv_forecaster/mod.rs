@@ -1,22 +1,38 @@
-//! Forecasts the next value of one column of a table with a time column.
+//! Forecasts the next values of one column of a table with a time column.
 
+mod baselines;
 mod config;
+mod figures;
+mod forecast;
+mod importance;
+mod inputs;
+mod last_rows;
+mod network;
+mod predict;
 mod prepare;
 mod report;
 
-pub use config::{
-    Config, DataSourcing, EarlyStopping as EarlyStoppingConfig, FeatureEngineering, ModelParams,
-    Optimizer as OptimizerKind, TrainingParams,
-};
-pub use prepare::{Forecast, InputColumn, Inputs, Prepared, ValidationData, prepare};
+pub(super) use self::predict::predict;
+pub use config::{Config, DataSourcing, FeatureEngineering, ModelKind, ModelParams};
+pub use forecast::{Forecast, ValidationData};
+pub use inputs::{InputColumn, Inputs};
+pub use last_rows::LastRows;
+pub(super) use prepare::check_data;
+pub use prepare::{Prepared, prepare};
 
+use super::TrainingParams;
 use crate::{
-    Adam, Batch, BestCheckpoint, DataLoader, Dataset, Dropout, EarlyStopping, Learner, Linear, Lstm,
-    Optimizer, Outcome, Pipeline, PipelineError, Publish, Result, RunCx, Sequential, Sgd, Sources, StateDict,
-    config::Problem, data::Windows, loader::gather, parameters, pipeline::ConfigError, results::Results,
-    seeded,
+    Batch, DataLoader, Dataset, History, Learner, Pipeline, PipelineError, Prediction, Publish, Result, RunCx,
+    SavedRun, Sequential, Sources, StateDict,
+    config::Problem,
+    data::{Datasets, Windows},
+    loader::gather,
+    parameters,
+    pipeline::ConfigError,
+    results::Results,
 };
 use azura_core::Tensor;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Points of a validation that watchers are shown.
@@ -24,58 +40,97 @@ const VALIDATION_POINTS: usize = 500;
 /// Validations of a training that watchers are shown.
 const VALIDATION_VIEWS: usize = 200;
 
-/// An LSTM over windows of a table, dropout, and a linear layer: CSV in, forecast, figures and report out.
+/// A model over windows of a table, and a linear layer: CSV in, forecast, figures and report out.
 ///
 /// The series is split by time into training, validation and test part; scaling is fitted on the training part alone.
-/// The weights that were best on validation are judged on the test part, beside the persistence forecast, which says
-/// that the next value equals the last.
+/// The weights that were best on validation are judged on the test part, beside forecasts that know nothing: that the next
+/// value equals the last, that the last season comes again, that the line from the first value to the last goes on.
+///
+/// A run that has ended well is asked for `{"prediction_steps": 1..=1000, "data": [rows, if not its newest ones]}` and answers
+/// `{"prediction", "target_col", "actual_history", "forecasted_series"}`, with an interval also `forecast_lower` and
+/// `forecast_upper` for the steps of the horizon. Beyond the horizon the forecast is fed with itself: calendar features advance, and all
+/// columns but the target keep their last value.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CsvForecaster;
 
 impl Pipeline for CsvForecaster {
     type Config = Config;
     const NAME: &'static str = "csv_forecaster";
-    const DESCRIPTION: &'static str = "Forecasts the next value of a column of a table: LSTM, dropout, linear layer, judged beside persistence.";
+    const DESCRIPTION: &'static str = "Forecasts the next values of a column of a table: LSTM, GRU, dense or transformer, judged beside simple forecasts.";
 
     fn check(&self, config: &Config, sources: &Sources) -> Vec<Problem> {
-        prepare::check_data(config, &sources.datasets, sources.allow_files)
+        check_data(config, &sources.datasets, sources.allow_files)
     }
 
     fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {
-        let sources = cx.sources();
-        let prepared = prepare(&config, &sources.datasets, sources.allow_files).map_err(ConfigError::from)?;
-        let prepared = Arc::new(prepared);
-        let publisher = publisher(cx, &prepared, &config.training_params);
-        let mut learner = cx.attach(learner(&config, &prepared)?, publisher);
-
-        let training = &config.training_params;
-        let mut train = DataLoader::new(prepared.train.clone(), training.batch_size).shuffle(training.seed);
-        let mut validation =
-            prepared.validation.clone().map(|windows| DataLoader::new(windows, training.batch_size));
-        let validation = validation.as_mut().map(|loader| loader as &mut dyn crate::Batches);
-        let fit = learner.fit(&mut train, validation, training.epochs)?;
-        if fit.outcome == Outcome::Cancelled {
-            return Err(PipelineError::Cancelled);
-        }
-
-        let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
-        let judged = learner.evaluate(&mut test, true)?;
-        if !judged.loss.is_finite() {
-            let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
-            return Err(PipelineError::Execution(message));
-        }
-        let output = judged.output.map(|output| output.to_vec()).unwrap_or_default();
-        let results = prepared.results(fit.history, &output).map_err(|error| unserialisable(&error))?;
-        cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
-        cx.write(
-            "inputs.json",
-            &serde_json::to_vec_pretty(&prepared.inputs).map_err(|error| unserialisable(&error))?,
-        )?;
-        let report = report::report(&config, &sources.datasets, &prepared, &results)
-            .map_err(|error| unserialisable(&error))?;
-        report.write(cx)?;
-        Ok(results)
+        let shown = json_of(&config)?;
+        run(Self::NAME, &config, &shown, &cx.sources().datasets, cx)
     }
+
+    fn predict(
+        &self,
+        config: Config,
+        run: &SavedRun<'_>,
+        request: &Value,
+    ) -> Result<Prediction, PipelineError> {
+        predict(&config, run, request)
+    }
+}
+
+/// Trains and judges a forecaster for the pipeline of that name, whose config is `shown` in the report.
+pub(super) fn run(
+    name: &str,
+    config: &Config,
+    shown: &Value,
+    datasets: &Datasets,
+    cx: &mut RunCx<'_>,
+) -> Result<Results, PipelineError> {
+    let training = &config.training_params;
+    let (prepared, mut learner, history) = train(name, config, datasets, cx)?;
+    let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
+    let judged = learner.evaluate(&mut test, true)?;
+    if !judged.loss.is_finite() {
+        let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
+        return Err(PipelineError::Execution(message));
+    }
+    let output = judged.output.map(|output| output.to_vec()).unwrap_or_default();
+    let importance = importance::importance(&prepared, &learner, training.batch_size, training.seed)?;
+    let results = prepared.results(history, &output);
+    let results = results.and_then(|results| results.with(&json!({ "feature_importance": importance })));
+    let results = results.map_err(|error| unserialisable(&error))?;
+    cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
+    cx.write_json("inputs.json", &prepared.inputs)?;
+    cx.write_json("last_rows.json", &prepared.last_rows)?;
+    let report = report::report(config, shown, datasets, &prepared, &results)
+        .map_err(|error| unserialisable(&error))?;
+    report.write(cx)?;
+    Ok(results)
+}
+
+/// The data of a config, and a model trained on them.
+fn train(
+    name: &str,
+    config: &Config,
+    datasets: &Datasets,
+    cx: &mut RunCx<'_>,
+) -> Result<(Arc<Prepared>, Learner<Sequential>, History), PipelineError> {
+    let prepared = prepare(config, datasets, cx.sources().allow_files).map_err(ConfigError::from)?;
+    let prepared = Arc::new(prepared);
+    let training = &config.training_params;
+    let publisher = publisher(cx, name, &prepared, training);
+    let mut train = DataLoader::new(prepared.train.clone(), training.batch_size).shuffle(training.seed);
+    let mut validation =
+        prepared.validation.clone().map(|windows| DataLoader::new(windows, training.batch_size));
+    let validation = validation.as_mut().map(|loader| loader as &mut dyn crate::Batches);
+    let network = network::network(config, prepared.inputs.width())?;
+    let loss = network::loss(&config.model_params);
+    let (learner, history) = training.train(cx, publisher, network, loss, &mut train, validation)?;
+    Ok((prepared, learner, history))
+}
+
+/// A config as its report shows it.
+pub(super) fn json_of(config: &impl serde::Serialize) -> Result<Value, PipelineError> {
+    serde_json::to_value(config).map_err(|error| unserialisable(&error))
 }
 
 fn unserialisable(error: &serde_json::Error) -> PipelineError {
@@ -84,8 +139,8 @@ fn unserialisable(error: &serde_json::Error) -> PipelineError {
 
 /// Shows watchers the forecast of the validation part, in real units. A long training shows some of them only: each is kept as long as the
 /// run is, and is a hundred times as long as everything else that an epoch has to tell.
-fn publisher(cx: &RunCx<'_>, prepared: &Arc<Prepared>, training: &TrainingParams) -> Publish {
-    let publisher = cx.publisher(CsvForecaster::NAME);
+fn publisher(cx: &RunCx<'_>, name: &str, prepared: &Arc<Prepared>, training: &TrainingParams) -> Publish {
+    let publisher = cx.publisher(name);
     let prepared = Arc::clone(prepared);
     let planned = training.epochs.div_ceil(training.validate_every);
     let step = planned.div_ceil(VALIDATION_VIEWS).max(1);
@@ -101,32 +156,7 @@ fn publisher(cx: &RunCx<'_>, prepared: &Arc<Prepared>, training: &TrainingParams
     })
 }
 
-fn learner(config: &Config, prepared: &Prepared) -> Result<Learner<Sequential>> {
-    let (model, training) = (&config.model_params, &config.training_params);
-    let rng = &mut seeded(training.seed);
-    let network = Sequential::new()
-        .push(Lstm::new(prepared.inputs.width(), model.hidden_size, rng).last_step())
-        .push(Dropout::new(model.dropout)?)
-        .push(Linear::new(model.hidden_size, 1, rng));
-    let optimizer: Box<dyn Optimizer> = match training.optimizer {
-        OptimizerKind::Adam => Box::new(Adam::new(training.lr)),
-        OptimizerKind::Sgd => Box::new(Sgd::new(training.lr)),
-    };
-    let mut learner = Learner::new(network, optimizer, |y: &Tensor, target: &Tensor| y.mse(target))
-        .seed(training.seed)
-        .validate_every(training.validate_every);
-    if prepared.validation.is_some() {
-        learner = learner.callback(BestCheckpoint::new("val_loss"));
-    }
-    // Of a config without validation it was refused.
-    if let Some(stopping) = &training.early_stopping {
-        learner =
-            learner.callback(EarlyStopping::new("val_loss", stopping.patience).min_delta(stopping.min_delta));
-    }
-    Ok(learner)
-}
-
-/// Windows `[batch, time, features]` and the target's next value `[batch, 1]`.
+/// Windows `[batch, time, features]` and the target's next values `[batch, horizon]`.
 impl Dataset for Windows {
     type X = Tensor;
     type Y = Tensor;
@@ -140,8 +170,12 @@ impl Dataset for Windows {
         let len = indices.len();
         Ok(Batch {
             x: gather(&[len, self.length(), self.features()], x, |into| self.gather(indices, into)),
-            y: gather(&[len, 1], y, |into| self.gather_targets(indices, into)),
+            y: gather(&[len, self.targets()], y, |into| self.gather_targets(indices, into)),
             len,
         })
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "datasets")]
+mod tests;

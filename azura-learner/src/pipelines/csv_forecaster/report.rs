@@ -1,13 +1,17 @@
 //! The report of a forecaster: what was trained on what, how good it is beside the simplest forecast, and two
 //! pictures.
 
+mod words;
+
 use std::{ops::Range, path::Path};
+
+use serde_json::Value;
 
 use super::{config::Config, prepare::Prepared};
 use crate::{
-    History,
     data::{Datasets, Windows},
-    report::{Colour, LineChart, Report, code, config_table, number, table},
+    pipelines::course::{course, loss_chart},
+    report::{Chart, Colour, Report, code, config_table, number, table},
     results::{ForecastResults, Results},
 };
 
@@ -17,6 +21,7 @@ use crate::{
 /// If the results are not those of a forecaster.
 pub(super) fn report(
     config: &Config,
+    shown: &Value,
     datasets: &Datasets,
     prepared: &Prepared,
     results: &Results,
@@ -24,19 +29,21 @@ pub(super) fn report(
     let forecast: ForecastResults = results.extra_as()?;
     let target = code(&forecast.target_col);
     let markdown = format!(
-        "# Forecast of {target}\n\n{}\n\n## How good it is\n\n{}\n\n{}\n\
+        "# Forecast of {target}\n\n{}\n\n## How good it is\n\n{}\n\n{}\n{}\n\
          ![Forecast and truth over the test part](images/forecast.svg)\n\n\
-         ## Training\n\n{}\n\n![Loss by epoch](images/loss.svg)\n\n\
+         ## Training\n\n{} The loss is the {}.\n\n![Loss by epoch](images/loss.svg)\n\n\
          ## Data\n\n{}\n## Config\n\n{}",
         introduction(config, prepared, &target),
         verdict(results),
         figures(results),
-        course(&results.history),
+        words::simple_forecasts(results, &forecast, prepared),
+        course(&results.history).join(" "),
+        words::loss(&config.model_params),
         data(config, datasets, prepared),
-        config_table(&serde_json::to_value(config)?),
+        config_table(shown),
     );
     let images = vec![
-        ("loss.svg".into(), loss_chart(&results.history)),
+        ("loss.svg".into(), loss_chart(&results.history, words::loss(&config.model_params))),
         ("forecast.svg".into(), forecast_chart(prepared, results, &forecast)),
     ];
     Ok(Report::new(markdown, images))
@@ -47,16 +54,18 @@ fn introduction(config: &Config, prepared: &Prepared, target: &str) -> String {
     let time = |row: usize| &prepared.time_index[row];
     let (train, test) = (&prepared.parts.train, &prepared.parts.test);
     format!(
-        "An LSTM with {} looks at {} of {} and says what {target} will be in the next row. It learned from \
-         the {} rows up to {}; the newest {} rows, from {} to {}, were kept back to judge it by.",
-        count(model.hidden_size, "unit"),
+        "{} looks at {} of {} and says what {target} will be in the next {}. It learned from \
+         the {} rows up to {}; the newest {} rows, from {} to {}, were kept back to judge it by.\n\n{}",
+        words::model(model),
         count(model.sequence_length, "row"),
         count(prepared.inputs.width(), "input"),
+        if model.horizon == 1 { "row".to_owned() } else { count(model.horizon, "row") },
         train.len(),
         time(train.end - 1),
         test.len(),
         time(test.start),
         time(test.end - 1),
+        words::target(config, prepared),
     )
 }
 
@@ -116,40 +125,6 @@ fn figures(results: &Results) -> String {
     table(["test part", "model", "persistence", "difference"], &rows)
 }
 
-/// The epoch (from 1) with the lowest validation loss, and that loss.
-fn best_epoch(history: &History) -> Option<(usize, f64)> {
-    let losses = history.get("val_loss").iter().enumerate().filter_map(|(i, loss)| Some((i + 1, (*loss)?)));
-    losses.min_by(|a, b| a.1.total_cmp(&b.1))
-}
-
-/// How the training went, in words.
-fn course(history: &History) -> String {
-    const RISEN: f64 = 1.2;
-    let loss = |x: f64| number(Some(x));
-    let mut words = vec![format!("{}.", count(history.epochs(), "epoch"))];
-    if let [Some(first), .., Some(last)] = *history.get("loss") {
-        words.push(format!("The training loss went from {} to {}.", loss(first), loss(last)));
-    }
-    let last = history.get("val_loss").iter().rev().find_map(|loss| *loss);
-    words.push(match best_epoch(history).zip(last) {
-        Some(((epoch, best), last)) if last > best * RISEN => format!(
-            "The validation loss was lowest in epoch {epoch}, at {}, and ended {:.0} % above that: \
-             what was learned later did not carry over to new data.",
-            loss(best),
-            100.0 * (last / best - 1.0),
-        ),
-        Some(((epoch, best), _)) => {
-            format!("The validation loss was lowest in epoch {epoch}, at {}.", loss(best))
-        }
-        None => "There is no validation loss.".into(),
-    });
-    if last.is_some() {
-        words.push("The model has the weights of that epoch.".into());
-    }
-    words.push("Losses are mean squared errors of scaled values.".into());
-    words.join(" ")
-}
-
 fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
     let about = match &config.data_sourcing.file {
         Some(file) => {
@@ -197,28 +172,14 @@ fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
     )
 }
 
-fn loss_chart(history: &History) -> String {
-    let epochs = (1..=history.epochs()).map(|epoch| epoch as f64);
-    let mut chart = LineChart::over_numbers("Loss by epoch", epochs)
-        .subtitle("what the training lowers, and the same on data it does not learn from")
-        .x_label("epoch")
-        .y_label("mean squared error of scaled values")
-        .from_zero()
-        .line("training", Colour::Indigo, history.get("loss").iter().copied());
-    if let Some((epoch, loss)) = best_epoch(history) {
-        chart = chart.line("validation", Colour::Orange, history.get("val_loss").iter().copied());
-        if history.epochs() > 1 {
-            chart = chart.mark(epoch as f64, loss, format!("lowest: epoch {epoch}"));
-        }
-    }
-    chart.svg()
-}
-
 fn forecast_chart(prepared: &Prepared, results: &Results, forecast: &ForecastResults) -> String {
     let windows = &prepared.test;
     let times = (0..windows.len()).map(|i| prepared.times[windows.target_row(i)]);
-    let (model, base) = (results.figure("rmse"), results.baseline_figure("persistence", "rmse"));
-    LineChart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
+    let (model, base) = match forecast.by_step.first() {
+        Some(first) => (first.rmse, first.persistence),
+        None => (results.figure("rmse"), results.baseline_figure("persistence", "rmse")),
+    };
+    Chart::over_times(format!("{}: forecast and truth", forecast.target_col), times)
         .subtitle(format!(
             "test part, one row ahead  ·  RMSE {}, persistence {}",
             number(model),

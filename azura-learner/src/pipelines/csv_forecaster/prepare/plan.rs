@@ -1,19 +1,11 @@
 //! What a config asks of its data, and what the data says to it.
 
-use std::path::Path;
-
+use super::source::Source;
 use crate::{
     config::{Problem, check, schema_of},
-    data::{
-        Cycle, DataError, DatasetFile, Datasets, Kind, Missing, Parts, Series, Table, Times, listed, shown,
-    },
-    pipelines::csv_forecaster::config::Config,
+    data::{Cycle, DataError, Datasets, Kind, Parts, Series, Times, Transform, listed, shown},
+    pipelines::csv_forecaster::{config::Config, network},
 };
-
-/// Weights that a model may have.
-const MOST_PARAMETERS: usize = 20_000_000;
-/// Numbers that a batch may keep for its derivatives: 1 GiB of `f32`.
-const MOST_BATCH_VALUES: usize = 1 << 28;
 
 /// What the data itself says against a config, after the schema: an unknown data set or column, a cell that
 /// cannot be read, a window longer than the data, a model or batch greater than a machine's memory. Empty if
@@ -31,6 +23,9 @@ pub(super) struct Plan {
     pub(super) calendar: Vec<Cycle>,
     pub(super) parts: Parts,
     pub(super) y_label: String,
+    pub(super) transform: Transform,
+    pub(super) transform_of_set: bool,
+    pub(super) season: Option<usize>,
 }
 
 impl Plan {
@@ -82,21 +77,38 @@ impl Plan {
         let training = &config.training_params;
         let rows = series.as_ref().map_or(table.rows(), |series| series.times.at.len());
         let parts = Parts::by_fraction(rows, training.validation_size, training.test_size);
-        let length = config.model_params.sequence_length;
-        if let Err(e) = parts.check_window(length, training.validation_size > 0.0) {
-            problems.push(Problem::new("/model_params/sequence_length", e.to_string()));
+        let (length, horizon) = (config.model_params.sequence_length, config.model_params.horizon);
+        if let Err(e) = parts.check_window(length, horizon, training.validation_size > 0.0) {
+            let none = matches!(e, DataError::WindowTooLong { largest: 0, .. }) && horizon > 1;
+            let key = if none { "horizon" } else { "sequence_length" };
+            problems.push(Problem::new(format!("/model_params/{key}"), e.to_string()));
         }
-        if training.early_stopping.is_some() && training.validation_size == 0.0 {
-            let message = "watches the validation loss, but `validation_size` is 0";
-            problems.push(Problem::new("/training_params/early_stopping", message));
+        problems.extend(training.problems());
+        let width = names.len() + 2 * calendar.len();
+        problems.extend(network::problems(config, width, parts.train.len(), rows));
+        let position = target.as_ref().and_then(|target| names.iter().position(|name| name == target));
+        let of_set = target.as_ref().filter(|_| features.target_col_transform.is_none());
+        let of_set = of_set.and_then(|target| source.default_transform(target));
+        let transform = features.target_col_transform.or(of_set).unwrap_or_default();
+        if let (Some(series), Some(position)) = (&series, position) {
+            problems.extend(refused(series, position, transform));
         }
-        problems.extend(too_big(config, names.len() + 2 * calendar.len(), parts.train.len()));
-        let (Some(series), Some(target), true) = (series, target, problems.is_empty()) else {
+        // How far back the first window of the test part can look.
+        let known = parts.test.start + length;
+        let season = features.season.or_else(|| source.default_season(&series.as_ref()?.times));
+        if features.season.is_some_and(|season| season > known) {
+            let message = format!("reaches back before the first row; at most {known} rows");
+            problems.push(Problem::new("/feature_engineering/season", message));
+        }
+        let (Some(series), Some(position), true) = (series, position, problems.is_empty()) else {
             return Err(problems);
         };
         Ok(Self {
-            target: names.iter().position(|name| *name == target).unwrap_or_default(),
-            y_label: source.label(&target),
+            target: position,
+            y_label: source.label(&names[position]),
+            transform,
+            transform_of_set: of_set.is_some(),
+            season: season.filter(|&season| season <= known),
             series,
             calendar,
             parts,
@@ -104,78 +116,11 @@ impl Plan {
     }
 }
 
-/// The table that a config names, and what is known of it.
-struct Source<'a> {
-    table: Table,
-    dataset: Option<&'a DatasetFile>,
-    /// The key of the config that names it.
-    pointer: &'static str,
-}
-
-impl<'a> Source<'a> {
-    fn open(config: &Config, datasets: &'a Datasets, allow_files: bool) -> Result<Self, Problem> {
-        let sourcing = &config.data_sourcing;
-        let (pointer, dataset, table) = if let Some(file) = &sourcing.file {
-            let pointer = "/data_sourcing/file";
-            if !allow_files {
-                let message = "files can be named on the command line only; name a data set instead";
-                return Err(Problem::new(pointer, message));
-            }
-            (pointer, None, Table::open(Path::new(file)))
-        } else {
-            let pointer = "/data_sourcing/dataset";
-            let dataset =
-                datasets.get(&sourcing.dataset).map_err(|e| Problem::new(pointer, e.to_string()))?;
-            (pointer, Some(dataset), dataset.table())
-        };
-        let table = table.map_err(|e| Problem::new(pointer, e.to_string()))?;
-        Ok(Self { table, dataset, pointer })
-    }
-
-    fn times(&self, config: &Config) -> Result<Times, Problem> {
-        let asked = config.data_sourcing.time_col.as_deref();
-        let column = asked.or_else(|| self.dataset?.time_col.as_deref());
-        Times::of(&self.table, column).map_err(|e| {
-            let pointer =
-                if matches!(e, DataError::Cell { .. }) { self.pointer } else { "/data_sourcing/time_col" };
-            Problem::new(pointer, e.to_string())
-        })
-    }
-
-    /// What is forecast where the config does not say: what the data set says, or the only numeric column.
-    fn default_target(&self, numeric: &[String]) -> Option<String> {
-        let only = if let [only] = numeric { Some(only.clone()) } else { None };
-        self.dataset.and_then(|d| d.default_target.clone()).or(only)
-    }
-
-    /// What becomes of missing values: what the config says, or else the data set.
-    fn missing(&self, config: &Config) -> Missing {
-        config.data_sourcing.missing.or_else(|| self.dataset?.missing).unwrap_or_default()
-    }
-
-    fn label(&self, column: &str) -> String {
-        let unit = self.dataset.and_then(|d| d.units.get(column));
-        unit.map_or_else(|| column.to_owned(), |unit| format!("{column} ({unit})"))
-    }
-}
-
-/// What would not fit into a machine's memory, for `width` numbers in a row of input.
-fn too_big(config: &Config, width: usize, train_rows: usize) -> Vec<Problem> {
-    let (hidden, length) = (config.model_params.hidden_size, config.model_params.sequence_length);
-    let mut problems = Vec::new();
-    let parameters = 4 * hidden * (width + hidden + 1) + hidden + 1;
-    if parameters > MOST_PARAMETERS {
-        let message = format!("the model would have {parameters} parameters; at most {MOST_PARAMETERS}");
-        problems.push(Problem::new("/model_params/hidden_size", message));
-    }
-    let windows = config.training_params.batch_size.min(train_rows.saturating_sub(length));
-    // Inputs, four gates, state and output of each step.
-    let window = length * (width + 6 * hidden);
-    if windows.saturating_mul(window) > MOST_BATCH_VALUES {
-        let fits = MOST_BATCH_VALUES / window;
-        let message =
-            format!("a batch of {windows} windows needs more than 1 GiB; at most {fits} fit at these sizes");
-        problems.push(Problem::new("/training_params/batch_size", message));
-    }
-    problems
+/// A value of the target that its transform cannot take.
+fn refused(series: &Series, target: usize, transform: Transform) -> Option<Problem> {
+    let values = &series.columns[target];
+    let row = transform.refuses(values)?;
+    let (name, time) = (shown(&series.names[target]), &series.times.iso()[row]);
+    let message = format!("log1p takes values above -1, but {name} is {} at {time}", values[row]);
+    Some(Problem::new("/feature_engineering/target_col_transform", message))
 }

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Metrics,
+    History, Metrics,
     config::parse,
     data::{DatasetFile, DatasetKind},
+    results::ForecastResults,
 };
 
 fn config(value: &Value) -> Config {
@@ -66,26 +67,35 @@ fn parts_windows_and_scales() {
 
 #[test]
 fn no_row_of_a_later_part_touches_what_is_fitted() {
-    let spoiled = {
+    let spoiled = |up: &str, down: &str| {
         let csv = String::from_utf8(line(100).get("line").unwrap().bytes.to_vec()).unwrap();
         let lines: Vec<String> = csv
             .lines()
             .enumerate()
-            .map(|(i, l)| if i > 70 { format!("{},-5e6,7e9,w", &l[..10]) } else { l.to_owned() })
+            .map(|(i, l)| if i > 70 { format!("{},{up},{down},w", &l[..10]) } else { l.to_owned() })
             .collect();
         Datasets::empty().with(DatasetFile::new("line", lines.join("\n").into_bytes()))
     };
-    let clean = prepare(&on_line(json!({})), &line(100), false).unwrap();
-    let other = prepare(&on_line(json!({})), &spoiled, false).unwrap();
-    assert_eq!(clean.inputs, other.inputs);
     let gather = |prepared: &Prepared| {
         let all: Vec<usize> = (0..prepared.train.len()).collect();
-        let (mut inputs, mut targets) = (vec![0.0; all.len() * 18], vec![0.0; all.len()]);
+        let (mut inputs, mut targets) = (vec![0.0; all.len() * 18], vec![0.0; all.len() * 2]);
         prepared.train.gather(&all, &mut inputs);
         prepared.train.gather_targets(&all, &mut targets);
         (inputs, targets)
     };
-    assert_eq!(gather(&clean), gather(&other));
+    for transform in ["none", "log1p", "difference"] {
+        let config = on_line(json!({
+            "feature_engineering": {"target_col_transform": transform, "target_col": "down"},
+            "model_params": {"horizon": 2},
+        }));
+        let clean = prepare(&config, &line(100), false).unwrap();
+        // A logarithm takes no value below -1, so that what it is spoiled by differs.
+        let spoil = if transform == "log1p" { spoiled("9e9", "7e9") } else { spoiled("-5e6", "7e9") };
+        let other = prepare(&config, &spoil, false).unwrap();
+        assert_eq!(clean.inputs, other.inputs, "{transform}");
+        assert_eq!(gather(&clean), gather(&other), "{transform}");
+        assert_ne!(clean.last_rows, other.last_rows);
+    }
 }
 
 #[test]
@@ -104,14 +114,67 @@ fn results_in_real_units() {
     assert_eq!(results.baseline_figure("persistence", "rmse"), Some(1.0));
     assert_eq!(results.baseline_figure("persistence", "mae"), Some(1.0));
     close(results.baseline_figure("persistence", "r2_score"), 1.0 - 1.0 / 24.0);
+    // The line goes on as it has begun; a week before it was 7 lower. In the training part each step is 1.
+    assert_eq!(results.baseline_figure("drift", "rmse"), Some(0.0));
+    assert_eq!(results.baseline_figure("seasonal_naive", "mae"), Some(7.0));
+    close(results.figure("mase"), 2.0);
     let forecast: ForecastResults = results.extra_as().unwrap();
     assert_eq!(forecast.y_true.len(), 17);
     assert_eq!((forecast.y_true[0], forecast.time_index[0].as_str()), (Some(83.0), "2020-03-24"));
     assert_eq!((forecast.target_col.as_str(), forecast.feature_cols.len()), ("up", 6));
+    close(forecast.skill["persistence"], 1.0 - 2.0);
+    close(forecast.skill["seasonal_naive"], 1.0 - 2.0 / 7.0);
+    assert_eq!(forecast.skill["drift"], None);
     assert_eq!(results.final_loss, Some(0.5));
 
     let watched = prepared.forecast(&prepared.test, &output).thinned(6);
     assert!(watched.x_axis.len() <= 6 && watched.y_true.contains(&83.0) && watched.y_true.contains(&99.0));
+}
+
+#[test]
+fn what_is_learned_of_the_target_is_in_its_input_and_comes_back_in_its_units() {
+    let of = |transform: &str| {
+        let change = json!({
+            "feature_engineering": {"target_col_transform": transform, "calendar": false, "feature_cols": []},
+            "model_params": {"horizon": 2},
+        });
+        prepare(&on_line(change), &squares(), false).unwrap()
+    };
+    for transform in ["none", "log1p", "difference"] {
+        let prepared = of(transform);
+        let windows = &prepared.test;
+        let all: Vec<usize> = (0..windows.len()).collect();
+        let mut targets = vec![0.0; all.len() * 2];
+        windows.gather_targets(&all, &mut targets);
+        // A model that gives the targets themselves is right.
+        let forecast = prepared.forecast(windows, &targets);
+        for (truth, found) in forecast.y_true.iter().zip(&forecast.y_pred) {
+            assert!((truth - found).abs() < 1e-4 * truth, "{transform}: {found} is not {truth}");
+        }
+        // The first window of the test part has rows 80, 81 and 82, and forecasts 83 and 84.
+        assert_eq!((forecast.last[0], &forecast.y_true[..2]), (82, &[83.0 * 83.0, 84.0 * 84.0][..]));
+    }
+    // Changes 2 row - 1 of rows 1 to 69: mean 69, variance 4 (69² - 1) / 12. From row 82 to 84 it is 84² - 82² = 332.
+    let prepared = of("difference");
+    let scaler = prepared.inputs.columns[0].scaler;
+    assert!((scaler.offset - 69.0).abs() < 1e-9 && (scaler.scale.powi(2) - 4.0 * 4760.0 / 12.0).abs() < 1e-6);
+    let (mut inputs, mut targets) = ([0.0; 3], [0.0; 2]);
+    prepared.test.gather(&[0], &mut inputs);
+    prepared.test.gather_targets(&[0], &mut targets);
+    assert_eq!(inputs, [159.0, 161.0, 163.0].map(|x| scaler.transform(x)));
+    assert_eq!(targets, [165.0, 332.0].map(|x| scaler.transform(x)));
+}
+
+/// A daily series of squares.
+fn squares() -> Datasets {
+    let csv = String::from_utf8(line(100).get("line").unwrap().csv.to_vec()).unwrap();
+    let square = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let up: u64 = cells[1].parse().unwrap();
+        format!("{},{}\n", cells[0], up * up)
+    };
+    let rows: String = csv.lines().skip(1).map(square).collect();
+    Datasets::empty().with(DatasetFile::new("line", format!("date,up\n{rows}").into_bytes()))
 }
 
 #[test]

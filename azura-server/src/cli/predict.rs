@@ -1,0 +1,82 @@
+//! `azura predict`: the model of a run, asked without a server.
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use azura_learner::{PipelineError, Prediction, Registry, SavedRun, Sources, files::write_atomic};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Failure,
+    config::PredictArgs,
+    train::{read, set},
+};
+
+pub(crate) fn run(args: PredictArgs) -> Result<ExitCode, Failure> {
+    let mut request = args.request.as_deref().map_or_else(|| Ok(json!({})), read)?;
+    args.set.into_iter().try_for_each(|assignment| set(&mut request, assignment))?;
+    if let (Some(steps), Some(request)) = (args.steps, request.as_object_mut()) {
+        request.insert("prediction_steps".into(), steps.into());
+    }
+    let folder = folder(&args.run, args.data.experiments()?)?;
+    let sources = Sources::default();
+    let answer = Registry::builtin().predict(&SavedRun::new(folder, &sources), &request).map_err(explain)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&answer.values)?)?;
+    } else {
+        tell(&mut out, &answer)?;
+    }
+    for (name, bytes) in &answer.files {
+        let path = args.out.join(name);
+        write_atomic(&path, bytes)?;
+        writeln!(out, "{}", path.display())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The folder of a run that is named by it, or by its id.
+fn folder(run: &str, experiments: PathBuf) -> Result<PathBuf, Failure> {
+    let known = [PathBuf::from(run), experiments.join(run)];
+    let found = known.iter().find(|folder| folder.join("config.json").is_file());
+    found.cloned().ok_or_else(|| {
+        let places = known.each_ref().map(|folder: &PathBuf| folder.display().to_string());
+        format!("there is no run {run:?}: neither {} nor {} holds one", places[0], places[1]).into()
+    })
+}
+
+fn explain(error: PipelineError) -> Failure {
+    let PipelineError::Request(invalid) = error else { return error.into() };
+    let lines: Vec<_> = invalid.0.iter().map(ToString::to_string).collect();
+    format!("the request cannot be used:\n  {}", lines.join("\n  ")).into()
+}
+
+/// A forecast as a table; any other answer as it is.
+fn tell(out: &mut impl io::Write, answer: &Prediction) -> io::Result<()> {
+    let series = |key: &str| answer.values.get(key).and_then(Value::as_object);
+    let Some(forecast) = series("forecasted_series") else {
+        return writeln!(out, "{}", serde_json::to_string_pretty(&answer.values)?);
+    };
+    let target = answer.values.get("target_col").and_then(Value::as_str).unwrap_or("forecast");
+    let borders = [("lower", series("forecast_lower")), ("upper", series("forecast_upper"))];
+    let borders: Vec<_> = borders.into_iter().filter_map(|(name, series)| Some((name, series?))).collect();
+    write!(out, "{:<20}{target:>16}", "time")?;
+    borders.iter().try_for_each(|(name, _)| write!(out, "{name:>14}"))?;
+    writeln!(out)?;
+    let number = |series: &Map<String, Value>, time: &str, width: usize| match series
+        .get(time)
+        .and_then(Value::as_f64)
+    {
+        Some(value) => format!("{value:>width$.4}"),
+        None => format!("{:>width$}", ""),
+    };
+    for time in forecast.keys() {
+        write!(out, "{time:<20}{}", number(forecast, time, 16))?;
+        borders.iter().try_for_each(|(_, series)| write!(out, "{}", number(series, time, 14)))?;
+        writeln!(out)?;
+    }
+    Ok(())
+}

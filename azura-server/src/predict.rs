@@ -1,0 +1,114 @@
+//! Predictions: short tasks on a queue of their own, so that no training keeps them waiting.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use azura_learner::{PipelineError, SavedRun};
+use azura_queue::{NewTask, QueueError, State, TaskContext, TaskFailure, TaskId, Worker, WorkerId};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use futures_util::StreamExt as _;
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+
+use crate::{
+    App, AppError, clock,
+    handler::panic_message,
+    names,
+    presence::Presence,
+    runs::{self, EXPERIMENT_ID},
+};
+
+/// The name of the tasks that predict.
+pub const PREDICT_TASK: &str = "predict_from_model_task";
+/// The queue in which they wait.
+pub const PREDICT_QUEUE: &str = "predict";
+/// How long a prediction may take, from the request to the answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What the answers of a request with this code are worth: the request was wrong, not the run.
+const REQUEST_INVALID: &str = "REQUEST_INVALID";
+
+/// A worker that makes the app's predictions, one at a time, beside the [`worker`](crate::worker) that trains.
+pub fn predictor(app: &Arc<App>) -> Worker {
+    let (queue, app, id) = (Arc::clone(app.queue()), Arc::clone(app), WorkerId::random());
+    let presence = Presence::announce(&app.runs().workers(), &id);
+    let presence = presence
+        .inspect_err(|error| tracing::warn!(%error, "if this worker dies, its leases have to end first"));
+    Worker::new(queue).id(id).queues([PREDICT_QUEUE]).handle(PREDICT_TASK, move |task| {
+        let _lives = &presence;
+        answer(&app, task)
+    })
+}
+
+/// What the pipeline says. Files that belong to it come as base64, under `files`.
+fn answer(app: &App, task: &TaskContext) -> Result<Value, TaskFailure> {
+    let [Value::String(name), request] = &task.record().args[..] else {
+        return Err(TaskFailure::new(REQUEST_INVALID, "expected an experiment id and a request"));
+    };
+    if !names::is_safe(name) {
+        return Err(TaskFailure::new(REQUEST_INVALID, "the first argument is no experiment id"));
+    }
+    let run = SavedRun::new(app.runs().folder(name), app.sources());
+    let predicted = catch_unwind(AssertUnwindSafe(|| app.registry().predict(&run, request)));
+    let prediction = match predicted {
+        Ok(predicted) => predicted.map_err(|error| TaskFailure::new(code(&error), error.to_string()))?,
+        Err(panic) => return Err(TaskFailure::new(TaskFailure::PANICKED, panic_message(&*panic))),
+    };
+    let mut answer = prediction.values;
+    answer.insert(EXPERIMENT_ID.into(), name.as_str().into());
+    if !prediction.files.is_empty() {
+        let files =
+            prediction.files.into_iter().map(|(name, bytes)| (name, BASE64_STANDARD.encode(bytes).into()));
+        answer.insert("files".into(), files.collect::<Map<_, _>>().into());
+    }
+    Ok(answer.into())
+}
+
+fn code(error: &PipelineError) -> &'static str {
+    if let PipelineError::Request(_) | PipelineError::NoPrediction(_) = error {
+        REQUEST_INVALID
+    } else {
+        error.code()
+    }
+}
+
+impl App {
+    /// Asks a run's model, and waits for the answer, up to a minute. Nothing is left of it in the queue.
+    ///
+    /// # Errors
+    /// [`AppError::NoExperiment`], [`AppError::NoModel`], [`AppError::Request`], [`AppError::Prediction`], [`AppError::Late`].
+    pub async fn predict(self: &Arc<Self>, id: &str, request: Value) -> Result<Value, AppError> {
+        let record = self.record(id).await?;
+        let name = runs::experiment_id(&record);
+        if record.state != State::Success {
+            return Err(AppError::NoModel(name, record.state));
+        }
+        let end = clock::now().saturating_add(PATIENCE).unwrap_or(jiff::Timestamp::MAX);
+        let task = NewTask::new(PREDICT_TASK).queue(PREDICT_QUEUE).arg(name).arg(request).expires(end);
+        let task = self.queue().submit(task).await?;
+        let answered = timeout(PATIENCE, self.answered(&task)).await;
+        if answered.is_err() {
+            self.queue().cancel(&task).await?;
+        }
+        // One that is being made still ends by itself; whoever is asked next does not see it.
+        match self.queue().delete(&task).await {
+            Ok(()) | Err(QueueError::NotFinished(_)) => {}
+            Err(error) => tracing::warn!(%task, %error, "a prediction could not be removed from the queue"),
+        }
+        answered.unwrap_or_else(|_| Err(AppError::Late(task, PATIENCE)))
+    }
+
+    async fn answered(&self, task: &TaskId) -> Result<Value, AppError> {
+        let mut log = self.queue().follow(task, 0).await?;
+        while log.next().await.transpose()?.is_some() {}
+        let record = self.queue().get(task).await?;
+        match (record.result, record.error) {
+            (Some(answer), _) if record.state == State::Success => Ok(answer),
+            (_, Some(failure)) if failure.code == REQUEST_INVALID => Err(AppError::Request(failure.message)),
+            (_, Some(failure)) => Err(AppError::Prediction(failure.message)),
+            _ => Err(AppError::Late(*task, PATIENCE)),
+        }
+    }
+}
