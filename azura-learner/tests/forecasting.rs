@@ -139,9 +139,7 @@ fn a_forecast_is_what_the_model_says_of_the_newest_rows() {
 /// Rows of a request: a value of `sales`, and one of `visits`.
 fn rows(from: usize, values: &[[f64; 2]]) -> Vec<Value> {
     let days = days(from + values.len()).split_off(from);
-    let row = |(day, [sales, visits]): (jiff::civil::Date, &[f64; 2])| {
-        json!({"day": day.to_string(), "sales": sales, "visits": visits, "weather": "fine"})
-    };
+    let row = |(day, [sales, visits]): (jiff::civil::Date, &[f64; 2])| json!({"day": day.to_string(), "sales": sales, "visits": visits, "weather": "fine"});
     days.into_iter().zip(values).map(row).collect()
 }
 
@@ -183,10 +181,7 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
         let Err(PipelineError::Request(error)) = ask(out.path(), &request) else { unreachable!("refused") };
         error.0.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    assert_eq!(
-        problems(json!({"prediction_steps": 0})),
-        ["/prediction_steps: `0` is below the minimum 1"]
-    );
+    assert_eq!(problems(json!({"prediction_steps": 0})), ["/prediction_steps: `0` is below the minimum 1"]);
     assert_eq!(problems(json!({"prediction_steps": 1001})).len(), 1);
     assert!(problems(json!({"steps": 3}))[0].starts_with("/steps: unknown key `steps`"));
     let good: Vec<[f64; 2]> = (0..5).map(values).collect();
@@ -212,8 +207,11 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
     data[4].as_object_mut().unwrap().remove("visits");
     assert_eq!(problems(json!({ "data": data })), ["/data/4: the column `visits` is missing"]);
 
-    std::fs::write(out.path().join("last_rows.json"), r#"{"time_col": "day", "step": null, "times": [], "columns": []}"#)
-        .unwrap();
+    std::fs::write(
+        out.path().join("last_rows.json"),
+        r#"{"time_col": "day", "step": null, "times": [], "columns": []}"#,
+    )
+    .unwrap();
     let error = ask(out.path(), &json!({})).unwrap_err();
     assert!(error.to_string().starts_with("the run's last_rows.json is damaged"), "{error}");
 }
@@ -291,10 +289,15 @@ fn a_forecast_that_breaks_its_bounds_is_refused_with_their_names() {
     );
     assert_eq!(
         problems(&json!({"model_params": {"horizon": 23}})),
-        ["/model_params/sequence_length: windows of 4 rows with 23 to forecast do not fit: the smallest part (validation) has \
-          26 rows, which allows at most 3"]
+        [
+            "/model_params/sequence_length: windows of 4 rows with 23 to forecast do not fit: the smallest part (validation) has \
+          26 rows, which allows at most 3"
+        ]
     );
-    assert!(problems(&json!({"model_params": {"horizon": 30}}))[0].starts_with("/model_params/horizon: windows of 4 rows"));
+    assert!(
+        problems(&json!({"model_params": {"horizon": 30}}))[0]
+            .starts_with("/model_params/horizon: windows of 4 rows")
+    );
     assert_eq!(
         problems(&json!({"feature_engineering": {"season": 213}})),
         ["/feature_engineering/season: reaches back before the first row; at most 212 rows"]
@@ -304,8 +307,9 @@ fn a_forecast_that_breaks_its_bounds_is_refused_with_their_names() {
 
 #[test]
 fn log1p_names_the_row_that_it_cannot_take() {
-    let csv = sources().datasets.get("shop").unwrap().csv.to_vec();
-    let csv = String::from_utf8(csv).unwrap().replace(&format!("2022-01-07,{}", values(4)[0]), "2022-01-07,-1");
+    let csv = sources().datasets.get("shop").unwrap().bytes.to_vec();
+    let csv =
+        String::from_utf8(csv).unwrap().replace(&format!("2022-01-07,{}", values(4)[0]), "2022-01-07,-1");
     let sources = Sources::new(Datasets::empty().with(DatasetFile::new("shop", csv.into_bytes())));
     let config = config(&json!({"feature_engineering": {"target_col_transform": "log1p"}}));
     let error = Registry::builtin().check(&config, &sources).unwrap_err();
@@ -345,10 +349,16 @@ fn a_preset_is_the_forecaster_by_the_names_of_its_trade() {
         error.problems().iter().map(ToString::to_string).collect()
     };
     let bare = Sources::new(Datasets::empty());
-    assert!(problems(&ask_for("stock_predictor", json!({})), &bare)[0].starts_with("/data_sourcing/ticker: unknown"));
+    assert!(
+        problems(&ask_for("stock_predictor", json!({})), &bare)[0]
+            .starts_with("/data_sourcing/ticker: unknown")
+    );
     let off = ask_for("stock_predictor", json!({"model_params": {"interval": null}}));
     assert_eq!(registry.check(&off, &sources).unwrap()["model_params"]["interval"], Value::Null);
-    assert_eq!(registry.check(&ask_for("stock_predictor", json!({})), &sources).unwrap()["model_params"]["interval"], 0.8);
+    assert_eq!(
+        registry.check(&ask_for("stock_predictor", json!({})), &sources).unwrap()["model_params"]["interval"],
+        0.8
+    );
 
     let place = ask_for("weather_forecaster", json!({"data_sourcing": {"latitude": 41.0}}));
     assert_eq!(
@@ -373,7 +383,8 @@ impl DataSource for Station {
         for hour in 0..400_i64 {
             let at = request.start.at(0, 0, 0, 0) + jiff::Span::new().hours(hour);
             let cells = request.hourly_vars.iter().map(|_| (hour % 24).to_string()).collect::<Vec<_>>();
-            writeln!(csv, "{at},{}", if hour == 7 { ",".repeat(cells.len() - 1) } else { cells.join(",") }).unwrap();
+            writeln!(csv, "{at},{}", if hour == 7 { ",".repeat(cells.len() - 1) } else { cells.join(",") })
+                .unwrap();
         }
         Ok(csv.into_bytes())
     }

@@ -167,7 +167,7 @@ fn what_is_learned_of_the_target_is_in_its_input_and_comes_back_in_its_units() {
 
 /// A daily series of squares.
 fn squares() -> Datasets {
-    let csv = String::from_utf8(line(100).get("line").unwrap().csv.to_vec()).unwrap();
+    let csv = String::from_utf8(line(100).get("line").unwrap().bytes.to_vec()).unwrap();
     let square = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         let up: u64 = cells[1].parse().unwrap();
