@@ -177,7 +177,9 @@ async fn pipelines_tell_what_they_take() {
     let list = server.get("/pipelines").await.json();
     let ids: Vec<_> =
         list.as_array().unwrap().iter().map(|pipeline| pipeline["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, [
+    assert_eq!(
+        ids,
+        [
             "csv_forecaster",
             "echo",
             "fails",
@@ -187,7 +189,8 @@ async fn pipelines_tell_what_they_take() {
             "trips",
             "waits",
             "weather_forecaster"
-        ]);
+        ]
+    );
     let config = server.get("/api/v1/pipelines/csv_forecaster/config").await.json();
     assert_eq!(config["id"], "csv_forecaster");
     assert_eq!(config["default_config"]["pipeline_name"], "csv_forecaster");

@@ -37,7 +37,12 @@ impl Parts {
     ///
     /// # Errors
     /// [`DataError::WindowTooLong`] with the largest length that fits.
-    pub fn check_window(&self, length: usize, horizon: usize, with_validation: bool) -> Result<(), DataError> {
+    pub fn check_window(
+        &self,
+        length: usize,
+        horizon: usize,
+        with_validation: bool,
+    ) -> Result<(), DataError> {
         let mut parts = vec![("training", &self.train), ("test", &self.test)];
         if with_validation {
             parts.insert(1, ("validation", &self.validation));

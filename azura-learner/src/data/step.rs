@@ -66,7 +66,8 @@ impl Step {
     pub fn season(self) -> Option<usize> {
         match self {
             Self::Seconds(n) => {
-                [(3600.0, 24), (DAY, 7), (7.0 * DAY, 52)].into_iter().find(|&(step, _)| step == n).map(|s| s.1)
+                let usual = [(3600.0, 24), (DAY, 7), (7.0 * DAY, 52)];
+                usual.into_iter().find(|(seconds, _)| (n - seconds).abs() < 1e-6).map(|(_, rows)| rows)
             }
             Self::WorkingDay => Some(5),
             Self::Months { n, .. } => (n < 12 && 12 % n == 0).then_some((12 / n) as usize),
@@ -151,9 +152,15 @@ mod tests {
         assert_eq!((step, step.season()), (Step::Seconds(DAY), Some(7)));
         assert_eq!(next, ["2024-02-29", "2024-03-01"]);
         let (step, next) = follow(&["2023-12-16", "2023-12-23", "2023-12-30"], 1);
-        assert_eq!((step, step.season(), next), (Step::Seconds(7.0 * DAY), Some(52), vec!["2024-01-06".into()]));
+        assert_eq!(
+            (step, step.season(), next),
+            (Step::Seconds(7.0 * DAY), Some(52), vec!["2024-01-06".into()])
+        );
         let (step, next) = follow(&["2024-01-01T00:00:00.25", "2024-01-01T00:00:00.5"], 1);
-        assert_eq!((step, step.season(), next), (Step::Seconds(0.25), None, vec!["2024-01-01T00:00:00.75".into()]));
+        assert_eq!(
+            (step, step.season(), next),
+            (Step::Seconds(0.25), None, vec!["2024-01-01T00:00:00.75".into()])
+        );
     }
 
     #[test]
@@ -173,7 +180,10 @@ mod tests {
         assert_eq!((step, step.season()), (Step::Months { n: 1, day: 31 }, Some(12)));
         assert_eq!(next, ["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"]);
         let (step, next) = follow(&["2022-11-30", "2022-12-30", "2023-01-30"], 2);
-        assert_eq!((step, next), (Step::Months { n: 1, day: 30 }, vec!["2023-02-28".into(), "2023-03-30".into()]));
+        assert_eq!(
+            (step, next),
+            (Step::Months { n: 1, day: 30 }, vec!["2023-02-28".into(), "2023-03-30".into()])
+        );
         let (step, next) = follow(&["2023-03", "2023-06", "2023-09"], 2);
         assert_eq!((step, step.season()), (Step::Months { n: 3, day: 1 }, Some(4)));
         assert_eq!(next, ["2023-12-01", "2024-03-01"]);
@@ -184,7 +194,10 @@ mod tests {
         let (_, next) = follow(&["2018-02-28", "2019-02-28", "2020-02-29"], 4);
         assert_eq!(next, ["2021-02-28", "2022-02-28", "2023-02-28", "2024-02-29"]);
         // Every 30 days is no month.
-        assert_eq!(times(&["2024-01-01", "2024-01-31", "2024-03-01"]).step(), Some(Step::Seconds(30.0 * DAY)));
+        assert_eq!(
+            times(&["2024-01-01", "2024-01-31", "2024-03-01"]).step(),
+            Some(Step::Seconds(30.0 * DAY))
+        );
     }
 
     #[test]

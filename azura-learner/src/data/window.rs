@@ -207,6 +207,6 @@ mod tests {
         let mut targets = [0.0; 4];
         windows.gather_targets(&[0, 1], &mut targets);
         // From row 1: 1 and -1; from row 2: -2 and 3; each less 1.
-        assert_eq!(targets, [0.0, -2.0, -3.0, 2.0]);
+        assert_eq!(targets.to_vec(), [0.0, -2.0, -3.0, 2.0]);
     }
 }

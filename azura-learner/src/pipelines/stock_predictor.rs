@@ -69,15 +69,16 @@ impl Default for Config {
 impl Config {
     /// The same, as the config of the pipeline that does the work.
     pub fn to_csv(&self) -> csv_forecaster::Config {
-        let mut config = csv_forecaster::Config::default();
-        config.data_sourcing.dataset = match self.data_sourcing.ticker {
-            Ticker::Aapl => "stock-aapl".into(),
-            Ticker::Msft => "stock-msft".into(),
+        let dataset = match self.data_sourcing.ticker {
+            Ticker::Aapl => "stock-aapl",
+            Ticker::Msft => "stock-msft",
         };
-        config.feature_engineering = self.feature_engineering.clone();
-        config.model_params = self.model_params.clone();
-        config.training_params = self.training_params.clone();
-        config
+        csv_forecaster::Config {
+            data_sourcing: csv_forecaster::DataSourcing { dataset: dataset.into(), ..Default::default() },
+            feature_engineering: self.feature_engineering.clone(),
+            model_params: self.model_params.clone(),
+            training_params: self.training_params.clone(),
+        }
     }
 }
 

@@ -93,8 +93,12 @@ impl Config {
     /// The same, as the config of the pipeline that does the work.
     pub fn to_csv(&self) -> csv_forecaster::Config {
         let sourcing = &self.data_sourcing;
-        let mut config = csv_forecaster::Config::default();
-        config.feature_engineering = self.feature_engineering.clone();
+        let mut config = csv_forecaster::Config {
+            data_sourcing: csv_forecaster::DataSourcing::default(),
+            feature_engineering: self.feature_engineering.clone(),
+            model_params: self.model_params.clone(),
+            training_params: self.training_params.clone(),
+        };
         config.data_sourcing.dataset.clone_from(&sourcing.dataset);
         if self.fetches() {
             config.data_sourcing.dataset = FETCHED.into();
@@ -102,8 +106,6 @@ impl Config {
             let target = &mut config.feature_engineering.target_col;
             *target = target.take().or_else(|| sourcing.hourly_vars.first().cloned());
         }
-        config.model_params = self.model_params.clone();
-        config.training_params = self.training_params.clone();
         config
     }
 
@@ -124,10 +126,11 @@ impl Config {
             (Some(_), None) => problem("longitude", "is needed beside the latitude".into()),
             _ => {}
         }
-        let days = [("start_date", &sourcing.start_date), ("end_date", &sourcing.end_date)].map(|(key, text)| {
-            let day = text.parse::<Date>();
-            day.map_err(|_| problem(key, format!("`{text}` is not a date, as in 2022-01-31"))).ok()
-        });
+        let days =
+            [("start_date", &sourcing.start_date), ("end_date", &sourcing.end_date)].map(|(key, text)| {
+                let day = text.parse::<Date>();
+                day.map_err(|_| problem(key, format!("`{text}` is not a date, as in 2022-01-31"))).ok()
+            });
         if let [Some(start), Some(end)] = days
             && end < start
         {

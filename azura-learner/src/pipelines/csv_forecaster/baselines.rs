@@ -18,7 +18,10 @@ pub(super) enum Baseline {
 impl Baseline {
     /// Those that there are for a series with or without a season.
     pub(super) fn all(season: Option<usize>) -> Vec<Self> {
-        [Some(Self::Persistence), season.map(Self::Seasonal), Some(Self::Drift)].into_iter().flatten().collect()
+        [Some(Self::Persistence), season.map(Self::Seasonal), Some(Self::Drift)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// The name in results.
@@ -59,14 +62,14 @@ mod tests {
     #[test]
     fn by_hand() {
         let y = [2.0, 5.0, 3.0, 8.0, 100.0];
-        let ahead = |baseline: Baseline| [1, 2, 3, 4, 5].map(|k| baseline.value(&y, 3, k));
+        let ahead = |baseline: Baseline| (1..=5).map(|k| baseline.value(&y, 3, k)).collect::<Vec<_>>();
         assert_eq!(ahead(Baseline::Persistence), [8.0; 5]);
         // Seasons of three rows: after row 3 come the values of rows 1, 2, 3 and again.
         assert_eq!(ahead(Baseline::Seasonal(3)), [5.0, 3.0, 8.0, 5.0, 3.0]);
         assert_eq!(ahead(Baseline::Seasonal(1)), [8.0; 5]);
         // From 2 to 8 in three steps: 2 in each.
         assert_eq!(ahead(Baseline::Drift), [10.0, 12.0, 14.0, 16.0, 18.0]);
-        assert_eq!(Baseline::Drift.value(&y, 0, 3), 2.0);
+        assert!((Baseline::Drift.value(&y, 0, 3) - 2.0).abs() < 1e-12);
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Default for ModelParams {
     fn default() -> Self {
         Self {
             kind: ModelKind::default(),
-            sequence_length: 30,
+            sequence_length: 20,
             horizon: 1,
             hidden_size: 64,
             num_layers: 1,

@@ -89,4 +89,3 @@ impl Prepared {
         (1..=forecast.horizon).map(figures).collect()
     }
 }
-

@@ -22,8 +22,8 @@ pub use prepare::{Prepared, prepare};
 
 use super::TrainingParams;
 use crate::{
-    Batch, DataLoader, Dataset, History, Learner, Pipeline, PipelineError, Prediction, Publish, Result, RunCx,
-    SavedRun, Sequential, Sources, StateDict,
+    Batch, DataLoader, Dataset, History, Learner, Pipeline, PipelineError, Prediction, Publish, Result,
+    RunCx, SavedRun, Sequential, Sources, StateDict,
     config::Problem,
     data::{Datasets, Windows},
     loader::gather,
@@ -49,7 +49,28 @@ const VALIDATION_VIEWS: usize = 200;
 /// A run that has ended well is asked for `{"prediction_steps": 1..=1000, "data": [rows, if not its newest ones]}` and answers
 /// `{"prediction", "target_col", "actual_history", "forecasted_series"}`, with an interval also `forecast_lower` and
 /// `forecast_upper` for the steps of the horizon. Beyond the horizon the forecast is fed with itself: calendar features advance, and all
-/// columns but the target keep their last value.
+/// columns but the target keep their last value. (A request is checked like a config, and holds at most 10 000 values in all.)
+///
+/// ```
+/// use azura_learner::{Registry, RunCx, SavedRun, Sources};
+/// use serde_json::json;
+///
+/// let (out, sources) = (tempfile::tempdir().unwrap(), Sources::default());
+/// let config = json!({
+///     "pipeline_name": "csv_forecaster",
+///     "data_sourcing": {"dataset": "sunspots"},
+///     "model_params": {"kind": "gru", "hidden_size": 8, "horizon": 2},
+///     "training_params": {"epochs": 2},
+/// });
+/// let registry = Registry::builtin();
+/// registry.run(&config, &mut RunCx::new(out.path(), &sources))?;
+///
+/// let run = SavedRun::new(out.path(), &sources);
+/// let answer = registry.predict(&run, &json!({"prediction_steps": 3}))?;
+/// let years: Vec<_> = answer.values["forecasted_series"].as_object().unwrap().keys().collect();
+/// assert_eq!(years, ["2009-01-01", "2010-01-01", "2011-01-01"]);
+/// # Ok::<(), azura_learner::PipelineError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CsvForecaster;
 

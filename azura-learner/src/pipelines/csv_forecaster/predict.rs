@@ -70,7 +70,8 @@ pub(crate) fn predict(
         return Err(PipelineError::Value(message.into()));
     }
     if let Some(data) = &request.data {
-        (rows.times, rows.columns) = read(data, &inputs, &rows.time_col, needed).map_err(PipelineError::Request)?;
+        (rows.times, rows.columns) =
+            read(data, &inputs, &rows.time_col, needed).map_err(PipelineError::Request)?;
     }
     let mut network = network(config, inputs.width())?;
     run.load(&mut network)?;

@@ -161,8 +161,8 @@ fn what_is_learned_of_the_target_is_in_its_input_and_comes_back_in_its_units() {
     let (mut inputs, mut targets) = ([0.0; 3], [0.0; 2]);
     prepared.test.gather(&[0], &mut inputs);
     prepared.test.gather_targets(&[0], &mut targets);
-    assert_eq!(inputs, [159.0, 161.0, 163.0].map(|x| scaler.transform(x)));
-    assert_eq!(targets, [165.0, 332.0].map(|x| scaler.transform(x)));
+    assert_eq!(inputs.to_vec(), [159.0, 161.0, 163.0].map(|x| scaler.transform(x)));
+    assert_eq!(targets.to_vec(), [165.0, 332.0].map(|x| scaler.transform(x)));
 }
 
 /// A daily series of squares.

@@ -19,7 +19,8 @@ pub(super) fn model(model: &ModelParams) -> String {
         ModelKind::Mlp => "A dense network",
         ModelKind::Transformer => "A transformer",
     };
-    let layers = if model.num_layers > 1 { format!("{} layers of ", model.num_layers) } else { String::new() };
+    let layers =
+        if model.num_layers > 1 { format!("{} layers of ", model.num_layers) } else { String::new() };
     format!("{name} with {layers}{}", count(model.hidden_size, "unit"))
 }
 
@@ -79,7 +80,8 @@ pub(super) fn simple_forecasts(results: &Results, forecast: &ForecastResults, pr
         .iter()
         .map(|step| [step.step.to_string(), number(step.rmse), number(step.mae), number(step.persistence)])
         .collect();
-    let mut words = vec![table(["simple forecast", "RMSE", "MAE", "R²", "skill of the model"], &rows)];
+    let head = ["simple forecast", "RMSE", "MAE", "R²", "skill of the model"];
+    let mut words = vec![table(head, &rows).trim_end().to_owned()];
     words.push(
         "Persistence says that the last value stays, seasonal naive that the last season comes again, drift that the straight line \
          from the first value to the last goes on. The skill is 1 − RMSE of the model / RMSE of the simple forecast: above \
@@ -92,7 +94,8 @@ pub(super) fn simple_forecasts(results: &Results, forecast: &ForecastResults, pr
             number(Some(mase))
         ));
     }
-    if let Some((coverage, width)) = results.figure("interval_coverage").zip(results.figure("interval_width")) {
+    if let Some((coverage, width)) = results.figure("interval_coverage").zip(results.figure("interval_width"))
+    {
         words.push(format!(
             "Of the true values {:.1} % lie within the intervals, which are {} wide on average.",
             100.0 * coverage,
