@@ -49,7 +49,8 @@ pub use pipeline::{
     ConfigError, Pipeline, PipelineError, PipelineInfo, Prediction, Registry, RunCx, SavedRun, Sources,
 };
 pub use pipelines::{
-    csv_forecaster::CsvForecaster, stock_predictor::StockPredictor, weather_forecaster::WeatherForecaster,
+    csv_forecaster::CsvForecaster, image_classifier::ImageClassifier, stock_predictor::StockPredictor,
+    voice_generator::VoiceGenerator, weather_forecaster::WeatherForecaster,
 };
 pub use prefetch::Prefetch;
 pub use rng::{Rng, seeded};

@@ -29,6 +29,10 @@ pub trait Dataset: Send + Sync {
         self.len() == 0
     }
 
+    /// Begins epoch `epoch`, for data sets that show their samples otherwise each time. What they show depends on nothing but
+    /// the sample and this number. 0 is an evaluation, which wants them as they are.
+    fn begin(&mut self, _epoch: usize) {}
+
     /// The samples of these indices, gathered into one batch. `last` is the batch before, no longer needed: its
     /// memory may be used again.
     ///
@@ -155,6 +159,7 @@ impl<D: Dataset<X: Send, Y: Send>> Batches<D::X, D::Y> for DataLoader<D> {
     }
 
     fn begin(&mut self, epoch: usize) {
+        self.dataset.begin(epoch);
         self.plan.begin(epoch);
     }
 

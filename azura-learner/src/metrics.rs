@@ -1,7 +1,11 @@
-//! How good a forecast is, in the units of what is forecast.
+//! How good a forecast is, in the units of what is forecast, and how good a classification ([`Confusion`]).
 //!
 //! Each is None rather than NaN or infinite where it has no value: without any pair, with a prediction that
 //! is no finite number, and for R² also where the truth never varies.
+
+mod classes;
+
+pub use classes::{ClassFigures, Confusion};
 
 /// Mean absolute error: Σ|y − ŷ| / n.
 ///

@@ -78,6 +78,10 @@ where
 
     fn begin(&mut self, epoch: usize) {
         let _ = self.end();
+        match Arc::get_mut(&mut self.dataset) {
+            Some(dataset) => dataset.begin(epoch),
+            None => unreachable!("the thread of the last epoch has ended, and nobody else has the data set"),
+        }
         self.plan.begin(epoch);
         let mut batches = Vec::with_capacity(self.plan.len());
         while let Some(indices) = self.plan.next_batch() {

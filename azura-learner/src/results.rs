@@ -62,6 +62,36 @@ pub struct ForecastResults {
     pub feature_cols: Vec<String>,
 }
 
+/// What the results of a classifying pipeline hold beside the common keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ClassificationResults {
+    /// How often which class of the test part was taken for which: `[true class][predicted class]`.
+    pub confusion_matrix: Vec<Vec<usize>>,
+    /// The classes' names.
+    pub class_names: Vec<String>,
+}
+
+/// What the results of a pipeline that makes sound hold beside the common keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AudioResults {
+    /// The sound that was made.
+    pub generated_audio: GeneratedAudio,
+}
+
+/// A WAV file that a model made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GeneratedAudio {
+    /// The file's name, beside the results.
+    pub file_name: String,
+    /// Samples a second.
+    pub sample_rate: u32,
+    /// How long it is.
+    pub seconds: f64,
+}
+
 /// The errors of one step of a forecast, over the test part and in real units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -307,7 +307,7 @@ fn a_forecast_that_breaks_its_bounds_is_refused_with_their_names() {
 
 #[test]
 fn log1p_names_the_row_that_it_cannot_take() {
-    let csv = sources().datasets.get("shop").unwrap().csv.to_vec();
+    let csv = sources().datasets.get("shop").unwrap().bytes.to_vec();
     let csv =
         String::from_utf8(csv).unwrap().replace(&format!("2022-01-07,{}", values(4)[0]), "2022-01-07,-1");
     let sources = Sources::new(Datasets::empty().with(DatasetFile::new("shop", csv.into_bytes())));

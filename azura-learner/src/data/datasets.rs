@@ -4,7 +4,23 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
-use super::{error::DataError, series::Missing, table::Table, transform::Transform};
+use super::{
+    audio::Audio, error::DataError, images::Images, series::Missing, table::Table, transform::Transform,
+};
+
+/// What a data set is, and so which pipelines can use it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DatasetKind {
+    /// A CSV file with a header.
+    #[default]
+    Table,
+    /// Pictures with their classes: a CSV file of pixels, or a zip of class folders.
+    Images,
+    /// Sound: a WAV file.
+    Audio,
+}
 
 /// A data set and what is known of it. Serialised, it is its description without the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -12,6 +28,8 @@ use super::{error::DataError, series::Missing, table::Table, transform::Transfor
 pub struct DatasetFile {
     /// What configs call it.
     pub id: String,
+    /// What it is.
+    pub kind: DatasetKind,
     /// A short name for people.
     pub title: String,
     /// What the rows and columns are.
@@ -35,20 +53,21 @@ pub struct DatasetFile {
     /// Rows in its cycle, such as 12 months, where a config does not say and the distance of rows does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub season: Option<usize>,
-    /// Rows below the header, as stated by whoever described it.
+    /// Rows (those below a table's header) or pictures, as stated by whoever described it.
     pub rows: Option<usize>,
     /// The file's bytes.
     #[serde(skip)]
-    pub csv: Cow<'static, [u8]>,
+    pub bytes: Cow<'static, [u8]>,
 }
 
 impl DatasetFile {
-    /// A data set of one's own; all else can be set on it.
-    pub fn new(id: impl Into<String>, csv: impl Into<Cow<'static, [u8]>>) -> Self {
+    /// A table of one's own; all else can be set on it.
+    pub fn new(id: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         let id = id.into();
         Self {
             title: id.clone(),
             id,
+            kind: DatasetKind::Table,
             description: String::new(),
             source: String::new(),
             terms: String::new(),
@@ -59,16 +78,52 @@ impl DatasetFile {
             transform: None,
             season: None,
             rows: None,
-            csv: csv.into(),
+            bytes: bytes.into(),
         }
+    }
+
+    /// Pictures of one's own: a CSV file of pixels, or a zip of class folders.
+    pub fn images(id: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { kind: DatasetKind::Images, ..Self::new(id, bytes) }
+    }
+
+    /// Sound of one's own: a WAV file.
+    pub fn audio(id: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { kind: DatasetKind::Audio, ..Self::new(id, bytes) }
     }
 
     /// Its rows.
     ///
     /// # Errors
-    /// As [`Table::parse`].
+    /// [`DataError::WrongKind`] if it is no table, and as [`Table::parse`].
     pub fn table(&self) -> Result<Table, DataError> {
-        Table::parse(&self.csv)
+        self.expect(DatasetKind::Table)?;
+        Table::parse(&self.bytes)
+    }
+
+    /// Its pictures, those of a zip of the given size.
+    ///
+    /// # Errors
+    /// [`DataError::WrongKind`] if it has none, and as [`Images::from_bytes`].
+    pub fn pictures(&self, size: Option<[usize; 2]>) -> Result<Images, DataError> {
+        self.expect(DatasetKind::Images)?;
+        Images::from_bytes(&self.bytes, size)
+    }
+
+    /// Its sound.
+    ///
+    /// # Errors
+    /// [`DataError::WrongKind`] if it has none, and as [`Audio::from_wav`].
+    pub fn sound(&self) -> Result<Audio, DataError> {
+        self.expect(DatasetKind::Audio)?;
+        Audio::from_wav(&self.bytes)
+    }
+
+    fn expect(&self, wanted: DatasetKind) -> Result<(), DataError> {
+        if self.kind == wanted {
+            return Ok(());
+        }
+        Err(DataError::WrongKind { id: self.id.clone(), found: self.kind, wanted })
     }
 }
 
@@ -134,6 +189,7 @@ mod bundled {
             co2(),
             stock("aapl", "Apple", &include_bytes!("../../data/stock-aapl.csv")[..]),
             stock("msft", "Microsoft", &include_bytes!("../../data/stock-msft.csv")[..]),
+            digits(),
         ]
     }
 
@@ -196,6 +252,20 @@ mod bundled {
         }
     }
 
+    fn digits() -> DatasetFile {
+        DatasetFile {
+            title: "Handwritten digits".into(),
+            description: "Digits written by 13 people, 8 by 8 pixels of 17 greys: 64 numbers from 0 to 16, then the digit."
+                .into(),
+            source: "E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning \
+                     Repository (1998), https://doi.org/10.24432/C50P49; its test part, as packaged by scikit-learn 1.9"
+                .into(),
+            terms: "Creative Commons Attribution 4.0 (CC BY 4.0)".into(),
+            rows: Some(1797),
+            ..DatasetFile::images("digits", &include_bytes!("../../data/digits.csv")[..])
+        }
+    }
+
     fn stock(ticker: &str, company: &str, csv: &'static [u8]) -> DatasetFile {
         DatasetFile {
             title: format!("{company} share price"),
@@ -232,7 +302,7 @@ mod tests {
 
     #[test]
     fn bundled_sets_are_what_their_descriptions_say() {
-        for set in Datasets::bundled().iter() {
+        for set in Datasets::bundled().iter().filter(|set| set.kind == DatasetKind::Table) {
             let table = set.table().unwrap();
             assert_eq!(Some(table.rows()), set.rows, "{}", set.id);
             let times = Times::of(&table, None).unwrap();
@@ -262,14 +332,30 @@ mod tests {
     }
 
     #[test]
+    fn a_data_set_is_used_as_what_it_is() {
+        let sets = Datasets::bundled();
+        let digits = sets.get("digits").unwrap();
+        assert_eq!(Some(digits.pictures(None).unwrap().len()), digits.rows);
+        assert_eq!(
+            digits.table().unwrap_err().to_string(),
+            "the data set `digits` holds pictures; a table is needed"
+        );
+        assert_eq!(
+            sets.get("co2").unwrap().pictures(None).unwrap_err().to_string(),
+            "the data set `co2` is a table; pictures are needed"
+        );
+    }
+
+    #[test]
     fn unknown_id_lists_the_known() {
         let error = Datasets::bundled().get("seatle").unwrap_err().to_string();
         assert_eq!(
             error,
-            "unknown data set `seatle`; known: `seattle-weather`, `sunspots`, `co2`, `stock-aapl`, `stock-msft`"
+            "unknown data set `seatle`; known: `seattle-weather`, `sunspots`, `co2`, `stock-aapl`, `stock-msft`, \
+             `digits`"
         );
         let mine = DatasetFile::new("stock-aapl", &b"a\n1"[..]);
         let sets = Datasets::bundled().with(mine);
-        assert_eq!((sets.iter().count(), sets.get("stock-aapl").unwrap().rows), (5, None));
+        assert_eq!((sets.iter().count(), sets.get("stock-aapl").unwrap().rows), (6, None));
     }
 }

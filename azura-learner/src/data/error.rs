@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use super::datasets::DatasetKind;
+
 /// An error in data or in what is asked of it. Lines count from 1, the header being the first of most files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,11 +20,11 @@ pub enum DataError {
     #[error("the table is empty: a header line and at least one row are needed")]
     Empty,
     /// The input is greater than the limits allow.
-    #[error("the table is too large: more than {limit} {what}")]
+    #[error("the data are too large: more than {limit} {what}")]
     TooLarge {
         /// The largest number allowed.
         limit: usize,
-        /// Of what: bytes, rows, columns, cells.
+        /// Of what: bytes, rows, columns, cells, pixels.
         what: &'static str,
     },
     /// Two columns share a name, so that neither could be meant.
@@ -58,6 +60,32 @@ pub enum DataError {
     NotUtf8 {
         /// Line of the row.
         line: u64,
+    },
+    /// A line that is no picture, or none like those before.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// The line.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file, or one in a zip, that cannot be used.
+    #[error("{}: {problem}", clipped(name))]
+    File {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A data set of another kind than is needed.
+    #[error("the data set {} {}; {} needed", shown(id), holds(*found), needed(*wanted))]
+    WrongKind {
+        /// The data set's id.
+        id: String,
+        /// What it is.
+        found: DatasetKind,
+        /// What is needed.
+        wanted: DatasetKind,
     },
     /// A cell that cannot be used.
     #[error("line {line}, column {}: {} {problem}", shown(column), cell(text))]
@@ -119,6 +147,28 @@ pub enum DataError {
         /// The greatest length that fits every part.
         largest: usize,
     },
+}
+
+impl DataError {
+    pub(super) fn file(name: impl Into<String>, problem: impl ToString) -> Self {
+        Self::File { name: name.into(), problem: problem.to_string() }
+    }
+}
+
+fn holds(kind: DatasetKind) -> &'static str {
+    match kind {
+        DatasetKind::Table => "is a table",
+        DatasetKind::Images => "holds pictures",
+        DatasetKind::Audio => "is sound",
+    }
+}
+
+fn needed(kind: DatasetKind) -> &'static str {
+    match kind {
+        DatasetKind::Table => "a table is",
+        DatasetKind::Images => "pictures are",
+        DatasetKind::Audio => "sound is",
+    }
 }
 
 /// A cell as the subject of a sentence.

@@ -12,11 +12,18 @@
 //! | divide by time | [`Parts`] |
 //! | scale by what the training part shows | [`Scaler`] |
 //! | hand out batches of windows | [`Windows`] |
+//! | read pictures | [`Images`] |
+//! | change them from epoch to epoch | [`Augment`] |
+//! | hand out batches of them | [`Pictures`] |
+//! | read sound | [`Audio`] |
 
+mod audio;
 mod calendar;
 mod datasets;
 mod error;
 mod fetch;
+mod images;
+mod read;
 mod scaler;
 mod series;
 mod split;
@@ -26,11 +33,13 @@ mod time;
 mod transform;
 mod window;
 
+pub use audio::{Audio, MuLaw};
 pub use calendar::Cycle;
-pub use datasets::{DatasetFile, Datasets};
+pub use datasets::{DatasetFile, DatasetKind, Datasets};
 pub use error::DataError;
 pub(crate) use error::{clipped, listed, shown};
 pub use fetch::{DataSource, WeatherRequest};
+pub use images::{Augment, CsvImages, Images, LabelColumn, Pictures};
 pub use scaler::{Scaler, ScalerKind};
 pub use series::{Missing, Series};
 pub use split::{Parts, Split};

@@ -43,11 +43,7 @@ impl Scaler {
     /// Fits one column's values. Without any value: the identity.
     pub fn fit(kind: ScalerKind, values: &[f64]) -> Self {
         let (offset, scale) = match kind {
-            ScalerKind::Standard => {
-                // Running means stay exact for a constant column and do not overflow.
-                let mean = running_mean(values.iter().copied());
-                (mean, running_mean(values.iter().map(|x| (x - mean).powi(2))).sqrt())
-            }
+            ScalerKind::Standard => return Self::standard(values.iter().copied()),
             ScalerKind::MinMax => {
                 let min = values.iter().copied().reduce(f64::min).unwrap_or(0.0);
                 let max = values.iter().copied().reduce(f64::max).unwrap_or(0.0);
@@ -59,6 +55,18 @@ impl Scaler {
                 (quantile(&sorted, 0.5), quantile(&sorted, 0.75) - quantile(&sorted, 0.25))
             }
         };
+        Self::new(kind, offset, scale)
+    }
+
+    /// Fits values that are not in one place to mean 0 and standard deviation 1.
+    pub fn standard(values: impl Iterator<Item = f64> + Clone) -> Self {
+        // Running means stay exact for a constant column and do not overflow.
+        let mean = running_mean(values.clone());
+        let variance = running_mean(values.map(|x| (x - mean).powi(2)));
+        Self::new(ScalerKind::Standard, mean, variance.sqrt())
+    }
+
+    fn new(kind: ScalerKind, offset: f64, scale: f64) -> Self {
         Self { kind, offset, scale: if scale > 0.0 { scale } else { 1.0 } }
     }
 

@@ -1,9 +1,10 @@
 //! Reading CSV into a table that remembers where each cell stood.
 
-use std::{collections::HashSet, fs::File, io::Read, path::Path};
+use std::{collections::HashSet, path::Path};
 
 use super::{
     error::DataError,
+    read,
     time::{self, Order},
 };
 
@@ -92,11 +93,7 @@ impl Table {
     /// As [`Table::parse`], and [`DataError::Io`].
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let limits = Limits::default();
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(limits.bytes as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|source| DataError::Io { path: path.to_owned(), source })?;
-        Self::parse_within(&bytes, limits)
+        Self::parse_within(&read::whole(path, limits.bytes)?, limits)
     }
 
     /// Reads CSV text within limits of one's own.
@@ -266,7 +263,7 @@ fn names(header: &csv::StringRecord) -> Result<Vec<String>, DataError> {
 }
 
 /// The line of a quote that is opened and never closed: all that follows would be one cell.
-fn unclosed_quote(bytes: &[u8]) -> Option<u64> {
+pub(super) fn unclosed_quote(bytes: &[u8]) -> Option<u64> {
     #[derive(PartialEq)]
     enum At {
         Start,
@@ -293,14 +290,14 @@ fn unclosed_quote(bytes: &[u8]) -> Option<u64> {
 }
 
 /// The line on which a record begins: the reader's own count is from before the line breaks that it skips.
-fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
+pub(super) fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else { return 1 };
     let rest = bytes.get(position.byte() as usize..).unwrap_or_default();
     let skipped = rest.iter().take_while(|b| matches!(b, b'\n' | b'\r'));
     position.line() + skipped.filter(|&&b| b == b'\n').count() as u64
 }
 
-fn csv_error(error: csv::Error, bytes: &[u8]) -> DataError {
+pub(super) fn csv_error(error: csv::Error, bytes: &[u8]) -> DataError {
     let line = line_of(bytes, error.position());
     match error.into_kind() {
         csv::ErrorKind::Utf8 { .. } => DataError::NotUtf8 { line },

@@ -98,7 +98,12 @@ impl Registry {
 
     /// The pipelines of this crate.
     pub fn builtin() -> Self {
-        Self::empty().with(crate::CsvForecaster).with(crate::StockPredictor).with(crate::WeatherForecaster)
+        Self::empty()
+            .with(crate::CsvForecaster)
+            .with(crate::StockPredictor)
+            .with(crate::WeatherForecaster)
+            .with(crate::ImageClassifier)
+            .with(crate::VoiceGenerator)
     }
 
     /// Adds a pipeline, in place of one of the same name.

@@ -5,12 +5,16 @@ mod bars;
 mod chart;
 mod html;
 mod markdown;
+mod matrix;
+mod sheet;
 mod svg;
 mod thin;
 
 pub use bars::Bars;
 pub use chart::Chart;
 pub use markdown::{code, config_table, number, table};
+pub use matrix::Matrix;
+pub use sheet::Sheet;
 pub use svg::Colour;
 pub use thin::thin;
 

@@ -77,6 +77,16 @@ impl Svg {
         self.out.push('\n');
     }
 
+    /// Adds a tag that opens or closes a group.
+    pub(super) fn tag(&mut self, tag: &str) {
+        self.add(format_args!("{tag}"));
+    }
+
+    /// Adds what a viewer shows when one points at the group.
+    pub(super) fn title(&mut self, text: &str) {
+        self.add(format_args!("<title>{}</title>", escape(text)));
+    }
+
     /// Adds a text whose baseline begins, or as the attributes say, at a point.
     pub(super) fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
         if !text.is_empty() {

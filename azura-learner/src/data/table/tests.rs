@@ -65,10 +65,10 @@ fn no_table() {
 fn limits() {
     let error = |limits| Table::parse_within(b"a,b\n1,2\n3,4\n", limits).unwrap_err().to_string();
     let base = Limits::default();
-    assert_eq!(error(Limits { bytes: 11, ..base }), "the table is too large: more than 11 bytes");
-    assert_eq!(error(Limits { rows: 1, ..base }), "the table is too large: more than 1 rows");
-    assert_eq!(error(Limits { columns: 1, ..base }), "the table is too large: more than 1 columns");
-    assert_eq!(error(Limits { cells: 3, ..base }), "the table is too large: more than 3 cells");
+    assert_eq!(error(Limits { bytes: 11, ..base }), "the data are too large: more than 11 bytes");
+    assert_eq!(error(Limits { rows: 1, ..base }), "the data are too large: more than 1 rows");
+    assert_eq!(error(Limits { columns: 1, ..base }), "the data are too large: more than 1 columns");
+    assert_eq!(error(Limits { cells: 3, ..base }), "the data are too large: more than 3 cells");
     assert!(
         Table::parse_within(b"a,b\n1,2\n3,4\n", Limits { bytes: 12, rows: 2, columns: 2, cells: 4 }).is_ok()
     );

@@ -4,14 +4,14 @@ mod charts;
 mod look;
 mod words;
 
-use std::{ops::Range, path::Path};
+use std::ops::Range;
 
 use serde_json::Value;
 
 use super::{config::Config, prepare::Prepared};
 use crate::{
     data::{Datasets, Windows},
-    pipelines::course::loss_chart,
+    pipelines::{about::about, course::loss_chart},
     report::{Report, code, config_table, number, table},
     results::{ForecastResults, Results},
 };
@@ -140,22 +140,8 @@ fn figures(results: &Results) -> String {
 }
 
 fn data(config: &Config, datasets: &Datasets, prepared: &Prepared) -> String {
-    let about = match &config.data_sourcing.file {
-        Some(file) => {
-            let name = Path::new(file).file_name().map(|n| n.to_string_lossy().into_owned());
-            format!("The file {}.", code(&name.unwrap_or_default()))
-        }
-        None => datasets.get(&config.data_sourcing.dataset).map_or_else(
-            |_| format!("The data set {}.", code(&config.data_sourcing.dataset)),
-            |set| {
-                let told = |(name, text): (&str, &String)| {
-                    if text.is_empty() { String::new() } else { format!(" {name}: {text}.") }
-                };
-                let origin: String = [("Source", &set.source), ("Terms", &set.terms)].map(told).concat();
-                format!("**{}** ({}). {}{origin}", set.title, code(&set.id), set.description)
-            },
-        ),
-    };
+    let sourcing = &config.data_sourcing;
+    let about = about(sourcing.file.as_deref(), &sourcing.dataset, datasets);
     let row = |name: &str, rows: &Range<usize>, windows: Option<&Windows>| {
         let time = |row: Option<usize>| row.map_or("–".into(), |row| prepared.time_index[row].clone());
         let last = rows.end.checked_sub(1).filter(|_| !rows.is_empty());
