@@ -174,6 +174,18 @@ fn training_in_the_terminal_writes_the_same_folder() {
     assert_eq!(json(&out.join("environment.json"))["threads"], 1);
     assert_eq!(fs::read_dir(data.path().join("runs")).unwrap().count(), 1, "nothing beside it");
 
+    // Its model is asked.
+    let (code, text, error) = run(azura(data.path()).arg("predict").arg(&out).args(["--steps", "3"]));
+    assert_eq!(code, Some(0), "{error}");
+    let days: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(days, ["time", "2016-01-01", "2016-01-02", "2016-01-03"], "{text}");
+    let (_, text, _) = run(azura(data.path()).arg("predict").arg(&out).arg("--json"));
+    assert!(serde_json::from_str::<Value>(&text).unwrap()["prediction"].is_number(), "{text}");
+    let (code, _, error) = run(azura(data.path()).arg("predict").arg(&out).args(["--steps", "0"]));
+    assert!(code == Some(1) && error.contains("/prediction_steps"), "{error}");
+    let (code, _, error) = run(azura(data.path()).args(["predict", "nobody"]));
+    assert!(code == Some(1) && error.contains("there is no run \"nobody\""), "{error}");
+
     let (code, _, error) = run(azura(data.path()).arg("train").arg(&config).arg("--out").arg(&out));
     assert!(code == Some(1) && error.contains("first: the folder is not empty"), "{error}");
 

@@ -5,6 +5,8 @@
 mod common;
 #[path = "experiments/foreign.rs"]
 mod foreign;
+#[path = "experiments/predict.rs"]
+mod predict;
 #[path = "experiments/resume.rs"]
 mod resume;
 
@@ -57,6 +59,7 @@ async fn a_run_leaves_its_folder_and_the_api_tells_what_is_in_it() {
             "inputs.json",
             "last_rows.json",
             "model.safetensors",
+            "report.html",
             "report.md",
             "results.json",
             "run.json",
