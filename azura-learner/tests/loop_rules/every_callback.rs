@@ -4,8 +4,8 @@ use super::{Panics, Recorder, Seen, data, events, learner};
 use azura_core::Tensor;
 use azura_learner::{
     BestCheckpoint, Callback, Checkpoint, ClipGradients, CsvLog, EarlyStopping, Event, Flow, GradientStats,
-    JsonLog, Learner, Linear, LrSchedule, Outcome, ProgressBar, Publish, Relu, Schedule, Sequential, Sgd,
-    Snapshot, StateDict, TerminateOnNan, from_fn, parameters, seeded,
+    JsonLog, Learner, Linear, LrSchedule, Outcome, ProgressBar, ProgressEvent, Publish, Relu, Schedule,
+    Sequential, Sgd, Snapshot, StateDict, TerminateOnNan, from_fn, parameters, seeded,
 };
 use std::{
     collections::BTreeSet,
@@ -230,6 +230,31 @@ fn logs_have_a_line_for_each_epoch_and_none_of_another_life() {
     let snapshot = Snapshot::newest(&folder.path().join("kept")).unwrap().snapshot.unwrap();
     make().resume(snapshot).fit(&mut data(4), Some(&mut data(2)), 4).unwrap();
     assert_eq!((fs::read(&csv).unwrap(), fs::read(&json).unwrap()), kept);
+}
+
+#[test]
+fn epochs_before_an_interruption_are_told_to_those_who_lack_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = || learner().callback(Checkpoint::new(folder.path()));
+    let first = make().fit(&mut data(4), None, 3).unwrap().history;
+    let snapshot = Snapshot::newest(folder.path()).unwrap().snapshot.unwrap();
+    for (known, expected) in
+        [(None, vec![4, 5]), (Some(1), vec![2, 3, 4, 5]), (Some(3), vec![4, 5]), (Some(4), vec![5])]
+    {
+        let (tell, told) = std::sync::mpsc::channel();
+        let publish = Publish::new(move |event| tell.send(event.clone()).unwrap());
+        let publish = known.into_iter().fold(publish, Publish::after);
+        learner().callback(publish).resume(snapshot.clone()).fit(&mut data(4), None, 5).unwrap();
+        let mut epochs = Vec::new();
+        for event in told {
+            if let ProgressEvent::Epoch { epoch, total_epochs: 5, metrics, .. } = event {
+                let before = first.get("loss").get(epoch - 1).copied().flatten();
+                assert!(before.is_none_or(|loss| loss.to_bits() == metrics["loss"].to_bits()));
+                epochs.push(epoch);
+            }
+        }
+        assert_eq!(epochs, expected, "{known:?}");
+    }
 }
 
 #[test]
