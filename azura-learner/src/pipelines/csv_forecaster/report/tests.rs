@@ -27,7 +27,10 @@ fn words_say_what_the_numbers_show() {
         better.contains("**Better than persistence: the typical error (RMSE) is 50.0 % lower.**"),
         "{better}"
     );
-    assert!(better.contains("lowest in epoch 2, at 0.3000; the model has the weights of that epoch."), "{better}");
+    assert!(
+        better.contains("lowest in epoch 2, at 0.3000; the model has the weights of that epoch."),
+        "{better}"
+    );
     assert!(better.contains("| −50.0 % |"));
     let r2: Vec<&str> =
         better.lines().find(|line| line.starts_with("| R² |")).unwrap().split(" | ").collect();
