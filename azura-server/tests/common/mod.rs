@@ -85,7 +85,9 @@ impl Server {
     pub(crate) fn work(&mut self) {
         let worker = azura_server::worker(&self.app).slots(2).run(self.app.shutdown().clone());
         let predictor = azura_server::predictor(&self.app).run(self.app.shutdown().clone());
-        self.working = Some(tokio::spawn(async { drop(tokio::join!(worker, predictor)) }));
+        self.working = Some(tokio::spawn(async {
+            tokio::join!(worker, predictor);
+        }));
     }
 
     /// Ends it.
