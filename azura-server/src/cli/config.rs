@@ -5,10 +5,12 @@ use std::{
     ffi::OsString,
     net::SocketAddr,
     path::{self, PathBuf},
+    sync::Arc,
 };
 
+use azura_learner::Sources;
 use azura_queue::{DEFAULT_QUEUE, TaskId};
-use azura_server::Origin;
+use azura_server::{OpenMeteo, Origin};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, value_parser};
 
 const EXAMPLES: &str = "\
@@ -77,6 +79,9 @@ pub(crate) struct ServeArgs {
     pub(crate) data: DataArgs,
 
     #[command(flatten)]
+    pub(crate) fetch: FetchArgs,
+
+    #[command(flatten)]
     pub(crate) queue: QueueUrl,
 
     /// How many runs are worked on at a time; 0 accepts runs without doing any.
@@ -92,6 +97,9 @@ pub(crate) struct ServeArgs {
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
+
+    #[command(flatten)]
+    pub(crate) fetch: FetchArgs,
 
     #[command(flatten)]
     pub(crate) queue: QueueUrl,
@@ -181,6 +189,9 @@ pub(crate) struct TrainArgs {
 
     #[command(flatten)]
     pub(crate) data: DataArgs,
+
+    #[command(flatten)]
+    pub(crate) fetch: FetchArgs,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +227,24 @@ pub(crate) struct PredictArgs {
 pub(crate) struct PipelinesArgs {
     /// A pipeline's name.
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// Lets configs name a place whose weather is then fetched from Open-Meteo's archive; answers are kept in the data folder. Workers that do
+    /// the runs need it too.
+    #[arg(long, env = "AZURA_ALLOW_FETCH")]
+    allow_fetch: bool,
+}
+
+impl FetchArgs {
+    /// These sources, with what may be fetched.
+    pub(crate) fn add(&self, sources: Sources, data: &DataArgs) -> Result<Sources, super::Failure> {
+        if !self.allow_fetch {
+            return Ok(sources);
+        }
+        Ok(sources.fetch(Arc::new(OpenMeteo::new(data.folder()?.join("fetched")))))
+    }
 }
 
 #[derive(Debug, Args)]

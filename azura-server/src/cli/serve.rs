@@ -29,7 +29,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let Some(queue) = queue::open(&args.queue, &args.data.folder()?, &stop).await? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let app = Arc::new(App::new(Registry::builtin(), Sources::default(), queue, runs));
+    let sources = args.fetch.add(Sources::default(), &args.data)?;
+    let app = Arc::new(App::new(Registry::builtin(), sources, queue, runs));
     let restore = async || match app.restore().await {
         Err(AppError::Queue(error)) => Err(error),
         restored => Ok(restored),

@@ -29,13 +29,15 @@ pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
     };
     args.set.into_iter().try_for_each(|assignment| set(&mut config, assignment))?;
     let stop = signals::token()?;
+    // Bundled data sets, the files that a config names, and what may be fetched.
+    let sources = args.fetch.add(Sources::default().allow_files(), &args.data)?;
     // Before anything is made or touched.
-    Registry::builtin().check(&config, &sources()).map_err(|error| explain(error.into()))?;
+    Registry::builtin().check(&config, &sources).map_err(|error| explain(error.into()))?;
     let (root, out) = match args.out {
         Some(out) => beside(&out).map(|(root, out)| (root, Some(out)))?,
         None => (args.data.experiments()?, None),
     };
-    let trained = train(config, snapshot, &root, &stop).await;
+    let trained = train(config, snapshot, sources, &root, &stop).await;
     let Some(out) = out else {
         let run = trained?;
         return Ok(tell(&run, &root.join(run.experiment_id()))?);
@@ -66,12 +68,13 @@ fn checkpoint(folder: &Path) -> Result<Snapshot, Failure> {
 async fn train(
     config: Value,
     snapshot: Option<Snapshot>,
+    sources: Sources,
     root: &Path,
     stop: &CancellationToken,
 ) -> Result<Run, Failure> {
     let runs = Runs::open(root).map_err(|error| format!("{} cannot be used: {error}", root.display()))?;
     let queue = Arc::new(MemoryQueue::new());
-    let app = Arc::new(App::new(Registry::builtin(), sources(), queue, runs));
+    let app = Arc::new(App::new(Registry::builtin(), sources, queue, runs));
     let id = app.submit(config).await.map_err(explain)?.to_string();
     let worker = azura_server::worker_with(&app, move |cx| {
         let cx = cx.callback(ProgressBar::new());
@@ -126,11 +129,6 @@ pub(super) fn set(config: &mut Value, Assignment { path, value }: Assignment) ->
     }
     *place = value;
     Ok(())
-}
-
-/// Bundled data sets, and the files that a config names.
-fn sources() -> Sources {
-    Sources::default().allow_files()
 }
 
 /// A folder for the runs of this one command, and the full path of `out`, to which a run can be renamed from there.

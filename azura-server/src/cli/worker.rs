@@ -25,7 +25,8 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<ExitCode, Failure> {
     let Some(queue) = queue::open(&args.queue, &args.data.folder()?, &stop).await? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let app = Arc::new(App::new(Registry::builtin(), Sources::default(), queue, runs));
+    let sources = args.fetch.add(Sources::default(), &args.data)?;
+    let app = Arc::new(App::new(Registry::builtin(), sources, queue, runs));
     writeln!(io::stdout(), "AzuraForge works on {}", queue::place(&args.queue, &args.data.folder()?))?;
     writeln!(io::stdout(), "Runs are kept in {}", experiments.display())?;
     let ending = async {
