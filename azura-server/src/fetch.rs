@@ -155,7 +155,7 @@ mod tests {
         Fetcher { pause: Duration::from_millis(1), ..Fetcher::new(folder.join("cache")) }
     }
 
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
 
     #[test]
     fn what_was_fetched_is_kept_until_it_is_too_old() {

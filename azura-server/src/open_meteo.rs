@@ -50,7 +50,10 @@ impl DataSource for OpenMeteo {
             request.end,
             request.hourly_vars.join(","),
         );
-        let body = self.fetcher.get(&url, request.max_age.unwrap_or(Duration::ZERO)).map_err(explained)?;
+        let body = self
+            .fetcher
+            .get(&url, request.max_age.unwrap_or(Duration::ZERO))
+            .map_err(|error| explained(&error))?;
         table(&body, &request.hourly_vars)
             .map_err(|problem| fetch(format!("the archive's answer cannot be used: {problem}")))
     }
@@ -61,12 +64,12 @@ fn fetch(problem: String) -> DataError {
 }
 
 /// An error of the archive says in its body, as JSON, why.
-fn explained(error: FetchError) -> DataError {
+fn explained(error: &FetchError) -> DataError {
     #[derive(Deserialize)]
     struct Reason {
         reason: String,
     }
-    let reason = match &error {
+    let reason = match error {
         FetchError::Refused { reason, .. } => serde_json::from_str::<Reason>(reason).ok(),
         _ => None,
     };
@@ -103,7 +106,9 @@ fn table(body: &[u8], variables: &[String]) -> Result<Vec<u8>, String> {
         columns.push((name, values));
     }
     let mut csv = String::from("time");
-    columns.iter().for_each(|(name, _)| csv.extend([",", name.as_str()]));
+    for (name, _) in &columns {
+        csv.extend([",", name.as_str()]);
+    }
     for (row, time) in hourly.time.iter().enumerate() {
         // Writing to a string cannot fail.
         let _ = write!(csv, "\n{time}");

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
+#[path = "experiments/fetching.rs"]
+mod fetching;
 #[path = "experiments/foreign.rs"]
 mod foreign;
 #[path = "experiments/predict.rs"]
@@ -188,10 +190,12 @@ async fn pipelines_tell_what_they_take() {
             "csv_forecaster",
             "echo",
             "fails",
+            "image_classifier",
             "panics",
             "stays",
             "stock_predictor",
             "trips",
+            "voice_generator",
             "waits",
             "weather_forecaster"
         ]

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -21,7 +21,7 @@ pub(crate) fn run(args: PredictArgs) -> Result<ExitCode, Failure> {
     if let (Some(steps), Some(request)) = (args.steps, request.as_object_mut()) {
         request.insert("prediction_steps".into(), steps.into());
     }
-    let folder = folder(&args.run, args.data.experiments()?)?;
+    let folder = folder(&args.run, &args.data.experiments()?)?;
     let sources = Sources::default();
     let answer = Registry::builtin().predict(&SavedRun::new(folder, &sources), &request).map_err(explain)?;
     let mut out = io::stdout().lock();
@@ -39,7 +39,7 @@ pub(crate) fn run(args: PredictArgs) -> Result<ExitCode, Failure> {
 }
 
 /// The folder of a run that is named by it, or by its id.
-fn folder(run: &str, experiments: PathBuf) -> Result<PathBuf, Failure> {
+fn folder(run: &str, experiments: &Path) -> Result<PathBuf, Failure> {
     let known = [PathBuf::from(run), experiments.join(run)];
     let found = known.iter().find(|folder| folder.join("config.json").is_file());
     found.cloned().ok_or_else(|| {
