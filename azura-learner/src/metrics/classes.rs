@@ -83,7 +83,9 @@ impl Confusion {
 
     /// The class that is most often taken for another one, that other one, and how often; None if none is. Of equals the first.
     pub fn most_confused(&self) -> Option<(usize, usize, usize)> {
-        let row = |(i, row): (usize, &Vec<usize>)| row.iter().enumerate().map(|(j, &n)| (i, j, n)).collect::<Vec<_>>();
+        let row = |(i, row): (usize, &Vec<usize>)| {
+            row.iter().enumerate().map(|(j, &n)| (i, j, n)).collect::<Vec<_>>()
+        };
         let wrong = self.0.iter().enumerate().flat_map(row).filter(|&(i, j, n)| i != j && n > 0);
         wrong.reduce(|most, next| if next.2 > most.2 { next } else { most })
     }
@@ -104,7 +106,10 @@ mod tests {
         assert_eq!((first.precision, first.recall, first.f1, first.support), (1.0, 0.75, 6.0 / 7.0, 4));
         // Precision 2/3, recall 2/3.
         let second = found.figures(1);
-        assert_eq!((second.precision, second.recall, second.f1, second.support), (2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0, 3));
+        assert_eq!(
+            (second.precision, second.recall, second.f1, second.support),
+            (2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0, 3)
+        );
         let third = found.figures(2);
         assert_eq!((third.precision, third.recall, third.f1, third.support), (0.0, 0.0, 0.0, 0));
         assert_eq!(found.most_confused(), Some((0, 1, 1)));

@@ -37,11 +37,15 @@ impl Matrix {
         let hidden = self.names.len() - shown;
         let subtitle = match hidden {
             0 => "how often; shaded by the share of the row".to_owned(),
-            _ => format!("how often; shaded by the share of the row; the first {shown} of {} classes", self.names.len()),
+            _ => format!(
+                "how often; shaded by the share of the row; the first {shown} of {} classes",
+                self.names.len()
+            ),
         };
         let mut svg = Svg::new(&self.title, &subtitle, TOP + cell * shown as f64 + BOTTOM);
         let names: Vec<String> = self.names[..shown].iter().map(|name| cut(name, 18)).collect();
-        let left = Svg::MARGIN + names.iter().map(|name| text_width(name)).fold(text_width("true"), f64::max) + 12.0;
+        let left =
+            Svg::MARGIN + names.iter().map(|name| text_width(name)).fold(text_width("true"), f64::max) + 12.0;
         svg.text(left - 12.0, TOP - 10.0, "class=\"faint\" text-anchor=\"end\"", "true");
         svg.text(left, TOP - 34.0, FAINT, "predicted");
         for (i, name) in names.iter().enumerate() {
@@ -54,7 +58,13 @@ impl Matrix {
         for (i, row) in self.counts[..shown].iter().enumerate() {
             let all = row.iter().sum::<usize>();
             for (j, &count) in row.iter().take(shown).enumerate() {
-                self.field(&mut svg, [i, j], [left + j as f64 * cell, TOP + i as f64 * cell, cell], count, all);
+                self.field(
+                    &mut svg,
+                    [i, j],
+                    [left + j as f64 * cell, TOP + i as f64 * cell, cell],
+                    count,
+                    all,
+                );
             }
         }
         svg.finish()
@@ -95,8 +105,14 @@ mod tests {
     #[test]
     fn every_count_is_told_and_many_classes_stay_on_the_picture() {
         let svg = Matrix::new("t", &["a<b", "c"], &[vec![3, 0], vec![12_345, 7]]).svg();
-        assert!(svg.contains(">3<") && svg.contains(">12k<") && svg.contains("a&lt;b taken for c: 0 of 3"), "{svg}");
-        assert_eq!((svg.matches("<rect class=\"indigo\"").count(), svg.matches("<rect class=\"orange\"").count()), (2, 2));
+        assert!(
+            svg.contains(">3<") && svg.contains(">12k<") && svg.contains("a&lt;b taken for c: 0 of 3"),
+            "{svg}"
+        );
+        assert_eq!(
+            (svg.matches("<rect class=\"indigo\"").count(), svg.matches("<rect class=\"orange\"").count()),
+            (2, 2)
+        );
         let names: Vec<String> = (0..99).map(|i| format!("class {i}")).collect();
         let many = Matrix::new("t", &names, &vec![vec![1; 99]; 99]).svg();
         assert!(many.contains("the first 30 of 99 classes") && many.matches("<g>").count() == 900);

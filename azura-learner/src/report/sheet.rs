@@ -140,11 +140,8 @@ mod tests {
         // Black, black, white / half, half, white: 0.5 is step 16 of 31, 128.
         let (size, colours) = drawn(&[0.0, 0.0, 8.0, 4.0, 4.0, 8.0], [1, 2, 3], (0.0, 8.0));
         assert_eq!(size, [2, 3]);
-        let expected = [
-            ([0; 3], "M0 0h2v1h-2z"),
-            ([128; 3], "M0 1h2v1h-2z"),
-            ([248; 3], "M2 0h1v1h-1zM2 1h1v1h-1z"),
-        ];
+        let expected =
+            [([0; 3], "M0 0h2v1h-2z"), ([128; 3], "M0 1h2v1h-2z"), ([248; 3], "M2 0h1v1h-1zM2 1h1v1h-1z")];
         assert!(colours.iter().map(|(c, p)| (*c, p.as_str())).eq(expected), "{colours:?}");
         // Red and blue, at a third of their size: 84 by 56 becomes 28 by 19.
         let mut pixels = vec![1.0; 84 * 56];

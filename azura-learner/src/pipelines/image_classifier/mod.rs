@@ -10,8 +10,8 @@ pub use config::{Config, DataSourcing, ModelKind, ModelParams};
 pub use prepare::{Inputs, Prepared, prepare};
 
 use crate::{
-    Batch, Batches, DataLoader, Dataset, Pipeline, PipelineError, Prediction, Result, RunCx, SavedRun, Sources,
-    StateDict,
+    Batch, Batches, DataLoader, Dataset, Pipeline, PipelineError, Prediction, Result, RunCx, SavedRun,
+    Sources, StateDict,
     config::Problem,
     data::Pictures,
     loader::gather,
@@ -65,7 +65,8 @@ impl Pipeline for ImageClassifier {
         let logits = judged.output.unwrap_or_else(|| Tensor::zeros(&[0, classes]));
         let probabilities = logits.softmax(-1)?.to_vec();
         let said: Vec<(u32, f32)> = classes_of(&probabilities, classes).collect();
-        let results = results(&prepared, &said, history).map_err(|e| PipelineError::Execution(e.to_string()))?;
+        let results =
+            results(&prepared, &said, history).map_err(|e| PipelineError::Execution(e.to_string()))?;
         let results = results.metric("loss", Some(judged.loss));
 
         cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
@@ -89,7 +90,8 @@ impl Pipeline for ImageClassifier {
 fn publisher(cx: &RunCx<'_>, prepared: &Prepared) -> crate::Publish {
     let classes = prepared.inputs.class_names.len();
     let validation = prepared.validation.as_ref();
-    let truth: Vec<u32> = validation.map(|part| (0..part.len()).map(|i| part.label(i)).collect()).unwrap_or_default();
+    let truth: Vec<u32> =
+        validation.map(|part| (0..part.len()).map(|i| part.label(i)).collect()).unwrap_or_default();
     cx.publisher(ImageClassifier::NAME).validation_view(move |logits| {
         let said: Vec<u32> = classes_of(&logits.to_vec(), classes).map(|said| said.0).collect();
         Some(json!({ "accuracy": Confusion::new(classes, &truth, &said).accuracy() }))
@@ -105,7 +107,11 @@ fn classes_of(scores: &[f32], classes: usize) -> impl Iterator<Item = (u32, f32)
 }
 
 /// The results of what was said of the test part.
-fn results(prepared: &Prepared, said: &[(u32, f32)], history: crate::History) -> Result<Results, serde_json::Error> {
+fn results(
+    prepared: &Prepared,
+    said: &[(u32, f32)],
+    history: crate::History,
+) -> Result<Results, serde_json::Error> {
     let names = &prepared.inputs.class_names;
     let truth: Vec<u32> = (0..prepared.test.len()).map(|i| prepared.test.label(i)).collect();
     let confusion = |said: &[u32]| Confusion::new(names.len(), &truth, said);

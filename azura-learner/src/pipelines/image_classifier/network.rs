@@ -38,7 +38,12 @@ fn layers(model: &ModelParams, shape: [usize; 3], classes: usize) -> Vec<Layer> 
 }
 
 /// A model from pictures `[batch, channels, height, width]` to logits `[batch, classes]`.
-pub(super) fn network(model: &ModelParams, shape: [usize; 3], classes: usize, seed: u64) -> Result<Sequential> {
+pub(super) fn network(
+    model: &ModelParams,
+    shape: [usize; 3],
+    classes: usize,
+    seed: u64,
+) -> Result<Sequential> {
     let rng = &mut seeded(seed);
     let (mut network, mut flat) = (Sequential::new(), false);
     let layers = layers(model, shape, classes);
@@ -86,7 +91,8 @@ pub(super) fn too_big(config: &Config, shape: [usize; 3], classes: usize, pictur
     let batch = config.training_params.batch_size.min(pictures);
     if batch.saturating_mul(values) > MOST_BATCH_VALUES {
         let fits = MOST_BATCH_VALUES / values;
-        let message = format!("a batch of {batch} pictures needs more than 1 GiB; at most {fits} fit at these sizes");
+        let message =
+            format!("a batch of {batch} pictures needs more than 1 GiB; at most {fits} fit at these sizes");
         problems.push(Problem::new("/training_params/batch_size", message));
     }
     problems

@@ -48,7 +48,11 @@ pub(super) fn predict(
     let name = |class: u32| inputs.class_names[class as usize].as_str();
     let predictions: Vec<Predicted<'_>> = classes_of(&probabilities, classes)
         .zip(probabilities.chunks(classes))
-        .map(|((class, probability), probabilities)| Predicted { class: name(class), probability, probabilities })
+        .map(|((class, probability), probabilities)| Predicted {
+            class: name(class),
+            probability,
+            probabilities,
+        })
         .collect();
     let prediction = predictions.first().map_or("", |first| first.class);
     Prediction::of(&Answer { prediction, predictions, class_names: &inputs.class_names })
@@ -59,7 +63,9 @@ fn read(request: &Value, inputs: &Inputs) -> Result<Vec<f32>, Vec<Problem>> {
     let [channels, height, width] = inputs.shape;
     let size = channels * height * width;
     let one = |pointer: &str, message: String| vec![Problem::new(pointer, message)];
-    let wanted = format!("a picture is a list of {size} numbers, {channels} by {height} by {width} (channels, height, width)");
+    let wanted = format!(
+        "a picture is a list of {size} numbers, {channels} by {height} by {width} (channels, height, width)"
+    );
     let Some(fields) = request.as_object() else {
         return Err(one("", "expected an object with the key `data`".into()));
     };
@@ -68,13 +74,17 @@ fn read(request: &Value, inputs: &Inputs) -> Result<Vec<f32>, Vec<Problem>> {
     }
     let rows = match fields.get("data") {
         Some(Value::Array(rows)) if (1..=MOST).contains(&rows.len()) => rows,
-        Some(Value::Array(rows)) => return Err(one("/data", format!("{} pictures; 1 to {MOST} are allowed", rows.len()))),
+        Some(Value::Array(rows)) => {
+            return Err(one("/data", format!("{} pictures; 1 to {MOST} are allowed", rows.len())));
+        }
         _ => return Err(one("/data", format!("expected a list of pictures; {wanted}"))),
     };
     let mut out = Vec::with_capacity(rows.len() * size);
     for (i, row) in rows.iter().enumerate() {
         let Some(pixels) = row.as_array().filter(|pixels| pixels.len() == size) else {
-            let found = row.as_array().map_or_else(|| "something else".into(), |pixels| format!("{} entries", pixels.len()));
+            let found = row
+                .as_array()
+                .map_or_else(|| "something else".into(), |pixels| format!("{} entries", pixels.len()));
             return Err(one(&format!("/data/{i}"), format!("{wanted}; found {found}")));
         };
         for (j, pixel) in pixels.iter().enumerate() {

@@ -59,9 +59,11 @@ pub fn prepare(config: &Config, sources: &Sources) -> Result<Prepared, Invalid> 
     }
     let (pointer, images) = open(config, sources).map_err(|problem| Invalid(vec![problem]))?;
     let training = &config.training_params;
-    let split = Split::stratified(images.labels(), training.validation_size, training.test_size, training.seed);
+    let split =
+        Split::stratified(images.labels(), training.validation_size, training.test_size, training.seed);
     let mut problems = training.problems();
-    problems.extend(too_few(&images, &split, training.validation_size > 0.0).map(|m| Problem::new(pointer, m)));
+    problems
+        .extend(too_few(&images, &split, training.validation_size > 0.0).map(|m| Problem::new(pointer, m)));
     problems.extend(too_big(config, images.shape(), images.classes().len(), split.train.len()));
     if !problems.is_empty() {
         return Err(Invalid(problems));

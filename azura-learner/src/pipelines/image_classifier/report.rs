@@ -30,7 +30,8 @@ pub(super) fn report(
 ) -> Result<Report, serde_json::Error> {
     let ClassificationResults { confusion_matrix, class_names, .. } = results.extra_as()?;
     let truth: Vec<u32> = (0..prepared.test.len()).map(|i| prepared.test.label(i)).collect();
-    let found = Confusion::new(class_names.len(), &truth, &said.iter().map(|said| said.0).collect::<Vec<_>>());
+    let found =
+        Confusion::new(class_names.len(), &truth, &said.iter().map(|said| said.0).collect::<Vec<_>>());
     let mut wrong: Vec<usize> = (0..said.len()).filter(|&i| said[i].0 != truth[i]).collect();
     wrong.sort_by(|&a, &b| said[b].1.total_cmp(&said[a].1));
     let sourcing = &config.data_sourcing;
@@ -97,9 +98,9 @@ fn findings(results: &Results, found: &Confusion, names: &[String]) -> Vec<Strin
         });
     }
     let figures = || (0..names.len()).map(|i| (i, found.figures(i)));
-    let worst = figures().filter(|(_, f)| f.support > 0).reduce(|worst, next| {
-        if next.1.recall < worst.1.recall { next } else { worst }
-    });
+    let worst = figures()
+        .filter(|(_, f)| f.support > 0)
+        .reduce(|worst, next| if next.1.recall < worst.1.recall { next } else { worst });
     if let Some((i, worst)) = worst {
         let name = code(&names[i]);
         words.push(if worst.recall < 1.0 {
@@ -111,7 +112,9 @@ fn findings(results: &Results, found: &Confusion, names: &[String]) -> Vec<Strin
     if let Some((truth, said, count)) = found.most_confused() {
         let all = found.figures(truth).support;
         let (truth, said) = (code(&names[truth]), code(&names[said]));
-        words.push(format!("The most frequent mistake: {truth} was taken for {said}, {count} of {all} times."));
+        words.push(format!(
+            "The most frequent mistake: {truth} was taken for {said}, {count} of {all} times."
+        ));
     }
     words
 }
@@ -144,8 +147,15 @@ fn mistakes(wrong: usize, all: usize) -> String {
     }
 }
 
-fn sheet(prepared: &Prepared, names: &[String], wrong: &[usize], said: &[(u32, f32)], truth: &[u32]) -> String {
-    let sheet = Sheet::new("The most confident mistakes").subtitle("what it is, and what it was taken for, with the model's probability");
+fn sheet(
+    prepared: &Prepared,
+    names: &[String],
+    wrong: &[usize],
+    said: &[(u32, f32)],
+    truth: &[u32],
+) -> String {
+    let sheet = Sheet::new("The most confident mistakes")
+        .subtitle("what it is, and what it was taken for, with the model's probability");
     let add = |sheet: Sheet, &i: &usize| {
         let (class, probability) = said[i];
         let lines = [
@@ -159,7 +169,8 @@ fn sheet(prepared: &Prepared, names: &[String], wrong: &[usize], said: &[(u32, f
 }
 
 fn parts(prepared: &Prepared) -> String {
-    let row = |name: &str, part: Option<&Pictures>| [name.to_owned(), part.map_or(0, Pictures::len).to_string()];
+    let row =
+        |name: &str, part: Option<&Pictures>| [name.to_owned(), part.map_or(0, Pictures::len).to_string()];
     let rows = [
         row("training", Some(&prepared.train)),
         row("validation", prepared.validation.as_ref()),

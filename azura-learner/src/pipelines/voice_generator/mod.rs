@@ -67,7 +67,8 @@ impl Pipeline for VoiceGenerator {
         let count = samples(config.generation.seconds, start.sample_rate);
         let rng = &mut seeded(training.seed);
         let made = start.go_on(learner.model_mut(), count, config.generation.temperature, rng)?;
-        let results = results(&prepared, history, judged.loss, &made).map_err(|e| PipelineError::Execution(e.to_string()))?;
+        let results = results(&prepared, history, judged.loss, &made)
+            .map_err(|e| PipelineError::Execution(e.to_string()))?;
 
         cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
         cx.write_json("inputs.json", &start)?;
@@ -106,13 +107,18 @@ fn results(
     made: &Audio,
 ) -> Result<Results, serde_json::Error> {
     let uniform = (MuLaw::LEVELS as f64).ln();
-    let [train, test] = [&prepared.parts.train, &prepared.parts.test].map(|part| &prepared.levels[part.clone()]);
+    let [train, test] =
+        [&prepared.parts.train, &prepared.parts.test].map(|part| &prepared.levels[part.clone()]);
     let unigram = unigram(train, test);
     let mut results = Results::new(history)
         .metric("cross_entropy", Some(cross_entropy))
         .metric("perplexity", Some(cross_entropy.exp()));
     for (name, nats) in [("unigram", unigram), ("uniform", uniform)] {
-        results = results.baseline(name, "cross_entropy", Some(nats)).baseline(name, "perplexity", Some(nats.exp()));
+        results = results.baseline(name, "cross_entropy", Some(nats)).baseline(
+            name,
+            "perplexity",
+            Some(nats.exp()),
+        );
     }
     results.with(&generated(made))
 }

@@ -4,7 +4,8 @@ use azura_core::{Ids, Tensor, ndarray::ArrayD};
 
 use super::config::ModelParams;
 use crate::{
-    Cx, Embedding, Error, Linear, Lstm, LstmRun, Module, Result, Rng, Stack, data::MuLaw, rng::uniform, seeded, visit,
+    Cx, Embedding, Error, Linear, Lstm, LstmRun, Module, Result, Rng, Stack, data::MuLaw, rng::uniform,
+    seeded, visit,
 };
 
 /// From levels `[batch, time]` to logits of the level that comes next, `[batch · time, levels]`.
@@ -34,7 +35,13 @@ impl Voice {
     }
 
     /// Goes on from `before` (at least one level) by so many levels. The state of the LSTM is carried along, so that one more level costs one step.
-    pub(super) fn go_on(&self, before: &[u8], count: usize, temperature: f64, rng: &mut Rng) -> Result<Vec<u8>> {
+    pub(super) fn go_on(
+        &self,
+        before: &[u8],
+        count: usize,
+        temperature: f64,
+        rng: &mut Rng,
+    ) -> Result<Vec<u8>> {
         let cx = &mut Cx::eval();
         let step = |levels: &[u8], state: Option<&LstmRun>, cx: &mut Cx| {
             let x = self.embedding.forward(&ids(&[1, levels.len()], levels.iter().copied())?, cx)?;
@@ -96,7 +103,8 @@ mod tests {
     use super::*;
 
     fn voice() -> Voice {
-        let model = ModelParams { embedding_size: 4, hidden_size: 8, num_layers: 2, ..ModelParams::default() };
+        let model =
+            ModelParams { embedding_size: 4, hidden_size: 8, num_layers: 2, ..ModelParams::default() };
         Voice::new(&model, 7).unwrap()
     }
 
@@ -106,7 +114,10 @@ mod tests {
         let made = voice.go_on(&before, 20, 0.0, &mut seeded(1)).unwrap();
         let mut all = before.to_vec();
         for level in made {
-            let logits = voice.forward(&ids(&[1, all.len()], all.iter().copied()).unwrap(), &mut Cx::eval()).unwrap().to_vec();
+            let logits = voice
+                .forward(&ids(&[1, all.len()], all.iter().copied()).unwrap(), &mut Cx::eval())
+                .unwrap()
+                .to_vec();
             let last = &logits[logits.len() - 256..];
             let most = last.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             assert!(last[usize::from(level)] >= most - 1e-5);

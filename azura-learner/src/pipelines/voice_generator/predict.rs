@@ -45,7 +45,13 @@ impl Start {
     }
 
     /// So many samples that come after it.
-    pub(super) fn go_on(&self, voice: &Voice, count: usize, temperature: f64, rng: &mut Rng) -> Result<Audio> {
+    pub(super) fn go_on(
+        &self,
+        voice: &Voice,
+        count: usize,
+        temperature: f64,
+        rng: &mut Rng,
+    ) -> Result<Audio> {
         let made = voice.go_on(&self.levels, count, temperature, rng)?;
         Ok(Audio::new(self.sample_rate, made.into_iter().map(MuLaw::decode).collect()))
     }

@@ -140,7 +140,8 @@ fn too_big(config: &Config, pieces: usize) -> Vec<Problem> {
     let piece = model.sequence_length * (2 * MuLaw::LEVELS + embedding + 6 * hidden * layers);
     if batch.saturating_mul(piece) > MOST_BATCH_VALUES {
         let fits = MOST_BATCH_VALUES / piece;
-        let message = format!("a batch of {batch} pieces needs more than 1 GiB; at most {fits} fit at these sizes");
+        let message =
+            format!("a batch of {batch} pieces needs more than 1 GiB; at most {fits} fit at these sizes");
         problems.push(Problem::new("/training_params/batch_size", message));
     }
     problems

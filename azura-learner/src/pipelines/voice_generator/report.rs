@@ -44,7 +44,8 @@ pub(super) fn report(
 
 fn introduction(config: &Config, prepared: &Prepared) -> String {
     let model = &config.model_params;
-    let layers = if model.num_layers > 1 { format!("{} layers of ", model.num_layers) } else { String::new() };
+    let layers =
+        if model.num_layers > 1 { format!("{} layers of ", model.num_layers) } else { String::new() };
     format!(
         "An LSTM with {layers}{} units hears sound as {} levels (µ-law), {} of them a second, and says which comes next. It learned from {} s of sound, in \
          pieces of {} samples; the last {} s were kept back to judge it by.",
@@ -83,7 +84,8 @@ fn findings(results: &Results, prepared: &Prepared, made: &Audio) -> Vec<String>
         let half = if share < 50.0 { "below half" } else { "not yet half" };
         words.push(format!("The training loss ended at {share:.0} % of the first epoch's, {half}."));
     }
-    let recording = &prepared.audio.samples[prepared.audio.samples.len().saturating_sub(made.samples.len())..];
+    let recording =
+        &prepared.audio.samples[prepared.audio.samples.len().saturating_sub(made.samples.len())..];
     let (heard, sounds) = (loudness(recording), loudness(&made.samples));
     words.push(if sounds < 0.001 {
         "**What it made is silence.** A higher temperature or more training may help.".into()
@@ -122,7 +124,11 @@ fn figures(results: &Results) -> String {
 
 fn sample(config: &Config, made: &Audio) -> String {
     let temperature = config.generation.temperature;
-    let drawn = if temperature > 0.0 { format!("drawn at temperature {temperature}") } else { "always the likeliest".into() };
+    let drawn = if temperature > 0.0 {
+        format!("drawn at temperature {temperature}")
+    } else {
+        "always the likeliest".into()
+    };
     format!(
         "{} holds {:.2} s of sound that goes on where the recording ends, {drawn}.",
         code(SAMPLE),
@@ -143,7 +149,8 @@ fn parts(prepared: &Prepared) -> String {
         [name.to_owned(), part.len().to_string(), seconds(part.len(), prepared)]
     };
     let parts = &prepared.parts;
-    let rows = [row("training", &parts.train), row("validation", &parts.validation), row("test", &parts.test)];
+    let rows =
+        [row("training", &parts.train), row("validation", &parts.validation), row("test", &parts.test)];
     table(["part", "samples", "seconds"], &rows)
 }
 
