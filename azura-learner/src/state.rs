@@ -189,8 +189,21 @@ impl StateDict {
         Ok((all, text.to_owned()))
     }
 
-    /// Takes out the tensors whose names begin with `prefix`, which they lose.
-    pub(crate) fn take(&mut self, prefix: &str) -> Self {
+    /// Takes out the tensors whose names begin with `prefix`, which they lose: the state of one part of a model.
+    ///
+    /// ```
+    /// use azura_learner::{Linear, Relu, Sequential, StateDict, parameters, seeded};
+    ///
+    /// let rng = &mut seeded(1);
+    /// let mut model = Sequential::new().push(Linear::new(2, 3, rng)).push(Relu);
+    /// let mut state = StateDict::of(&parameters(&mut model));
+    /// let mut layer = Linear::new(2, 3, rng);
+    /// state.take("0.").load_into(&mut parameters(&mut layer))?;
+    /// assert!(state.is_empty());
+    /// # Ok::<(), azura_learner::StateError>(())
+    /// ```
+    #[must_use]
+    pub fn take(&mut self, prefix: &str) -> Self {
         let (taken, left) =
             std::mem::take(&mut self.0).into_iter().partition(|(name, _)| name.starts_with(prefix));
         self.0 = left;

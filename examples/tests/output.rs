@@ -60,6 +60,14 @@ fn resume_ends_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn what_was_taken_over_helps() {
+    let lines = output(env!("CARGO_BIN_EXE_transfer_weights"));
+    let losses: Vec<f64> =
+        lines.iter().map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(losses.len() == 3 && losses[1] < losses[2], "{lines:?}");
+}
+
+#[test]
 fn background_training_prints_the_log() {
     let lines = output(env!("CARGO_BIN_EXE_background_training"));
     assert_eq!(lines[0], "submitted");
