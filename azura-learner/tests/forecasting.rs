@@ -8,7 +8,7 @@ use azura_learner::{
     results::{ForecastResults, Results},
 };
 use serde_json::{Map, Value, json};
-use std::{fmt::Write as _, path::Path, sync::Arc};
+use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 const DAYS: usize = 260;
@@ -376,6 +376,7 @@ struct Station;
 
 impl DataSource for Station {
     fn weather(&self, request: &WeatherRequest) -> Result<Vec<u8>, DataError> {
+        assert_eq!(request.max_age, Some(Duration::from_hours(6)));
         if request.latitude > 80.0 {
             return Err(DataError::Fetch { problem: "there is no archive so far north".into() });
         }
@@ -400,6 +401,7 @@ fn weather_of_a_place_is_fetched_within_the_run() {
                               "start_date": "2024-02-28", "end_date": "2024-03-20"},
             "model_params": {"hidden_size": 4, "sequence_length": 6},
             "training_params": {"epochs": 1},
+            "system": {"cache_max_age_hours": 6},
         })
     };
     let (out, results) = run(&at(41.0), &sources);

@@ -183,10 +183,12 @@ async fn pipelines_tell_what_they_take() {
             "csv_forecaster",
             "echo",
             "fails",
+            "image_classifier",
             "panics",
             "stays",
             "stock_predictor",
             "trips",
+            "voice_generator",
             "waits",
             "weather_forecaster"
         ]

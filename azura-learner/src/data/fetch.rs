@@ -1,6 +1,6 @@
 //! Data that come from elsewhere. This crate knows what to ask for; whoever runs it, how to get it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use jiff::civil::Date;
 
@@ -30,11 +30,13 @@ pub struct WeatherRequest {
     pub end: Date,
     /// The variables, such as `temperature_2m`.
     pub hourly_vars: Vec<String>,
+    /// How old an answer may be that was kept from an earlier request; none for a new one.
+    pub max_age: Option<Duration>,
 }
 
 impl WeatherRequest {
-    /// A request for one variable.
+    /// A request for one variable, and a new answer.
     pub fn new(latitude: f64, longitude: f64, [start, end]: [Date; 2], variable: impl Into<String>) -> Self {
-        Self { latitude, longitude, start, end, hourly_vars: vec![variable.into()] }
+        Self { latitude, longitude, start, end, hourly_vars: vec![variable.into()], max_age: None }
     }
 }

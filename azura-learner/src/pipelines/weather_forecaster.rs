@@ -1,5 +1,7 @@
 //! Forecasts the weather: the pipeline `csv_forecaster` on a bundled data set, or on what is fetched for a place.
 
+use std::time::Duration;
+
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,8 @@ pub struct Config {
     pub model_params: ModelParams,
     /// How it is trained.
     pub training_params: TrainingParams,
+    /// What is kept of what was fetched.
+    pub system: System,
 }
 
 /// Where the weather comes from: a data set; or, with latitude and longitude, an archive that is asked by the hour.
@@ -62,6 +66,26 @@ pub struct DataSourcing {
     pub end_date: String,
 }
 
+/// What is kept of what was fetched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "System")]
+#[non_exhaustive]
+pub struct System {
+    /// Uses an answer that was kept from an earlier run, instead of fetching it again.
+    #[schemars(title = "Cache")]
+    pub caching_enabled: bool,
+    /// How old such an answer may be.
+    #[schemars(title = "Greatest age in hours", range(min = 1, max = 87_600))]
+    pub cache_max_age_hours: u64,
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self { caching_enabled: true, cache_max_age_hours: 24 }
+    }
+}
+
 impl Default for DataSourcing {
     fn default() -> Self {
         let hourly_vars = ["temperature_2m", "relative_humidity_2m", "wind_speed_10m"];
@@ -83,6 +107,7 @@ impl Default for Config {
             feature_engineering: FeatureEngineering::default(),
             model_params: ModelParams::default(),
             training_params: TrainingParams::default(),
+            system: System::default(),
         };
         config.model_params.interval = Some(0.8);
         config
@@ -150,7 +175,9 @@ impl Config {
         else {
             return Err(problems);
         };
-        Ok(WeatherRequest { latitude, longitude, start, end, hourly_vars: variables.clone() })
+        let age = Duration::from_hours(self.system.cache_max_age_hours);
+        let max_age = self.system.caching_enabled.then_some(age);
+        Ok(WeatherRequest { latitude, longitude, start, end, hourly_vars: variables.clone(), max_age })
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn report(
         introduction(config, prepared, &target),
         verdict(results),
         figures(results),
-        words::simple_forecasts(results, &forecast, prepared),
+        words::simple_forecasts(config, results, &forecast, prepared),
         course(&results.history).join(" "),
         words::loss(&config.model_params),
         data(config, datasets, prepared),

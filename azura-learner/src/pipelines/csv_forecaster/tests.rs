@@ -20,17 +20,6 @@ fn judged(config: &Value) -> Option<[f64; 2]> {
 }
 
 #[test]
-#[ignore = "temporary"]
-fn tune() {
-    let all: Vec<Value> = serde_json::from_slice(&std::fs::read("/tmp/wD_tune.json").unwrap()).unwrap();
-    for config in all {
-        let begun = std::time::Instant::now();
-        let found = judged(&config);
-        eprintln!("{config}: {found:?} {:?}", begun.elapsed());
-    }
-}
-
-#[test]
 #[ignore = "fifteen trainings; to be run when the defaults change"]
 fn the_default_transform_of_a_set_is_the_one_that_wins_on_its_validation_part() {
     for set in Datasets::bundled().iter() {
@@ -39,9 +28,8 @@ fn the_default_transform_of_a_set_is_the_one_that_wins_on_its_validation_part() 
             let config = json!({"data_sourcing": {"dataset": set.id}, "feature_engineering": features});
             (judged(&config), transform)
         });
-        eprintln!("{}: [validation, test] {found:?}", set.id);
         let fit = found.iter().filter_map(|(rmse, transform)| Some(((*rmse)?[0], *transform)));
         let best = fit.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, transform)| transform);
-        assert_eq!(set.transform, best, "{}", set.id);
+        assert_eq!(set.transform, best, "{}: [validation, test] {found:?}", set.id);
     }
 }

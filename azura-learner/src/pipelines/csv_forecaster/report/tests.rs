@@ -27,7 +27,10 @@ fn words_say_what_the_numbers_show() {
         better.contains("**Better than persistence: the typical error (RMSE) is 50.0 % lower.**"),
         "{better}"
     );
-    assert!(better.contains("lowest in epoch 2, at 0.3000;"), "{better}");
+    assert!(
+        better.contains("lowest in epoch 2, at 0.3000; the model has the weights of that epoch."),
+        "{better}"
+    );
     assert!(better.contains("| −50.0 % |"));
     let r2: Vec<&str> =
         better.lines().find(|line| line.starts_with("| R² |")).unwrap().split(" | ").collect();
@@ -48,7 +51,7 @@ fn words_say_what_the_numbers_show() {
     );
     let same = reported(0.002, &[]).markdown;
     assert!(same.contains("**No better than persistence"), "{same}");
-    assert!(same.contains("0 epochs. There is no validation loss"), "{same}");
+    assert!(same.contains("trained for 0 epochs. There is no validation loss"), "{same}");
 }
 
 #[test]

@@ -61,7 +61,12 @@ fn name(transform: Transform) -> &'static str {
 }
 
 /// The simple forecasts in a table, and the figures that compare with them.
-pub(super) fn simple_forecasts(results: &Results, forecast: &ForecastResults, prepared: &Prepared) -> String {
+pub(super) fn simple_forecasts(
+    config: &Config,
+    results: &Results,
+    forecast: &ForecastResults,
+    prepared: &Prepared,
+) -> String {
     let rows: Vec<[String; 5]> = results
         .baselines
         .keys()
@@ -94,12 +99,14 @@ pub(super) fn simple_forecasts(results: &Results, forecast: &ForecastResults, pr
             number(Some(mase))
         ));
     }
-    if let Some((coverage, width)) = results.figure("interval_coverage").zip(results.figure("interval_width"))
-    {
+    let interval = (config.model_params.interval, results.figure("interval_coverage"));
+    if let ((Some(asked), Some(found)), width) = (interval, results.figure("interval_width")) {
         words.push(format!(
-            "Of the true values {:.1} % lie within the intervals, which are {} wide on average.",
-            100.0 * coverage,
-            number(Some(width))
+            "The intervals are made for {:.0} % of the true values; in the test part {:.1} % lie within them. They are {} wide on \
+             average.",
+            100.0 * asked,
+            100.0 * found,
+            number(width)
         ));
     }
     if !steps.is_empty() {
