@@ -200,4 +200,36 @@ mod tests {
         let panic = catch_unwind(AssertUnwindSafe(|| loader.next_batch().map(|_| ()))).unwrap_err();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"broken"));
     }
+
+    /// Shows of each sample the epoch in which it is asked for.
+    struct Epochs(usize);
+
+    impl Dataset for Epochs {
+        type X = Tensor;
+        type Y = Tensor;
+
+        fn len(&self) -> usize {
+            5
+        }
+
+        fn begin(&mut self, epoch: usize) {
+            self.0 = epoch;
+        }
+
+        fn batch(&self, indices: &[usize], _: Option<Batch>) -> Result<Batch> {
+            let x = Tensor::from_vec(&[indices.len()], vec![self.0 as f32; indices.len()])?;
+            Ok(Batch { y: x.clone(), x, len: indices.len() })
+        }
+    }
+
+    #[test]
+    fn a_data_set_hears_of_each_epoch_also_when_one_was_left() {
+        let loader = || DataLoader::new(Epochs(9), 2);
+        let (mut plain, mut ahead) = (loader(), loader().prefetch(1));
+        for epoch in [1, 2, 0, 7] {
+            assert_eq!(self::epoch(&mut plain, epoch), [epoch as f32; 5]);
+            assert_eq!(self::epoch(&mut ahead, epoch), [epoch as f32; 5]);
+            ahead.begin(epoch + 1);
+        }
+    }
 }

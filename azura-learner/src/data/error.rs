@@ -1,6 +1,6 @@
 //! What can be wrong with data, told so that a user finds the place.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use super::datasets::DatasetKind;
 
@@ -150,7 +150,7 @@ pub enum DataError {
 }
 
 impl DataError {
-    pub(super) fn file(name: impl Into<String>, problem: impl ToString) -> Self {
+    pub(super) fn file(name: impl Into<String>, problem: impl fmt::Display) -> Self {
         Self::File { name: name.into(), problem: problem.to_string() }
     }
 }

@@ -1,6 +1,6 @@
 //! Sound in few levels.
 
-/// The µ-law of 256 levels (ITU-T G.711; as in van den Oord et al., WaveNet, 2016), which spends more levels on soft sounds:
+/// The µ-law of 256 levels (ITU-T G.711; as in van den Oord et al. 2016, for `WaveNet`), which spends more levels on soft sounds:
 ///
 /// ```text
 /// f(x) = sign(x) ln(1 + µ|x|) / ln(1 + µ),  µ = 255,  -1 <= x <= 1
@@ -26,7 +26,7 @@ impl MuLaw {
     pub fn encode(x: f32) -> u8 {
         let x = if x.is_nan() { 0.0 } else { f64::from(x).clamp(-1.0, 1.0) };
         let f = (MU * x.abs()).ln_1p() / MU.ln_1p() * x.signum();
-        ((f + 1.0) / 2.0 * MU + 0.5).floor() as u8
+        (f64::midpoint(f, 1.0) * MU + 0.5).floor() as u8
     }
 
     /// The sample of a level: `sign(y) ((1 + µ)^|y| - 1) / µ` with `y = 2 level / µ - 1`.
@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(MuLaw::encode(-0.5), 16);
         // Level 203: y = 406 / 255 - 1 = 0.592157; 256^y = e^(5.545177 · 0.592157) = e^3.283615 = 26.672; 25.672 / 255.
         assert!((MuLaw::decode(203) - 0.100_675).abs() < 1e-5, "{}", MuLaw::decode(203));
-        assert_eq!([MuLaw::decode(0), MuLaw::decode(255)], [-1.0, 1.0]);
+        assert_eq!(vec![MuLaw::decode(0), MuLaw::decode(255)], [-1.0, 1.0]);
         assert_eq!([5.0, -5.0, f32::NAN].map(MuLaw::encode), [255, 0, 128]);
     }
 

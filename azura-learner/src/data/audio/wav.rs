@@ -90,8 +90,9 @@ fn parse(bytes: &[u8]) -> Result<Audio, String> {
         let body = bytes.get(at + 8..).unwrap_or_default();
         match name {
             b"fmt " => {
-                format =
-                    Some(Format::of(bytes.get(..at + 8 + length.min(body.len())).unwrap_or(bytes), at + 8)?)
+                // It does not reach into the next chunk.
+                let end = at + 8 + length.min(body.len());
+                format = Some(Format::of(bytes.get(..end).unwrap_or(bytes), at + 8)?);
             }
             b"data" => {
                 let format =
@@ -198,7 +199,9 @@ mod tests {
     fn written<S: hound::Sample + Copy>(spec: WavSpec, samples: &[S]) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
         let mut writer = WavWriter::new(&mut bytes, spec).unwrap();
-        samples.iter().for_each(|&x| writer.write_sample(x).unwrap());
+        for &x in samples {
+            writer.write_sample(x).unwrap();
+        }
         writer.finalize().unwrap();
         bytes.into_inner()
     }

@@ -89,7 +89,9 @@ impl Augment {
         }
         if self.noise > 0.0 {
             let deviation = self.noise as f32 * (range.1 - range.0);
-            picture.iter_mut().for_each(|pixel| *pixel += deviation * normal(rng));
+            for pixel in picture {
+                *pixel += deviation * normal(rng);
+            }
         }
     }
 }
@@ -144,8 +146,8 @@ mod tests {
                     (0..40).all(|i: isize| {
                         let (plane, y, x) = (i / 20, i % 20 / 5 - down, i % 5 - right);
                         let inside = (0..4).contains(&y) && (0..5).contains(&x);
-                        let expected = if inside { (plane * 20 + y * 5 + x + 1) as f32 } else { 0.0 };
-                        seen[i as usize] == expected
+                        let expected = if inside { (plane * 20 + y * 5 + x + 1) as f32 } else { 0.0_f32 };
+                        seen[i as usize].to_bits() == expected.to_bits()
                     })
                 });
             found.push(shift.unwrap());

@@ -248,7 +248,7 @@ mod tests {
         }
         let error = Images::from_csv(b"1,7\n1,\xff\n", &CsvImages::default()).unwrap_err().to_string();
         assert_eq!(error, "line 2: not valid UTF-8 text");
-        let many: String = (0..1001).map(|i| format!("1,{i}\n")).collect();
+        let many = (0..1001).map(|i| format!("1,{i}\n")).collect::<Vec<_>>().concat();
         assert_eq!(
             read(&many, &CsvImages::default()).unwrap_err(),
             "the data are too large: more than 1000 classes"

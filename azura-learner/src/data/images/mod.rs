@@ -5,7 +5,8 @@ mod csv;
 #[cfg(feature = "image")]
 mod files;
 mod pictures;
-#[cfg(all(test, feature = "image"))]
+#[cfg(test)]
+#[cfg(feature = "image")]
 mod tests;
 
 use std::{collections::BTreeMap, fmt, path::Path};

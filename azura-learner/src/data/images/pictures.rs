@@ -82,7 +82,9 @@ impl Pictures {
             if let Some((augment, seed)) = self.augment.as_ref().filter(|_| self.epoch > 0) {
                 augment.apply(out, shape, self.images.range(), [*seed, self.epoch, sample as u64]);
             }
-            out.iter_mut().for_each(|x| *x = self.scaler.transform(f64::from(*x)));
+            for x in out {
+                *x = self.scaler.transform(f64::from(*x));
+            }
         }
     }
 

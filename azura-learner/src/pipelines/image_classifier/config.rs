@@ -80,10 +80,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_sourcing: DataSourcing::default(),
-            augmentation: Augment::default(),
+            augmentation: Augment { crop: 0.85, ..Augment::default() },
             model_params: ModelParams::default(),
             training_params: TrainingParams {
-                epochs: 25,
+                epochs: 30,
                 lr: 0.004,
                 lr_schedule: ScheduleKind::OneCycle,
                 ..TrainingParams::default()
@@ -100,6 +100,6 @@ impl Default for DataSourcing {
 
 impl Default for ModelParams {
     fn default() -> Self {
-        Self { kind: ModelKind::default(), channels: vec![16, 32], hidden_sizes: vec![64], dropout: 0.2 }
+        Self { kind: ModelKind::default(), channels: vec![16, 32], hidden_sizes: vec![64], dropout: 0.4 }
     }
 }

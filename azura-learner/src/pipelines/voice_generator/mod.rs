@@ -126,7 +126,9 @@ fn results(
 /// The cross entropy of levels when all that is known is how often each occurs in other ones, each counted once more than it does (Laplace).
 fn unigram(known: &[u8], levels: &[u8]) -> f64 {
     let mut counts = [1_u32; MuLaw::LEVELS];
-    known.iter().for_each(|&level| counts[usize::from(level)] += 1);
+    for &level in known {
+        counts[usize::from(level)] += 1;
+    }
     let all = (known.len() + MuLaw::LEVELS) as f64;
     let nats = |&level: &u8| -(f64::from(counts[usize::from(level)]) / all).ln();
     levels.iter().map(nats).sum::<f64>() / levels.len().max(1) as f64

@@ -8,7 +8,7 @@ use super::{config::Config, network::ids};
 use crate::{
     Batch, Dataset, Result,
     config::{Invalid, Problem, check, schema_of},
-    data::{Audio, MuLaw, Parts},
+    data::{Audio, DatasetFile, MuLaw, Parts},
     pipeline::Sources,
 };
 
@@ -116,7 +116,7 @@ fn open(config: &Config, sources: &Sources) -> Result<Audio, Problem> {
             }
             (pointer, Audio::open(Path::new(file)))
         }
-        (None, Some(id)) => ("/data_sourcing/dataset", sources.datasets.get(id).and_then(|set| set.sound())),
+        (None, Some(id)) => ("/data_sourcing/dataset", sources.datasets.get(id).and_then(DatasetFile::sound)),
         (None, None) => return Ok(Audio::melody(sourcing.sample_rate, sourcing.seconds)),
     };
     let mut audio = audio.map_err(|error| Problem::new(pointer, error.to_string()))?;
