@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use ammonia::Builder;
+use azura_learner::report::STYLE;
 use pulldown_cmark::{Event, Options, Parser, html};
 
 use crate::names;
@@ -25,10 +26,10 @@ pub(crate) fn page(title: &str, markdown: &str) -> String {
             _ => Some(Cow::Borrowed(value)),
         })
         .clean(&body);
-    let (title, style) = (ammonia::clean_text(title), include_str!("page/report.css"));
+    let title = ammonia::clean_text(title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{style}</style>\n<main>\n{body}</main>\n</html>\n"
+         content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n<main>\n{body}</main>\n</html>\n"
     )
 }
 

@@ -2,7 +2,8 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html::push_html};
 
-const STYLE: &str = include_str!("report.css");
+/// The style of a report as a page: light and dark, on screen and on paper.
+pub const STYLE: &str = include_str!("report.css");
 
 /// The page of a report: HTML without scripts that loads nothing. HTML in the text is shown as text, links lead to web addresses, and of pictures
 /// those are shown that are given, whose SVG is ours.

@@ -12,6 +12,7 @@ mod thin;
 
 pub use bars::Bars;
 pub use chart::Chart;
+pub use html::STYLE;
 pub use markdown::{code, config_table, number, table};
 pub use matrix::Matrix;
 pub use sheet::Sheet;
