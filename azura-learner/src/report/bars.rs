@@ -9,7 +9,7 @@ const TOP: f64 = 80.0;
 const ROW: f64 = 26.0;
 const BOTTOM: f64 = 30.0;
 /// Room for the number behind a bar.
-const NUMBER: f64 = 70.0;
+const NUMBER: f64 = 88.0;
 /// Bars on a picture at most.
 const MOST: usize = 30;
 

@@ -180,15 +180,16 @@ fn tell(run: &Run, folder: &Path) -> io::Result<ExitCode> {
 fn metrics(out: &mut impl io::Write, results: &Value) -> io::Result<()> {
     let none = serde_json::Map::new();
     let baselines = results["baselines"].as_object().unwrap_or(&none);
-    write!(out, "{:<12}{:>14}", "test part", "model")?;
-    baselines.keys().try_for_each(|name| write!(out, "{name:>14}"))?;
+    let width = |name: &str| name.len().max(10) + 2;
+    write!(out, "{:<18}{:>12}", "test part", "model")?;
+    baselines.keys().try_for_each(|name| write!(out, "{name:>0$}", width(name)))?;
     writeln!(out)?;
     for (name, value) in results["metrics"].as_object().unwrap_or(&none) {
         let Some(value) = value.as_f64() else { continue };
-        write!(out, "{name:<12}{value:>14.4}")?;
-        for baseline in baselines.values() {
+        write!(out, "{name:<18}{value:>12.4}")?;
+        for (baseline_name, baseline) in baselines {
             let text = baseline[name].as_f64().map_or_else(String::new, |value| format!("{value:.4}"));
-            write!(out, "{text:>14}")?;
+            write!(out, "{text:>0$}", width(baseline_name))?;
         }
         writeln!(out)?;
     }
