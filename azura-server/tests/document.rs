@@ -64,6 +64,7 @@ async fn every_route_is_in_the_document_and_answers_as_it_says() {
         "GET /healthz",
         "POST /api/v1/experiments",
         "POST /api/v1/experiments/{id}/cancel",
+        "POST /api/v1/experiments/{id}/predict",
         "POST /api/v1/experiments/{id}/resume",
         "POST /api/v1/pipelines/{id}/validate",
     ];
