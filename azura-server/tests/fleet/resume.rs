@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::processes::{Process, Server, assert_gapless, frames, names, states};
 
-const EPOCHS: u32 = 300;
+/// So many that a run outlasts its second checkpoint, a second after the first, by far.
+const EPOCHS: u32 = 1000;
 
 /// Waits until a run has told of so many epochs, and for its checkpoint to be told of too.
 fn gets_to(server: &Server, task: &str, data: &Path, epoch: u64) {
