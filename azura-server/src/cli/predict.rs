@@ -1,6 +1,7 @@
 //! `azura predict`: the model of a run, asked without a server.
 
 use std::{
+    fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -29,6 +30,9 @@ pub(crate) fn run(args: PredictArgs) -> Result<ExitCode, Failure> {
         writeln!(out, "{}", serde_json::to_string_pretty(&answer.values)?)?;
     } else {
         tell(&mut out, &answer)?;
+    }
+    if !answer.files.is_empty() {
+        fs::create_dir_all(&args.out).map_err(|error| format!("--out {}: {error}", args.out.display()))?;
     }
     for (name, bytes) in &answer.files {
         let path = args.out.join(name);
