@@ -26,7 +26,10 @@ use crate::rng::{normal, stream, uniform};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(title = "Augmentation")]
+#[schemars(
+    title = "Augmentation",
+    description = "Random changes of a picture that leave its class as it is, so that a model learns from more than there is."
+)]
 pub struct Augment {
     /// Pixels by which a picture is moved at most, up or down and to a side. What comes into view is black; so this is also a
     /// random crop of the picture with so many black pixels around it.
