@@ -39,6 +39,9 @@ const PIECE: usize = 1 << 15;
 /// param -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
 /// ```
 ///
+/// m becomes 0 before it becomes subnormal, as in [`flushed`](super::flushed): weights that get no gradients any more
+/// would cost many times as much otherwise.
+///
 /// # Panics
 /// When the lengths differ.
 pub fn adam<T: Kernel>(hyper: &Adam, step: u64, param: &mut [T], grad: &[T], m: &mut [T], v: &mut [T]) {
@@ -73,7 +76,7 @@ multiversion! {
         let &[shrink, coupled, beta1, rest1, beta2, rest2, rate, scale, eps] = numbers;
         for (((p, &g), m), v) in param.iter_mut().zip(grad).zip(m).zip(v) {
             let g = coupled.mul_add_::<FMA>(*p, g);
-            *m = beta1.mul_add_::<FMA>(*m, rest1 * g);
+            *m = beta1.mul_add_::<FMA>(*m, rest1 * g).flushed_();
             *v = beta2.mul_add_::<FMA>(*v, rest2 * g * g);
             *p = *p * shrink - rate * *m / v.sqrt().mul_add_::<FMA>(scale, eps);
         }
@@ -108,6 +111,16 @@ mod tests {
         *v = h.beta2 * *v + (1.0 - h.beta2) * g * g;
         let (m, v) = (*m / (1.0 - h.beta1.powi(step)), *v / (1.0 - h.beta2.powi(step)));
         *p -= h.lr * m / (v.sqrt() + h.eps);
+    }
+
+    #[test]
+    fn without_gradients_the_mean_ends_in_zero() {
+        let (mut p, mut m, mut v) = ([1.0f32; 19], [0.5; 19], [1e-3; 19]);
+        for step in 1..=1000 {
+            adam(&Adam::default(), step, &mut p, &[0.0; 19], &mut m, &mut v);
+            assert!(m.iter().all(|x| *x == 0.0 || x.is_normal()), "step {step}: {m:?}");
+        }
+        assert_eq!(m, [0.0; 19]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub trait Functions: Sized {
     /// The normal distribution `(1 + erf(x / sqrt 2)) / 2`, and `e^(-x^2 / 2)`.
     fn normal_<const FMA: bool>(self) -> (Self, Self);
     fn mul_add_<const FMA: bool>(self, a: Self, b: Self) -> Self;
+    /// x, or 0 below 1e-31 (`f64`: 1e-292).
+    fn flushed_(self) -> Self;
     /// The nearest number of this type.
     fn of_(x: f64) -> Self;
 }
@@ -156,6 +158,11 @@ impl Functions for f32 {
     }
 
     #[inline(always)]
+    fn flushed_(self) -> Self {
+        if self.abs() < Self::MIN_POSITIVE / Self::EPSILON { 0.0 } else { self }
+    }
+
+    #[inline(always)]
     fn mul_add_<const FMA: bool>(self, a: Self, b: Self) -> Self {
         if FMA { self.mul_add(a, b) } else { self * a + b }
     }
@@ -199,9 +206,23 @@ impl Functions for f64 {
     }
 
     #[inline(always)]
+    fn flushed_(self) -> Self {
+        if self.abs() < Self::MIN_POSITIVE / Self::EPSILON { 0.0 } else { self }
+    }
+
+    #[inline(always)]
     fn mul_add_<const FMA: bool>(self, a: Self, b: Self) -> Self {
         if FMA { self.mul_add(a, b) } else { self * a + b }
     }
+}
+
+/// `x`, or 0 where it is so small that its products with usual numbers are subnormal: below 1e-31 (`f64`: 1e-292).
+///
+/// What decays by a factor at each step, as gradients do back in time and momentum does without gradients, ends in
+/// subnormal numbers, with which a processor takes some hundred cycles for each operation.
+#[inline(always)]
+pub fn flushed<T: Functions>(x: T) -> T {
+    x.flushed_()
 }
 
 macro_rules! over_slices {
@@ -326,6 +347,16 @@ mod tests {
             assert!(run(exp, -103.0) > 0.0 && run(exp, -104.5) == 0.0);
             assert!((run(exp, -100.0) / 3.8e-44 - 1.0).abs() < 0.05);
         });
+    }
+
+    #[test]
+    fn only_what_is_tiny_is_flushed() {
+        let kept = [0.0, 1e-31, -1e-31, 3.0, f32::MAX, f32::NEG_INFINITY];
+        assert_eq!(kept.map(|x| flushed(x).to_bits()), kept.map(f32::to_bits));
+        assert!(flushed(f32::NAN).is_nan() && flushed(f64::NAN).is_nan());
+        let tiny = [9.8e-32, -9.8e-32, f32::MIN_POSITIVE, -1e-40];
+        assert_eq!(tiny.map(flushed), [0.0; 4]);
+        assert_eq!([1.1e-292, -9e-293, 5e-324].map(flushed), [1.1e-292, 0.0, 0.0]);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub use adam::{Adam, adam, axpy};
 pub use batch::gemm_batch;
 pub use gemm::{Mat, gemm, gemm_new};
 pub use isa::{Isa, isa, limit};
-pub use math::{exp, exp_into, sigmoid, sigmoid_into, tanh, tanh_into};
+pub use math::{exp, exp_into, flushed, sigmoid, sigmoid_into, tanh, tanh_into};
 
 /// A number that the kernels can crunch: `f32` for work, `f64` for gradient checks. Sealed.
 pub trait Kernel:

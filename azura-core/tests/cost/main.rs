@@ -112,6 +112,27 @@ fn steps_of_a_gated_sequence() {
     });
 }
 
+/// The gradient of the last step fades by half at each step before: after a hundred it would be subnormal, and a step
+/// cost many times as much.
+#[test]
+fn steps_where_gradients_fade() {
+    let [w_ih, w_hh, bias] = lstm_weights();
+    grows_in_proportion("fading steps", [30, 240], |steps| {
+        let (weight_ih, weight_hh, bias) = (&w_ih.tracked(), &w_hh.tracked(), &bias.tracked());
+        let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None, direction: Direction::Forward };
+        param(&[16, steps, 3], 1.0).tracked().lstm(&inputs, Steps::Last)?.y.mean_all()
+    });
+    let [w_ih, w_hh] = [param(&[24, 3], 0.3), param(&[24, 8], 0.3)];
+    let [b_ih, b_hh] = [0.3, 0.2].map(|scale| param(&[24], scale));
+    grows_in_proportion("fading gated steps", [30, 240], |steps| {
+        let (weight_ih, weight_hh) = (&w_ih.tracked(), &w_hh.tracked());
+        let (bias_ih, bias_hh) = (&b_ih.tracked(), &b_hh.tracked());
+        let direction = Direction::Forward;
+        let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state: None, direction };
+        param(&[16, steps, 3], 1.0).tracked().gru(&inputs, Steps::Last)?.y.mean_all()
+    });
+}
+
 /// As a recurrent layer of one's own would do it: each step is a slice, and hands its state to the next.
 #[test]
 fn steps_of_a_loop() {

@@ -1,6 +1,6 @@
 use super::{Optimizer, OptimizerState, each, restore};
 use crate::{Parameters, Result, StateDict, StateError};
-use azura_core::Grads;
+use azura_core::{Grads, kernels::flushed};
 
 /// `RMSprop` (Hinton, lecture 6e of "Neural Networks for Machine Learning", 2012), as in PyTorch:
 ///
@@ -111,13 +111,13 @@ impl Optimizer for RmsProp {
                 *square = alpha * *square + rest * g * g;
                 let mut spread = *square;
                 if let Some(mean) = &mut mean {
-                    mean[i] = alpha * mean[i] + rest * g;
+                    mean[i] = flushed(alpha * mean[i] + rest * g);
                     // Not below 0, where rounding may bring it.
                     spread = (spread - mean[i] * mean[i]).max(0.0);
                 }
                 let mut step = g / (spread.sqrt() + eps);
                 if let Some(velocity) = &mut velocity {
-                    step += momentum * velocity[i];
+                    step = flushed(step + momentum * velocity[i]);
                     velocity[i] = step;
                 }
                 *w -= lr * step;

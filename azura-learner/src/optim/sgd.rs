@@ -1,6 +1,6 @@
 use super::{Optimizer, OptimizerState, each, restore};
 use crate::{Parameters, Result, StateDict, StateError};
-use azura_core::Grads;
+use azura_core::{Grads, kernels::flushed};
 
 /// Stochastic gradient descent, as in PyTorch:
 ///
@@ -77,7 +77,7 @@ impl Optimizer for Sgd {
             Some(velocity) => {
                 for ((w, &g), v) in w.iter_mut().zip(grad).zip(velocity) {
                     let g = g + decay * *w;
-                    *v = momentum * *v + g;
+                    *v = flushed(momentum * *v + g);
                     *w -= lr * if nesterov { g + momentum * *v } else { *v };
                 }
             }

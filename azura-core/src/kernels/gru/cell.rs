@@ -41,7 +41,8 @@ multiversion! {
 
 multiversion! {
     /// The gradients of the gates' arguments; turns `dh` into the part of the gradient of the state before that
-    /// does not go through the gates. Row i of these states begins at `i * before_row`.
+    /// does not go through the gates. Row i of these states begins at `i * before_row`. What fades back in time becomes 0
+    /// before it becomes subnormal, as in [`flushed`](crate::kernels::flushed).
     pub(super) fn backward<T, const FMA: bool>(
         hidden: usize, gates: &[T], before: &[T], before_row: usize, dh: &mut [T], dgates: &mut [T],
     ) {
@@ -55,13 +56,13 @@ multiversion! {
             let (n_h, before) = (&n_h[..hidden], &before[..hidden]);
             let [dn, dr, dz, dn_h] = split(dgates, hidden);
             for j in 0..hidden {
-                let (n, r, z, d) = (n[j], r[j], z[j], dh[j]);
+                let (n, r, z, d) = (n[j], r[j], z[j], dh[j].flushed_());
                 let d_n = d * (one - z) * n.mul_add_::<FMA>(-n, one);
-                dn[j] = d_n;
-                dr[j] = d_n * n_h[j] * (r * (one - r));
-                dz[j] = d * (before[j] - n) * (z * (one - z));
-                dn_h[j] = d_n * r;
-                dh[j] = d * z;
+                dn[j] = d_n.flushed_();
+                dr[j] = (d_n * n_h[j] * (r * (one - r))).flushed_();
+                dz[j] = (d * (before[j] - n) * (z * (one - z))).flushed_();
+                dn_h[j] = (d_n * r).flushed_();
+                dh[j] = (d * z).flushed_();
             }
         }
     }

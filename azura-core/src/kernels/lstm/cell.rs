@@ -40,7 +40,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// The gradients of the gates' arguments; turns `dc` from the gradient of c into that of `before`.
+    /// The gradients of the gates' arguments; turns `dc` from the gradient of c into that of `before`. What fades back
+    /// in time becomes 0 before it becomes subnormal, as in [`flushed`](crate::kernels::flushed).
     pub(super) fn backward<T, const FMA: bool>(
         hidden: usize, gates: &[T], before: &[T], tanh_c: &[T], dh: &[T], dc: &mut [T], dgates: &mut [T],
     ) {
@@ -57,14 +58,14 @@ multiversion! {
             let (dg, rest) = rest.split_at_mut(hidden);
             let d_o = &mut rest[..hidden];
             for j in 0..hidden {
-                let (i, f, s, o, t) = (i[j], f[j], s[j], o[j], tanh_c[j]);
+                let (i, f, s, o, t, dh) = (i[j], f[j], s[j], o[j], tanh_c[j], dh[j].flushed_());
                 let g = two.mul_add_::<FMA>(s, -one);
-                let d = (dh[j] * o).mul_add_::<FMA>(t.mul_add_::<FMA>(-t, one), dc[j]);
-                di[j] = d * g * (i * (one - i));
-                df[j] = d * before[j] * (f * (one - f));
-                dg[j] = d * i * (four * s * (one - s));
-                d_o[j] = dh[j] * t * (o * (one - o));
-                dc[j] = d * f;
+                let d = (dh * o).mul_add_::<FMA>(t.mul_add_::<FMA>(-t, one), dc[j]);
+                di[j] = (d * g * (i * (one - i))).flushed_();
+                df[j] = (d * before[j] * (f * (one - f))).flushed_();
+                dg[j] = (d * i * (four * s * (one - s))).flushed_();
+                d_o[j] = (dh * t * (o * (one - o))).flushed_();
+                dc[j] = (d * f).flushed_();
             }
         }
     }
