@@ -56,6 +56,7 @@ fn train(
     let begun = clock::now();
     let (record, mut attempt) = begin(app, task)?;
     let (id, name) = (record.id, runs::experiment_id(&record));
+    app.runs().remember(&record).map_err(not_kept)?;
     tracing::info!(task = %id, attempt = record.attempt, "run {name} begins");
     let outcome = run(app, task, &name, attempt.folder(), dress).map(|results| summary(&name, &results));
     let how = task.judge(outcome.clone());
@@ -150,7 +151,7 @@ fn summary(name: &str, results: &Results) -> Value {
 }
 
 /// The record and the last event of the task as they will be when the worker has ended it.
-fn ended(mut record: TaskRecord, how: Finish, events: usize) -> (TaskRecord, Entry) {
+pub(crate) fn ended(mut record: TaskRecord, how: Finish, events: usize) -> (TaskRecord, Entry) {
     let now = clock::now();
     record.finished_at = Some(now);
     let details = match how {

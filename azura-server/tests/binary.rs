@@ -377,44 +377,106 @@ fn a_signal_cancels_a_training_in_the_terminal() {
     assert_eq!(fs::read_dir(data.path().join("experiments/.attempts")).unwrap().count(), 0);
 }
 
+/// A training in the terminal that is sent a signal as soon as there is a checkpoint below `root`, and what it said on standard error.
 #[cfg(unix)]
-#[test]
-fn a_cancelled_training_goes_on_in_the_terminal() {
-    let data = tempfile::tempdir().unwrap();
-    let config = data.path().join("config.json");
-    fs::write(&config, SMALL).unwrap();
-    let epochs = ["--set", "training_params.epochs=120"];
-    let whole = data.path().join("whole");
-    let (code, _, error) =
-        run(azura(data.path()).arg("train").arg(&config).args(epochs).arg("--out").arg(&whole));
-    assert_eq!(code, Some(0), "{error}");
-    assert!(!whole.join("checkpoints").exists());
-
-    let experiments = data.path().join("experiments");
-    let live = experiments.join(".checkpoints");
-    let mut command = azura(data.path());
-    let mut child = command.arg("train").arg(&config).args(epochs).stdout(Stdio::piped()).spawn().unwrap();
+fn interrupted(command: &mut Command, signal: &str, root: &Path) -> (Option<i32>, String) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = || {
-        let runs = fs::read_dir(&live).into_iter().flatten();
-        runs.flat_map(|run| fs::read_dir(run.unwrap().path()).unwrap())
+        let runs = fs::read_dir(root.join(".checkpoints")).into_iter().flatten();
+        runs.flat_map(|run| fs::read_dir(run.unwrap().path()).into_iter().flatten())
             .any(|file| file.unwrap().path().extension().is_some_and(|ending| ending == "safetensors"))
     };
     while !begun() {
         assert!(child.try_wait().unwrap().is_none());
         std::thread::yield_now();
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let mut folders = fs::read_dir(&experiments).unwrap().map(|entry| entry.unwrap().path());
-    let run_folder = folders.find(|folder| folder.join("run.json").exists()).unwrap();
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
 
-    let out = data.path().join("out");
-    let (code, _, error) =
-        run(azura(data.path()).arg("train").arg("--resume").arg(&run_folder).arg("--out").arg(&out));
+/// The arguments behind the last `azura` of a text.
+#[cfg(unix)]
+fn told(text: &str) -> Vec<&str> {
+    text.rsplit_once("azura train ").unwrap().1.lines().next().unwrap().split(' ').collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_goes_on_in_the_terminal() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    fs::write(&config, SMALL.replace("}}", "}, \"training_params\": {\"epochs\": 120}}")).unwrap();
+    let train = |more: &[&str]| {
+        let mut command = azura(data.path());
+        command.current_dir(data.path()).arg("train").args(more);
+        command
+    };
+    let (code, _, error) = run(&mut train(&["config.json", "--out", "whole"]));
     assert_eq!(code, Some(0), "{error}");
-    for name in ["results.json", "model.safetensors", "report.md"] {
-        assert!(fs::read(out.join(name)).unwrap() == fs::read(whole.join(name)).unwrap(), "{name}");
+    let [whole, out, experiments] = ["whole", "out", "experiments"].map(|name| data.path().join(name));
+    assert!(!whole.join("checkpoints").exists());
+    let complete = |folder: &Path| {
+        for name in ["results.json", "model.safetensors", "report.md"] {
+            assert!(fs::read(folder.join(name)).unwrap() == fs::read(whole.join(name)).unwrap(), "{name}");
+        }
+    };
+    let root = data.path().join(".out.azura-train");
+
+    // Cancelled: the folder that it was to have holds what was learned, and the run that goes on takes its place.
+    let (code, said) = interrupted(&mut train(&["config.json", "--out", "out"]), "-INT", &root);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("cancelled") && out.join("checkpoints").is_dir() && !root.exists(), "{said}");
+    assert_eq!(told(&said), ["train", "--resume", out.to_str().unwrap()][1..]);
+    // Killed while it goes on, and gone on with once more.
+    let (code, said) = interrupted(&mut train(&told(&said)), "-KILL", &root);
+    assert_eq!(code, None, "{said}");
+    assert!(root.join(".checkpoints").is_dir());
+    let (code, _, error) = run(&mut train(&["config.json", "--out", "out2", "--resume", "out"]));
+    assert!(code == Some(2) && error.contains("cannot be used with"), "{error}");
+    let (code, _, error) = run(&mut train(&told(&said)));
+    assert_eq!(code, Some(0), "{error}");
+    complete(&out);
+    assert!(!root.exists() && !out.join("checkpoints").exists());
+
+    // Killed among the server's runs: it goes on as the run that it was.
+    let (_, said) = interrupted(&mut train(&["config.json"]), "-KILL", &experiments);
+    let (code, _, error) = run(&mut train(&told(&said)));
+    assert_eq!(code, Some(0), "{error}");
+    complete(Path::new(told(&said)[1]));
+    assert_eq!(fs::read_dir(experiments.join(".checkpoints")).unwrap().count(), 0);
+
+    // Killed, and seen by a server: a failed run that can be resumed.
+    let (_, said) = interrupted(&mut train(&["config.json"]), "-KILL", &experiments);
+    let server = Server::start(data.path());
+    let answer = server.ask("GET /experiments", "");
+    assert!(answer.contains("RUN_INTERRUPTED") && answer.contains("\"FAILURE\""), "{answer}");
+    let name = Path::new(told(&said)[1]).file_name().unwrap().to_str().unwrap();
+    let answer = server.ask(&format!("POST /experiments/{name}/resume"), "");
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_there_is_not_to_go_on_with_is_told_in_words() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    fs::write(&config, SMALL).unwrap();
+    let train = |more: &[&str]| run(azura(data.path()).current_dir(data.path()).arg("train").args(more));
+    let (code, _, error) =
+        train(&["config.json", "--set", "training_params.epochs=1", "--out", "out"]);
+    assert_eq!(code, Some(0), "{error}");
+    let (code, _, error) = train(&["--resume", "out"]);
+    assert!(code == Some(1) && error.contains("out has succeeded") && error.contains("azura predict"), "{error}");
+    for nothing in ["nothing", "."] {
+        let (code, _, error) = train(&["--resume", nothing]);
+        assert!(code == Some(1) && error.contains("there is no run"), "{error}");
     }
-    let (code, _, error) = run(azura(data.path()).arg("train").arg("--resume").arg(&out));
-    assert!(code == Some(1) && error.contains("has no checkpoint to go on from"), "{error}");
+    // Another one was killed on the way to the same folder.
+    let root = data.path().join(".new.azura-train");
+    let mut command = azura(data.path());
+    command.current_dir(data.path()).args(["train", "config.json", "--out", "new"]);
+    interrupted(command.args(["--set", "training_params.epochs=100000"]), "-KILL", &root);
+    let (code, _, error) = train(&["config.json", "--out", "new"]);
+    assert!(code == Some(1) && error.contains("go on with `azura train --resume new`"), "{error}");
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod pipelines;
+mod place;
 mod predict;
 mod queue;
 mod serve;
