@@ -76,12 +76,18 @@ pub enum AppError {
     #[error("The prediction failed: {0}")]
     Prediction(String),
     /// A prediction took too long.
-    #[error("no worker has answered within {} s, and the task {task} was given up", waited.as_secs())]
+    #[error(
+        "{} within {} s, and the task {task} was given up",
+        if *taken { "the prediction was begun, but not done" } else { "no worker took the prediction up" },
+        waited.as_secs()
+    )]
     Late {
         /// The task.
         task: TaskId,
         /// For how long it was waited for.
         waited: Duration,
+        /// Whether a worker has begun it.
+        taken: bool,
     },
     /// The run cannot be gone on with.
     #[error("Experiment '{0}' cannot be resumed: {1}.")]

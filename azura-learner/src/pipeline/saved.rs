@@ -5,22 +5,36 @@ use crate::{Module, StateDict, parameters};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// A run that has ended well: what its pipeline wrote, and where data come from.
-#[derive(Debug, Clone)]
+/// A run that has ended well: what its pipeline wrote, where data come from, and whether somebody still waits for the answer.
+#[derive(Clone)]
 #[must_use]
 pub struct SavedRun<'a> {
     folder: PathBuf,
     sources: &'a Sources,
+    cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl<'a> SavedRun<'a> {
     /// The run in a folder.
     pub fn new(folder: impl Into<PathBuf>, sources: &'a Sources) -> Self {
-        Self { folder: folder.into(), sources }
+        Self { folder: folder.into(), sources, cancelled: Arc::new(|| false) }
+    }
+
+    /// Asks this between the steps of a prediction whether to end it as cancelled.
+    pub fn cancelled(mut self, cancelled: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.cancelled = Arc::new(cancelled);
+        self
+    }
+
+    /// Whether nobody waits for the answer any more: to be asked before each step of something long, which then ends with
+    /// [`PipelineError::Cancelled`].
+    pub fn is_cancelled(&self) -> bool {
+        (self.cancelled)()
     }
 
     /// Its folder.
@@ -67,6 +81,12 @@ impl<'a> SavedRun<'a> {
         let loaded = StateDict::from_bytes(&self.read(name)?)
             .and_then(|weights| weights.load_into(&mut parameters(model)));
         loaded.map_err(|error| PipelineError::Value(format!("the run's {name} cannot be used: {error}")))
+    }
+}
+
+impl fmt::Debug for SavedRun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SavedRun").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 

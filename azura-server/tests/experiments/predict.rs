@@ -1,5 +1,9 @@
 //! What a run's model says over HTTP.
 
+use azura_queue::{ListQuery, TaskRecord};
+use azura_server::PREDICT_TASK;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::sleep};
+
 use super::*;
 
 #[tokio::test]
@@ -60,4 +64,32 @@ async fn what_cannot_be_asked_is_told_why() {
     let (status, code, message) = ask(&echo, json!({})).await;
     assert_eq!((status, code.as_str()), (422, "REQUEST_INVALID"), "{message}");
     assert!(message.contains("`echo` makes no predictions"), "{message}");
+}
+
+/// Waits until the predictions in the queue are as wanted.
+async fn predictions(server: &Server, wanted: impl Fn(&[TaskRecord]) -> bool) {
+    let query = ListQuery::default().name(PREDICT_TASK);
+    while !wanted(&server.app.queue().list(&query).await.unwrap().items) {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_prediction_keeps_no_other_waiting_and_ends_when_its_client_leaves() {
+    let server = Server::start().await;
+    let forecaster = server.submit(small(1)).await;
+    let slow = server.submit(json!({"pipeline_name": "stays", "text": "/"})).await;
+    for task in [&forecaster, &slow] {
+        assert_eq!(server.ended(task).await["state"], "SUCCESS");
+    }
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    let head = format!("POST /experiments/{slow}/predict HTTP/1.1\r\nHost: {}\r\n", server.address);
+    let body = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    predictions(&server, |tasks| tasks.iter().any(|task| task.state == State::Started)).await;
+
+    let answer = server.post(&format!("/experiments/{forecaster}/predict"), &json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    drop(client);
+    predictions(&server, <[_]>::is_empty).await;
 }

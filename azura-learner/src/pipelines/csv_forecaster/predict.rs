@@ -77,7 +77,7 @@ pub(crate) fn predict(
     run.load(&mut network)?;
 
     let known = rows.times.len();
-    let ends = go_on(&mut rows, config, &inputs, &network, request.prediction_steps)?;
+    let ends = go_on(&mut rows, config, &inputs, &network, request.prediction_steps, run)?;
     let target = &rows.columns[inputs.target];
     let times = Times::at(rows.time_col, rows.times).iso();
     let by_time = |from: usize, values: &[f64]| -> BTreeMap<String, f64> {
@@ -102,11 +102,15 @@ fn go_on(
     inputs: &Inputs,
     network: &Sequential,
     steps: usize,
+    run: &SavedRun<'_>,
 ) -> Result<Vec<[f64; 2]>, PipelineError> {
     let (length, horizon) = (config.model_params.sequence_length, config.model_params.horizon);
     let lead = inputs.transform.lead();
     let (mut done, mut ends) = (0, Vec::new());
     while done < steps {
+        if run.is_cancelled() {
+            return Err(PipelineError::Cancelled);
+        }
         let from = rows.times.len() - length - lead;
         let window: Vec<Vec<f64>> = rows.columns.iter().map(|column| column[from..].to_vec()).collect();
         let window = inputs.encode(&window, &rows.times[from..]).split_off(lead * inputs.width());

@@ -33,7 +33,7 @@ const SAMPLE: &str = "generated_sample.wav";
 /// that were best on validation are judged on the test part, beside how often each level occurs in the training part, and beside knowing nothing.
 ///
 /// A run that has ended well is asked for `{"prediction_steps": samples, or "seconds", "temperature", "seed"}`, goes on from the end of its
-/// recording, and answers `{"generated_audio": {"file_name", "sample_rate", "seconds"}}` and the WAV file.
+/// recording by 160 000 samples at most, and answers `{"generated_audio": {"file_name", "sample_rate", "seconds"}}` and the WAV file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VoiceGenerator;
 
@@ -66,7 +66,8 @@ impl Pipeline for VoiceGenerator {
         let start = Start::after(&prepared, config.model_params.sequence_length);
         let count = samples(config.generation.seconds, start.sample_rate);
         let rng = &mut seeded(training.seed);
-        let made = start.go_on(learner.model_mut(), count, config.generation.temperature, rng)?;
+        let (temperature, cancelled) = (config.generation.temperature, || cx.is_cancelled());
+        let made = start.go_on(learner.model_mut(), count, temperature, rng, &cancelled)?;
         let results = results(&prepared, history, judged.loss, &made)
             .map_err(|e| PipelineError::Execution(e.to_string()))?;
 
