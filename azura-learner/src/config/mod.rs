@@ -19,7 +19,7 @@ pub(crate) use check::join as pointer;
 pub use check::{check, unknown_keywords};
 pub(crate) use defaults::{describe, filled};
 pub use grid::expand;
-pub(crate) use words::with_suggestion;
+pub(crate) use words::{found, with_suggestion};
 
 /// Something in a config that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
