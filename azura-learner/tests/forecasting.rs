@@ -207,6 +207,17 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
     data[4].as_object_mut().unwrap().remove("visits");
     assert_eq!(problems(json!({ "data": data })), ["/data/4: the column `visits` is missing"]);
 
+    // The last working days that there are: 9999 ends on a Friday.
+    let last = ["9999-12-27", "9999-12-28", "9999-12-29", "9999-12-30"];
+    let data: Vec<Value> = last.map(|day| json!({"day": day, "sales": 1, "visits": 1})).into();
+    assert_eq!(ask(out.path(), &json!({"data": data})).unwrap().values["forecasted_series"].as_object().unwrap().len(), 1);
+    assert_eq!(
+        problems(json!({"data": data, "prediction_steps": 3})),
+        ["/prediction_steps: step 2 lies beyond the year 9999; at most 1"]
+    );
+    let many = vec![json!({"day": "2022-01-03", "sales": 1, "visits": 1}); 3000];
+    assert_eq!(problems(json!({"data": many})), ["it has more than the 10000 values that are allowed"]);
+
     std::fs::write(
         out.path().join("last_rows.json"),
         r#"{"time_col": "day", "step": null, "times": [], "columns": []}"#,

@@ -92,7 +92,7 @@ fn the_default_classifier_knows_digits() {
     bright[5] = 255.0;
     let picture = "a picture is a list of 64 numbers, 1 by 8 by 8 (channels, height, width)";
     for (request, why) in [
-        (json!([]), "config: expected an object with the key `data`".to_owned()),
+        (json!([]), "expected an object with the key `data`".to_owned()),
         (json!({}), format!("/data: expected a list of pictures; {picture}")),
         (json!({"data": []}), "/data: 0 pictures; 1 to 1000 are allowed".to_owned()),
         (json!({"data": short}), format!("/data/1: {picture}; found 63 entries")),
@@ -261,6 +261,13 @@ fn the_default_voice_learns_and_is_heard() {
     assert_eq!(asked(json!({"seconds": 0.01})).samples.len(), 80);
     let error = ask(out.path(), &json!({"seconds": 1, "prediction_steps": 5})).unwrap_err().to_string();
     assert_eq!(error, "the request is invalid: /seconds: say either `prediction_steps` or `seconds`");
+    let error = ask(out.path(), &json!({"seconds": 20.001})).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the request is invalid: /seconds: 20.001 s are 160008 samples at 8000 Hz; at most 160000, which are 20.00 s, are made at once"
+    );
+    let error = ask(out.path(), &json!({"prediction_steps": 160_001})).unwrap_err().to_string();
+    assert_eq!(error, "the request is invalid: /prediction_steps: `160001` is above the maximum 160000");
     let error = ask(out.path(), &json!({"temperature": -1})).unwrap_err().to_string();
     assert_eq!(error, "the request is invalid: /temperature: `-1` is below the minimum 0.0");
 }

@@ -70,8 +70,13 @@ pub enum AppError {
     #[error("Experiment '{0}' has no model to ask: it is {1}; a run has one once it is SUCCESS.")]
     NoModel(String, State),
     /// A request to a model cannot be used.
-    #[error("{0}")]
-    Request(String),
+    #[error("{message}")]
+    Request {
+        /// What is wrong with it.
+        message: String,
+        /// The same, with the place of each problem.
+        problems: Vec<Problem>,
+    },
     /// A prediction failed.
     #[error("The prediction failed: {0}")]
     Prediction(String),

@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use azura_learner::{PipelineError, SavedRun};
+use azura_learner::{PipelineError, SavedRun, config::Problem};
 use azura_queue::{NewTask, Queue, State, TaskContext, TaskFailure, TaskId, TaskRecord, Worker, WorkerId};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::StreamExt as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
@@ -57,7 +57,7 @@ fn answer(app: &App, task: &TaskContext) -> Result<Value, TaskFailure> {
     let run = SavedRun::new(app.runs().folder(name), app.sources()).cancelled(move || token.is_cancelled());
     let predicted = catch_unwind(AssertUnwindSafe(|| app.registry().predict(&run, request)));
     let prediction = match predicted {
-        Ok(predicted) => predicted.map_err(|error| TaskFailure::new(code(&error), error.to_string()))?,
+        Ok(predicted) => predicted.map_err(failure)?,
         Err(panic) => return Err(TaskFailure::new(TaskFailure::PANICKED, panic_message(&*panic))),
     };
     let mut answer = prediction.values;
@@ -70,12 +70,15 @@ fn answer(app: &App, task: &TaskContext) -> Result<Value, TaskFailure> {
     Ok(answer.into())
 }
 
-fn code(error: &PipelineError) -> &'static str {
-    if let PipelineError::Request(_) | PipelineError::NoPrediction(_) = error {
-        REQUEST_INVALID
-    } else {
-        error.code()
-    }
+/// Of a request that cannot be used, the problems are where others tell where it happened.
+fn failure(error: PipelineError) -> TaskFailure {
+    let message = error.to_string();
+    let problems = match error {
+        PipelineError::Request(invalid) => invalid.0,
+        PipelineError::NoPrediction(_) => vec![Problem::new("", &message)],
+        _ => return TaskFailure::new(error.code(), message),
+    };
+    TaskFailure::new(REQUEST_INVALID, message).traceback(json!(problems).to_string())
 }
 
 /// A request that is in the queue. When nobody waits for the answer any more, the task is cancelled and removed.
@@ -147,7 +150,9 @@ impl App {
         match (&record.result, &record.error) {
             (Some(answer), _) if record.state == State::Success => Ok(answer.clone()),
             (_, Some(failure)) if failure.code == REQUEST_INVALID => {
-                Err(AppError::Request(failure.message.clone()))
+                let problems = failure.traceback.as_deref().map(serde_json::from_str);
+                let problems = problems.and_then(Result::ok).unwrap_or_default();
+                Err(AppError::Request { message: failure.message.clone(), problems })
             }
             (_, Some(failure)) => Err(AppError::Prediction(failure.message.clone())),
             _ => Err(late(&record)),

@@ -238,6 +238,10 @@ fn a_config_that_cannot_be_used_is_told_in_words() {
         error.contains("/training_params/epochs: ") && error.contains("/training_params/lr: "),
         "{error}"
     );
+    // A line for each, and not too many.
+    let many: String = (0..30).map(|i| format!("\"key{i}\": 1, ")).collect();
+    let (code, _, error) = train(&SMALL.replacen('{', &format!("{{{many}"), 1), &[]);
+    assert!(code == Some(1) && error.contains("and 10 more") && error.lines().count() == 22, "{error}");
     let (code, _, error) = train("{\n oops", &[]);
     assert!(code == Some(1) && error.contains("line 2"), "{error}");
     let (code, _, error) = run(azura(data.path()).args(["train", "missing.json"]));

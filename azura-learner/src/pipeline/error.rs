@@ -21,7 +21,7 @@ pub enum PipelineError {
     #[error("{0}")]
     FileNotFound(String),
     /// What a model is asked cannot be used.
-    #[error("the request is invalid: {}", .0.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("the request is invalid: {}", .0.first(5, "; "))]
     Request(Invalid),
     /// The pipeline does not predict.
     #[error("the pipeline `{0}` makes no predictions")]

@@ -12,11 +12,18 @@ mod worker;
 
 use std::{error::Error, io::IsTerminal as _, process::ExitCode, time::Duration};
 
+use azura_learner::config::Invalid;
 use config::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 
 /// What keeps a command from ending well, for the user to read.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+
+/// What is wrong with a config or a request, a line for each problem.
+fn unusable(what: &str, invalid: &Invalid) -> Failure {
+    const MOST: usize = 20;
+    format!("the {what} cannot be used:\n  {}", invalid.first(MOST, "\n  ")).into()
+}
 
 /// Does what the command line says. A failure is 1, a command line that cannot be used is 2.
 pub(crate) fn run() -> ExitCode {

@@ -7,13 +7,14 @@ use std::{
     process::ExitCode,
 };
 
-use azura_learner::{PipelineError, Prediction, Registry, SavedRun, Sources, files::write_atomic};
+use azura_learner::{ConfigError, PipelineError, Prediction, Registry, SavedRun, Sources, files::write_atomic};
 use serde_json::{Map, Value, json};
 
 use super::{
     Failure,
     config::PredictArgs,
     train::{read, set},
+    unusable,
 };
 
 pub(crate) fn run(args: PredictArgs) -> Result<ExitCode, Failure> {
@@ -53,9 +54,11 @@ fn folder(run: &str, experiments: &Path) -> Result<PathBuf, Failure> {
 }
 
 fn explain(error: PipelineError) -> Failure {
-    let PipelineError::Request(invalid) = error else { return error.into() };
-    let lines: Vec<_> = invalid.0.iter().map(ToString::to_string).collect();
-    format!("the request cannot be used:\n  {}", lines.join("\n  ")).into()
+    match error {
+        PipelineError::Request(invalid) => unusable("request", &invalid),
+        PipelineError::Config(ConfigError::Invalid(invalid)) => unusable("run's config.json", &invalid),
+        _ => error.into(),
+    }
 }
 
 /// A forecast as a table; any other answer as it is.

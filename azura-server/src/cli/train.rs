@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use azura_learner::{ProgressBar, Registry, Sources};
+use azura_learner::{ProgressBar, Registry, Sources, config::Invalid};
 use azura_queue::{MemoryQueue, State};
 use azura_server::{App, AppError, Run, Runs};
 use futures_util::StreamExt as _;
@@ -18,7 +18,7 @@ use super::{
     Failure,
     config::{Assignment, TrainArgs},
     place::{Place, Start, quoted, resumable},
-    signals,
+    signals, unusable,
 };
 
 pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
@@ -115,8 +115,7 @@ pub(super) fn set(config: &mut Value, Assignment { path, value }: Assignment) ->
 
 fn explain(error: AppError) -> Failure {
     let AppError::Config(error) = error else { return error.into() };
-    let lines: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
-    format!("the config cannot be used:\n  {}", lines.join("\n  ")).into()
+    unusable("config", &Invalid(error.problems()))
 }
 
 /// Says what came of it, where it is, and how to go on with what can be gone on with.

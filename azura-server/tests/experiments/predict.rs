@@ -46,7 +46,13 @@ async fn what_cannot_be_asked_is_told_why() {
         let answer = server.post(&format!("/experiments/{id}/predict"), &request).await;
         (answer.status, answer.code(), answer.json()["detail"]["message"].as_str().unwrap().to_owned())
     };
-    let (status, code, message) = ask(&ended, json!({"prediction_steps": 0, "step": 1})).await;
+    let path = format!("/experiments/{ended}/predict");
+    let wrong = json!({"prediction_steps": 0, "step": 1});
+    assert_eq!(server.post(&path, &wrong).await.pointers(), ["/prediction_steps", "/step"]);
+    let many = server.post(&path, &json!({"data": vec![json!({"a": 1}); 5000]})).await;
+    assert_eq!((many.status, many.pointers()), (422, vec![String::new()]));
+    assert!(many.text().contains("the request is invalid: it has more than the 10000 values"), "{}", many.text());
+    let (status, code, message) = ask(&ended, wrong).await;
     assert_eq!((status, code.as_str()), (422, "REQUEST_INVALID"), "{message}");
     assert!(message.contains("/prediction_steps") && message.contains("/step: unknown key"), "{message}");
     let (status, _, message) = ask(&ended, json!({"data": [{"temp_max": "warm"}]})).await;

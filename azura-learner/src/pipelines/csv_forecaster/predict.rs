@@ -129,7 +129,7 @@ fn go_on(
             if !value.is_finite() {
                 return Err(PipelineError::Value(format!("the forecast of step {done} is no finite number")));
             }
-            rows.push(inputs.target, value)?;
+            rows.push(inputs.target, value, done)?;
         }
     }
     Ok(ends)
@@ -144,14 +144,16 @@ impl LastRows {
             && self.times.len() >= needed
     }
 
-    /// Adds the next row: all columns keep their last value, but for the target.
-    fn push(&mut self, target: usize, value: f64) -> Result<(), PipelineError> {
-        let step = self.step.ok_or("the distance of rows is not known");
-        let next = step.and_then(|step| {
-            let last = self.times.last().ok_or("there is no row to go on from")?;
-            step.next(*last).ok_or("the forecast goes beyond the year 9999")
+    /// Adds the row that is so many steps ahead: all columns keep their last value, but for the target.
+    fn push(&mut self, target: usize, value: f64, steps: usize) -> Result<(), PipelineError> {
+        let unknown = |why: &str| PipelineError::Value(why.to_owned());
+        let step = self.step.ok_or_else(|| unknown("the distance of rows is not known"))?;
+        let last = self.times.last().ok_or_else(|| unknown("there is no row to go on from"))?;
+        let next = step.next(*last).ok_or_else(|| {
+            let message = format!("step {steps} lies beyond the year 9999; at most {}", steps - 1);
+            PipelineError::Request(Invalid(vec![Problem::new("/prediction_steps", message)]))
         });
-        self.times.push(next.map_err(|why| PipelineError::Value(why.into()))?);
+        self.times.push(next?);
         for (i, column) in self.columns.iter_mut().enumerate() {
             column.extend(if i == target { Some(value) } else { column.last().copied() });
         }
