@@ -189,6 +189,7 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
         problems(json!({"data": rows(0, &good[..3])})),
         ["/data: 3 rows are too few; at least 4: as many as the model looks back"]
     );
+    assert!(problems(json!({"data": rows(0, &good[..1])}))[0].starts_with("/data: 1 row is too few; at least 4"));
     let broken = |row: usize, key: &str, value: Value| {
         let mut data = rows(0, &good);
         data[row][key] = value;

@@ -195,6 +195,10 @@ fn what_the_pictures_say_against_a_config() {
         ),
         (json!({"data_sourcing": {"height": 8}}), "/data_sourcing/width: is needed beside `height`"),
         (
+            json!({"augmentation": {"shift": 8}}),
+            "/augmentation/shift: moves pictures of 8 by 8 pixels out of sight; at most 7",
+        ),
+        (
             json!({"data_sourcing": {"height": 8, "width": 9}}),
             "/data_sourcing/dataset: line 1: 64 pixels are no picture of 8 by 9, with one channel or three",
         ),
@@ -277,7 +281,8 @@ fn what_the_sound_says_against_a_config() {
     let wav = Audio::melody(11_025, 0.2).to_wav();
     let sets = Datasets::bundled()
         .with(DatasetFile::audio("short", wav.clone()))
-        .with(DatasetFile::audio("broken", wav[..100].to_vec()));
+        .with(DatasetFile::audio("broken", wav[..100].to_vec()))
+        .with(DatasetFile::audio("empty", Audio::new(8000, Vec::new()).to_wav()));
     let sources = Sources::new(sets);
     let of = |sourcing: Value| {
         problems(&json!({"pipeline_name": "voice_generator", "data_sourcing": sourcing}), &sources)
@@ -286,8 +291,15 @@ fn what_the_sound_says_against_a_config() {
     assert_eq!(
         of(json!({"dataset": "short"})),
         [
-            "/model_params/sequence_length: windows of 200 rows do not fit: the smallest part (validation) has 160 rows, which \
+            "/model_params/sequence_length: windows of 200 samples do not fit: the smallest part (validation) has 160 samples, which \
              allows at most 159"
+        ]
+    );
+    assert_eq!(
+        of(json!({"dataset": "empty"})),
+        [
+            "/data_sourcing/dataset: 0 samples are too few: the test part would have 0 samples, and 2 are needed, one to look at and \
+             one to foresee"
         ]
     );
     assert_eq!(

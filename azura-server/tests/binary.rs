@@ -184,7 +184,11 @@ fn training_in_the_terminal_writes_the_same_folder() {
     let (code, _, error) = run(azura(data.path()).arg("predict").arg(&out).args(["--steps", "0"]));
     assert!(code == Some(1) && error.contains("/prediction_steps"), "{error}");
     let (code, _, error) = run(azura(data.path()).args(["predict", "nobody"]));
-    assert!(code == Some(1) && error.contains("there is no run \"nobody\""), "{error}");
+    assert!(code == Some(1) && error.contains("there is no run \"nobody\": neither nobody nor "), "{error}");
+    let (_, _, error) = run(azura(data.path()).args(["predict", "/no/body"]));
+    assert_eq!(error, "error: there is no run \"/no/body\": /no/body holds none\n");
+    let (_, _, error) = run(azura(data.path()).args(["predict", out.to_str().unwrap(), "--request", "-"]));
+    assert!(error.contains("standard input is not JSON: "), "{error}");
 
     let (code, _, error) = run(azura(data.path()).arg("train").arg(&config).arg("--out").arg(&out));
     assert!(code == Some(1) && error.contains("first: the folder is not empty"), "{error}");
@@ -224,6 +228,29 @@ fn training_in_the_terminal_writes_the_same_folder() {
 }
 
 #[test]
+fn a_sound_is_put_beside_those_that_are_there() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    let small = r#"{"pipeline_name": "voice_generator", "data_sourcing": {"seconds": 0.5}, "generation": {"seconds": 0.01},
+        "model_params": {"hidden_size": 2, "embedding_size": 2, "sequence_length": 20}, "training_params": {"epochs": 1}}"#;
+    fs::write(&config, small).unwrap();
+    let (code, _, error) = run(azura(data.path()).args(["train", "config.json", "--out", "run"]).current_dir(data.path()));
+    assert_eq!(code, Some(0), "{error}");
+    let sound = |seed: &str| {
+        let line = ["predict", "run", "--steps", "100", "--set", seed];
+        let (code, text, error) = run(azura(data.path()).args(line).current_dir(data.path()));
+        assert_eq!(code, Some(0), "{error}");
+        text.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(["seed=1", "seed=2", "seed=3"].map(sound), ["./generated_sample.wav", "./generated_sample-2.wav", "./generated_sample-3.wav"]);
+    let bytes = |name: &str| fs::read(data.path().join(name)).unwrap();
+    assert_ne!(bytes("generated_sample.wav"), bytes("generated_sample-2.wav"));
+    fs::remove_file(data.path().join("run/inputs.json")).unwrap();
+    let (code, _, error) = run(azura(data.path()).args(["predict", "run"]).current_dir(data.path()));
+    assert!(code == Some(1) && error.contains("has succeeded, but its inputs.json is missing"), "{error}");
+}
+
+#[test]
 fn a_config_that_cannot_be_used_is_told_in_words() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("config.json");
@@ -242,6 +269,13 @@ fn a_config_that_cannot_be_used_is_told_in_words() {
     let many: String = (0..30).map(|i| format!("\"key{i}\": 1, ")).collect();
     let (code, _, error) = train(&SMALL.replacen('{', &format!("{{{many}"), 1), &[]);
     assert!(code == Some(1) && error.contains("and 10 more") && error.lines().count() == 22, "{error}");
+    let named = data.path().join("a.zip");
+    fs::write(&named, "date,x\n2024-01-01,1\n").unwrap();
+    for pipeline in ["csv_forecaster", "image_classifier"] {
+        let config = format!(r#"{{"pipeline_name": "{pipeline}", "data_sourcing": {{"file": "{}"}}}}"#, named.display());
+        let (code, _, error) = train(&config, &[]);
+        assert!(code == Some(1) && error.contains("a.zip: by its name a zip file, but"), "{error}");
+    }
     let (code, _, error) = train("{\n oops", &[]);
     assert!(code == Some(1) && error.contains("line 2"), "{error}");
     let (code, _, error) = run(azura(data.path()).args(["train", "missing.json"]));

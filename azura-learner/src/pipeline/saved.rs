@@ -53,7 +53,11 @@ impl<'a> SavedRun<'a> {
     /// [`PipelineError::FileNotFound`] if it cannot be read.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, PipelineError> {
         fs::read(self.folder.join(name)).map_err(|error| {
+            let succeeded = self.folder.join("results.json").exists();
             PipelineError::FileNotFound(match error.kind() {
+                io::ErrorKind::NotFound if succeeded => {
+                    format!("the run has succeeded, but its {name} is missing: its folder is damaged")
+                }
                 io::ErrorKind::NotFound => {
                     format!("the run has no {name}: only one that succeeded has its files")
                 }

@@ -216,7 +216,7 @@ pub(crate) struct PredictArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Where files of the answer go, such as a WAV.
+    /// Where files of the answer go, such as a WAV; one that is there stays, and the new one is numbered.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
 

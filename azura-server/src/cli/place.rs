@@ -91,8 +91,7 @@ impl Place {
                 return Ok((Start::Unfinished(record.into()), Self { out, ..Self::among(root) }));
             }
         }
-        let [one, other] = known.each_ref().map(|folder| folder.display());
-        Err(format!("there is no run {run:?} to go on with: neither {one} nor {other} is one").into())
+        Err(format!("there is no run {run:?} to go on with: {}", none_of(&known)).into())
     }
 
     /// The folder of all runs in which it is made.
@@ -142,6 +141,16 @@ impl Out {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(out, &error)),
             _ => Ok(Self { folder, replaces: false }),
         }
+    }
+}
+
+/// Says that no run is in these folders, which may be the same.
+pub(super) fn none_of(known: &[PathBuf; 2]) -> String {
+    let [one, other] = known.each_ref().map(|folder| folder.display());
+    if known[0] == known[1] {
+        format!("{one} holds none")
+    } else {
+        format!("neither {one} nor {other} holds one")
     }
 }
 

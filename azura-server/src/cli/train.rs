@@ -1,7 +1,8 @@
 //! `azura train`: the server's own way of running, with a terminal instead of HTTP.
 
 use std::{
-    io::{self, IsTerminal as _, Read as _, Write as _},
+    fs,
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -17,8 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure,
     config::{Assignment, TrainArgs},
-    place::{Place, Start, quoted, resumable},
-    signals, unusable,
+    figure, place::{Place, Start, quoted, resumable}, signals, unusable,
 };
 
 pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
@@ -87,14 +87,13 @@ async fn train(
 }
 
 pub(super) fn read(path: &Path) -> Result<Value, Failure> {
-    let mut text = String::new();
-    if path == Path::new("-") {
-        io::stdin().read_to_string(&mut text)?;
+    let (name, text) = if path == Path::new("-") {
+        ("standard input".to_owned(), io::read_to_string(io::stdin()))
     } else {
-        text = fs::read_to_string(path)
-            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    }
-    serde_json::from_str(&text).map_err(|error| format!("{} is not JSON: {error}", path.display()).into())
+        (path.display().to_string(), fs::read_to_string(path))
+    };
+    let text = text.map_err(|error| format!("{name} cannot be read: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("{name} is not JSON: {error}").into())
 }
 
 /// Puts a value into a config, with the objects on the way to it.
@@ -158,9 +157,9 @@ fn metrics(out: &mut impl io::Write, results: &Value) -> io::Result<()> {
     writeln!(out)?;
     for (name, value) in results["metrics"].as_object().unwrap_or(&none) {
         let Some(value) = value.as_f64() else { continue };
-        write!(out, "{name:<18}{value:>12.4}")?;
+        write!(out, "{name:<18}{:>12}", figure(value))?;
         for (baseline_name, baseline) in baselines {
-            let text = baseline[name].as_f64().map_or_else(String::new, |value| format!("{value:.4}"));
+            let text = baseline[name].as_f64().map_or_else(String::new, figure);
             write!(out, "{text:>0$}", width(baseline_name))?;
         }
         writeln!(out)?;

@@ -175,8 +175,8 @@ fn read(
     if data.len() < needed {
         let why = if inputs.transform.lead() > 0 { ", and one more to tell the first change" } else { "" };
         let message = format!(
-            "{} rows are too few; at least {needed}: as many as the model looks back{why}",
-            data.len()
+            "{} too few; at least {needed}: as many as the model looks back{why}",
+            if data.len() == 1 { "1 row is".to_owned() } else { format!("{} rows are", data.len()) }
         );
         problems.push(Problem::new("/data", message));
     }
