@@ -219,6 +219,23 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
     let many = vec![json!({"day": "2022-01-03", "sales": 1, "visits": 1}); 3000];
     assert_eq!(problems(json!({"data": many})), ["it has more than the 10000 values that are allowed"]);
 
+    let path = out.path().join("config.json");
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let edit = |key: &str, value: u64| {
+        let mut config: Value = serde_json::from_str(&kept).unwrap();
+        config["model_params"][key] = value.into();
+        std::fs::write(&path, config.to_string()).unwrap();
+        ask(out.path(), &json!({})).unwrap_err().to_string()
+    };
+    assert_eq!(
+        edit("sequence_length", 5),
+        "the run's config.json says that its model looks at 5 rows, but it has learned with 4"
+    );
+    for (key, value) in [("hidden_size", 4), ("horizon", 2), ("num_layers", 2)] {
+        let error = edit(key, value);
+        assert!(error.starts_with("the run's model.safetensors cannot be used: "), "{error}");
+    }
+    std::fs::write(&path, kept.as_bytes()).unwrap();
     std::fs::write(
         out.path().join("last_rows.json"),
         r#"{"time_col": "day", "step": null, "times": [], "columns": []}"#,

@@ -213,7 +213,7 @@ impl Api {
     /// Goes on with an experiment that was cancelled or has failed.
     ///
     /// A new one of the same config begins where its last checkpoint was taken, and ends as it would have ended. The old one stays as it is. 409 if
-    /// it has not ended, has succeeded, or has no checkpoint.
+    /// it has not ended, has succeeded, has no checkpoint, or another one goes on with it and has not ended.
     #[oai(path = "/experiments/:id/resume", method = "post")]
     async fn resume(&self, id: Path<String>) -> ApiResult<Submitted> {
         Ok(Submitted::Task(Json(SubmittedView::new(self.0.resume(&id).await?))))

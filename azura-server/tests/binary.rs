@@ -385,6 +385,7 @@ fn a_signal_ends_the_server_in_good_order() {
         assert_eq!(status.code(), Some(0), "{signal}");
         let left: Vec<_> = fs::read_dir(data.path().join("experiments/.attempts")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
+        assert!(data.path().join("queue.db").exists() && !data.path().join("queue.db-wal").exists(), "{signal}");
         let log = fs::read_to_string(data.path().join(LOG)).unwrap();
         let lines: Vec<_> = log.lines().collect();
         assert!(

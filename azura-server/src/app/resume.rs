@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use azura_queue::{Finish, QueueError, State, TaskFailure, TaskId, TaskRecord};
+use azura_queue::{Finish, Hold, QueueError, State, TaskFailure, TaskId, TaskRecord, Unique};
 use tokio::task::spawn_blocking;
 
 use super::{App, AppError, Result, task};
 use crate::{
-    Runs, clock, handler,
+    Runs, checkpoints, clock, handler,
     runs::{self, PIPELINE_NAME, RESUMED_FROM},
 };
 
@@ -25,7 +25,8 @@ impl App {
     /// Goes on with a run that was cancelled or has failed, from its last checkpoint, as a new run of the same config.
     ///
     /// # Errors
-    /// [`AppError::NoExperiment`]; [`AppError::NotResumable`] if it has not ended, succeeded, or has no checkpoint here;
+    /// [`AppError::NoExperiment`]; [`AppError::NotResumable`] if it has not ended, succeeded, has no checkpoint here, or another run that has not
+    /// ended goes on with it;
     /// [`AppError::Config`] if its config can no longer be used.
     pub async fn resume(self: &Arc<Self>, id: &str) -> Result<TaskId> {
         let record = self.record(id).await?;
@@ -51,7 +52,11 @@ impl App {
     /// [`AppError::Config`] if its config can no longer be used; [`AppError::Queue`] if the queue knows the run.
     pub async fn go_on(self: &Arc<Self>, record: &TaskRecord) -> Result<TaskId> {
         let config = self.check(runs::config(record).clone()).await?;
-        Ok(self.queue.submit(task(record.id, runs::experiment_id(record), config)).await?)
+        let name = runs::experiment_id(record);
+        let checkpoints = self.runs.checkpoints(&name);
+        let newest = spawn_blocking(move || checkpoints::newest(&checkpoints)).await;
+        let epoch = newest.map_err(io::Error::other)?.map_or(0, |snapshot| snapshot.epoch);
+        Ok(self.queue.submit(task(record.id, name, config).checkpoint(epoch as u64)).await?)
     }
 
     /// A new run that begins where a run that has ended left off, by the checkpoints in the first of `places` that has some.
@@ -66,18 +71,23 @@ impl App {
         let config = self.check(runs::config(record).clone()).await?;
         let id = TaskId::random();
         let name = self.free_experiment_id(config[PIPELINE_NAME].as_str().unwrap_or_default(), id).await?;
-        let task = task(id, name.clone(), config).label(RESUMED_FROM, old.clone());
+        // Two at a time would do the same work twice.
+        let unique = Unique::new(format!("{RESUMED_FROM}:{old}"), Hold::Running);
+        let task = task(id, name.clone(), config).label(RESUMED_FROM, old.clone()).unique(unique);
         let begins = TaskRecord::new(id, task.clone(), clock::now());
         let app = Arc::clone(self);
         let handed = spawn_blocking(move || app.runs.hand_down(&places, &begins)).await;
-        if handed.map_err(io::Error::other)??.is_none() {
+        let Some(epoch) = handed.map_err(io::Error::other)?? else {
             return Err(refuse("there is no checkpoint of it here"));
-        }
-        let submitted = self.queue.submit(task).await;
+        };
+        let submitted = self.queue.submit(task.checkpoint(epoch as u64)).await;
         if submitted.is_err() {
             self.runs.drop_checkpoints(&name);
         }
-        Ok(submitted?)
+        submitted.map_err(|error| match error {
+            QueueError::NotUnique { by, .. } => refuse(&format!("{by} goes on with it, and has not ended")),
+            error => error.into(),
+        })
     }
 
     /// Writes down as failed what has begun, is known to no queue, and is worked on by nobody: it can be seen then, and resumed.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Cx, Module, PipelineError, Prediction, SavedRun, Sequential,
     config::{Invalid, Problem, parse, pointer},
-    data::{Times, parse_cell, shown},
+    data::{Times, count, parse_cell, shown},
 };
 
 /// What a forecaster can be asked.
@@ -64,7 +64,12 @@ pub(crate) fn predict(
     let request: Request = parse(request).map_err(PipelineError::Request)?;
     let inputs: Inputs = run.json("inputs.json")?;
     let mut rows: LastRows = run.json("last_rows.json")?;
-    let needed = config.model_params.sequence_length + inputs.transform.lead();
+    let (length, learned) = (config.model_params.sequence_length, inputs.sequence_length);
+    if length != learned {
+        let message = format!("the run's config.json says that its model looks at {}, but it has learned with {learned}", count(length, "row"));
+        return Err(PipelineError::Value(message));
+    }
+    let needed = length + inputs.transform.lead();
     if !rows.fit(&inputs, needed) {
         let message = "the run's last_rows.json is damaged: it does not fit its config and inputs.json";
         return Err(PipelineError::Value(message.into()));
