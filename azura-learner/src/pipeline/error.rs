@@ -59,6 +59,13 @@ impl From<azura_core::Error> for PipelineError {
     }
 }
 
+/// What a run has to say cannot be written down.
+impl From<serde_json::Error> for PipelineError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Execution(error.to_string())
+    }
+}
+
 /// For pipelines that read data in their run, of which nothing could be known beforehand.
 impl From<DataError> for PipelineError {
     fn from(error: DataError) -> Self {

@@ -110,8 +110,7 @@ impl Prediction {
     /// # Errors
     /// If the record does not serialise, or not to a JSON object.
     pub fn of(record: &impl Serialize) -> Result<Self, PipelineError> {
-        let values = serde_json::to_value(record).and_then(serde_json::from_value);
-        let values = values.map_err(|error| PipelineError::Execution(error.to_string()))?;
+        let values = serde_json::to_value(record).and_then(serde_json::from_value)?;
         Ok(Self { values, files: Vec::new() })
     }
 
