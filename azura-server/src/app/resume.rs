@@ -94,7 +94,7 @@ impl App {
     pub(super) async fn end_interrupted(self: &Arc<Self>) -> Result<()> {
         for record in Runs::unfinished(self.runs.root())? {
             // One that is to begin is written down before it is submitted.
-            let begins = record.state == State::Pending && clock::now() < record.created_at + SUBMITTED;
+            let begins = record.state == State::Pending && age(&record) < SUBMITTED;
             if begins || self.knows(&record.id).await? {
                 continue;
             }
@@ -122,4 +122,9 @@ impl App {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// How long ago a task was submitted; nothing if that is to come.
+fn age(record: &TaskRecord) -> Duration {
+    clock::now().duration_since(record.created_at).try_into().unwrap_or_default()
 }

@@ -95,11 +95,11 @@ fn verdict(results: &Results) -> String {
              Persistence knows nothing and says that the next value equals the last one."
         );
     }
-    let (Some(model), Some(base)) = (model, base) else {
+    if model.is_none() || base.is_none() {
         return "It cannot be compared with **persistence**, the forecast that the next value equals the last: \
                 one of the two has no error that could be measured."
             .into();
-    };
+    }
     let change = |metric| {
         let base = results.baseline_figure("persistence", metric)?;
         Some(metrics::times(results.figure(metric)?, base)? - 1.0)
@@ -115,7 +115,8 @@ fn verdict(results: &Results) -> String {
         ..1.0 => format!("{} higher", percent(rmse)),
         _ => format!("{} times as large", number(Some(rmse + 1.0))),
     };
-    let mae = change("mae").filter(|mae| mae * rmse < 0.0);
+    // One that contradicts the other, by more than is rounded away.
+    let mae = change("mae").filter(|mae| mae * rmse < 0.0 && mae.abs() >= 0.0005);
     let verdict = match (rmse, mae) {
         (rmse, _) if rmse.abs() <= CLOSE => {
             let side = if rmse < 0.0 { "lower" } else { "higher" };
