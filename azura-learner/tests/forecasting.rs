@@ -189,7 +189,9 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
         problems(json!({"data": rows(0, &good[..3])})),
         ["/data: 3 rows are too few; at least 4: as many as the model looks back"]
     );
-    assert!(problems(json!({"data": rows(0, &good[..1])}))[0].starts_with("/data: 1 row is too few; at least 4"));
+    assert!(
+        problems(json!({"data": rows(0, &good[..1])}))[0].starts_with("/data: 1 row is too few; at least 4")
+    );
     let broken = |row: usize, key: &str, value: Value| {
         let mut data = rows(0, &good);
         data[row][key] = value;
@@ -211,7 +213,13 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
     // The last working days that there are: 9999 ends on a Friday.
     let last = ["9999-12-27", "9999-12-28", "9999-12-29", "9999-12-30"];
     let data: Vec<Value> = last.map(|day| json!({"day": day, "sales": 1, "visits": 1})).into();
-    assert_eq!(ask(out.path(), &json!({"data": data})).unwrap().values["forecasted_series"].as_object().unwrap().len(), 1);
+    assert_eq!(
+        ask(out.path(), &json!({"data": data})).unwrap().values["forecasted_series"]
+            .as_object()
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(
         problems(json!({"data": data, "prediction_steps": 3})),
         ["/prediction_steps: step 2 lies beyond the year 9999; at most 1"]

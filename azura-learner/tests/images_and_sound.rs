@@ -97,9 +97,18 @@ fn the_default_classifier_knows_digits() {
         (json!({"data": []}), "/data: 0 pictures; 1 to 1000 are allowed".to_owned()),
         (json!({"data": short}), format!("/data/1: {picture}; found 63 entries")),
         (json!({"data": [7]}), format!("/data/0: {picture}; found the number 7")),
-        (json!({"data": [vec!["x"; 64]]}), "/data/0/0: expected a number from 0 to 16, found the text \"x\"".to_owned()),
-        (json!({"data": [rows[0], bright]}), "/data/1/5: expected a number from 0 to 16, found the number 255.0".to_owned()),
-        (json!({"data": [vec![-0.5; 64]]}), "/data/0/0: expected a number from 0 to 16, found the number -0.5".to_owned()),
+        (
+            json!({"data": [vec!["x"; 64]]}),
+            "/data/0/0: expected a number from 0 to 16, found the text \"x\"".to_owned(),
+        ),
+        (
+            json!({"data": [rows[0], bright]}),
+            "/data/1/5: expected a number from 0 to 16, found the number 255.0".to_owned(),
+        ),
+        (
+            json!({"data": [vec![-0.5; 64]]}),
+            "/data/0/0: expected a number from 0 to 16, found the number -0.5".to_owned(),
+        ),
         (json!({"datum": rows}), "/datum: unknown key; allowed: `data`".to_owned()),
     ] {
         assert_eq!(refused(request), format!("the request is invalid: {why}"));

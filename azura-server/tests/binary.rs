@@ -234,7 +234,8 @@ fn a_sound_is_put_beside_those_that_are_there() {
     let small = r#"{"pipeline_name": "voice_generator", "data_sourcing": {"seconds": 0.5}, "generation": {"seconds": 0.01},
         "model_params": {"hidden_size": 2, "embedding_size": 2, "sequence_length": 20}, "training_params": {"epochs": 1}}"#;
     fs::write(&config, small).unwrap();
-    let (code, _, error) = run(azura(data.path()).args(["train", "config.json", "--out", "run"]).current_dir(data.path()));
+    let (code, _, error) =
+        run(azura(data.path()).args(["train", "config.json", "--out", "run"]).current_dir(data.path()));
     assert_eq!(code, Some(0), "{error}");
     let sound = |seed: &str| {
         let line = ["predict", "run", "--steps", "100", "--set", seed];
@@ -242,7 +243,10 @@ fn a_sound_is_put_beside_those_that_are_there() {
         assert_eq!(code, Some(0), "{error}");
         text.lines().last().unwrap().to_owned()
     };
-    assert_eq!(["seed=1", "seed=2", "seed=3"].map(sound), ["./generated_sample.wav", "./generated_sample-2.wav", "./generated_sample-3.wav"]);
+    assert_eq!(
+        ["seed=1", "seed=2", "seed=3"].map(sound),
+        ["./generated_sample.wav", "./generated_sample-2.wav", "./generated_sample-3.wav"]
+    );
     let bytes = |name: &str| fs::read(data.path().join(name)).unwrap();
     assert_ne!(bytes("generated_sample.wav"), bytes("generated_sample-2.wav"));
     fs::remove_file(data.path().join("run/inputs.json")).unwrap();
@@ -272,7 +276,10 @@ fn a_config_that_cannot_be_used_is_told_in_words() {
     let named = data.path().join("a.zip");
     fs::write(&named, "date,x\n2024-01-01,1\n").unwrap();
     for pipeline in ["csv_forecaster", "image_classifier"] {
-        let config = format!(r#"{{"pipeline_name": "{pipeline}", "data_sourcing": {{"file": "{}"}}}}"#, named.display());
+        let config = format!(
+            r#"{{"pipeline_name": "{pipeline}", "data_sourcing": {{"file": "{}"}}}}"#,
+            named.display()
+        );
         let (code, _, error) = train(&config, &[]);
         assert!(code == Some(1) && error.contains("a.zip: by its name a zip file, but"), "{error}");
     }
@@ -385,7 +392,10 @@ fn a_signal_ends_the_server_in_good_order() {
         assert_eq!(status.code(), Some(0), "{signal}");
         let left: Vec<_> = fs::read_dir(data.path().join("experiments/.attempts")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
-        assert!(data.path().join("queue.db").exists() && !data.path().join("queue.db-wal").exists(), "{signal}");
+        assert!(
+            data.path().join("queue.db").exists() && !data.path().join("queue.db-wal").exists(),
+            "{signal}"
+        );
         let log = fs::read_to_string(data.path().join(LOG)).unwrap();
         let lines: Vec<_> = log.lines().collect();
         assert!(
@@ -502,11 +512,13 @@ fn what_there_is_not_to_go_on_with_is_told_in_words() {
     let config = data.path().join("config.json");
     fs::write(&config, SMALL).unwrap();
     let train = |more: &[&str]| run(azura(data.path()).current_dir(data.path()).arg("train").args(more));
-    let (code, _, error) =
-        train(&["config.json", "--set", "training_params.epochs=1", "--out", "out"]);
+    let (code, _, error) = train(&["config.json", "--set", "training_params.epochs=1", "--out", "out"]);
     assert_eq!(code, Some(0), "{error}");
     let (code, _, error) = train(&["--resume", "out"]);
-    assert!(code == Some(1) && error.contains("out has succeeded") && error.contains("azura predict"), "{error}");
+    assert!(
+        code == Some(1) && error.contains("out has succeeded") && error.contains("azura predict"),
+        "{error}"
+    );
     for nothing in ["nothing", "."] {
         let (code, _, error) = train(&["--resume", nothing]);
         assert!(code == Some(1) && error.contains("there is no run"), "{error}");

@@ -16,7 +16,10 @@ pub(super) fn exceeded(config: &Value) -> Option<Problem> {
     while let Some((value, depth)) = open.pop() {
         nodes += 1;
         if depth > DEPTH {
-            return Some(Problem::new("", format!("it is nested deeper than the {DEPTH} levels that are allowed")));
+            return Some(Problem::new(
+                "",
+                format!("it is nested deeper than the {DEPTH} levels that are allowed"),
+            ));
         }
         if nodes > NODES {
             return Some(Problem::new("", format!("it has more than the {NODES} values that are allowed")));

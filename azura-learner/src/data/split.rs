@@ -169,10 +169,15 @@ mod tests {
             "windows of 10 rows do not fit: the smallest part (validation) has 10 rows, which allows at most 9"
         );
         assert!(parts.check_window(19, 1, false).is_ok() && parts.check_window(20, 1, false).is_err());
-        let error = |rows, test| Parts::by_fraction(rows, 0.1, test).check_window(9, 1, true).unwrap_err().to_string();
+        let error = |rows, test| {
+            Parts::by_fraction(rows, 0.1, test).check_window(9, 1, true).unwrap_err().to_string()
+        };
         let needed = "2 are needed, one to look at and one to foresee";
         assert_eq!(error(1, 0.2), format!("1 row is too few: the test part would have 0 rows, and {needed}"));
-        assert_eq!(error(100, 0.01), format!("100 rows are too few: the test part would have 1 row, and {needed}"));
+        assert_eq!(
+            error(100, 0.01),
+            format!("100 rows are too few: the test part would have 1 row, and {needed}")
+        );
         assert!(parts.check_window(7, 3, true).is_ok());
         let error = parts.check_window(8, 3, true).unwrap_err().to_string();
         assert_eq!(

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Adam, AdamW, Batches, BestCheckpoint, ClipGradients, DataLoader, Dataset, EarlyStopping as Stop, Evaluation,
-    History, Learner, LrSchedule, Module, Optimizer, Outcome, PipelineError, Plateau, Publish, Result, RmsProp,
-    RunCx, Schedule, Sgd, StateDict, config::Problem, parameters, report::Report,
+    Adam, AdamW, Batches, BestCheckpoint, ClipGradients, DataLoader, Dataset, EarlyStopping as Stop,
+    Evaluation, History, Learner, LrSchedule, Module, Optimizer, Outcome, PipelineError, Plateau, Publish,
+    Result, RmsProp, RunCx, Schedule, Sgd, StateDict, config::Problem, parameters, report::Report,
 };
 use azura_core::Tensor;
 
@@ -123,6 +123,9 @@ impl Default for EarlyStopping {
     }
 }
 
+/// What trained a model on a data set, with the model, and how that went.
+type Trained<M, D> = (Learner<M, <D as Dataset>::X, <D as Dataset>::Y>, History);
+
 impl TrainingParams {
     /// What is wrong with them that their schema allows.
     pub fn problems(&self) -> Vec<Problem> {
@@ -173,7 +176,7 @@ impl TrainingParams {
         loss: impl Fn(&Tensor, &D::Y) -> azura_core::Result<Tensor> + Send + 'static,
         train: &D,
         validation: Option<&D>,
-    ) -> Result<(Learner<M, D::X, D::Y>, History), PipelineError>
+    ) -> Result<Trained<M, D>, PipelineError>
     where
         M: Module<D::X>,
         D: Dataset<X: Send + 'static, Y: Send + 'static> + Clone,

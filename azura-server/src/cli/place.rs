@@ -63,7 +63,11 @@ impl Place {
 
     /// The run that is to go on, by its id, its folder, or the `--out` that it was to have. It becomes the folder `out`; without, what was to be
     /// a folder of its own still is one, and any other goes where the server keeps it.
-    pub(super) fn of_run(run: &str, experiments: &Path, out: Option<&Path>) -> Result<(Start, Self), Failure> {
+    pub(super) fn of_run(
+        run: &str,
+        experiments: &Path,
+        out: Option<&Path>,
+    ) -> Result<(Start, Self), Failure> {
         let full = full(Path::new(run))?;
         // Newer than what may be in the folder itself.
         if let Some(root) = beside(&full)
@@ -113,7 +117,11 @@ impl Place {
         let made = made.filter(|made| succeeded || resumable(made));
         if let Some(made) = &made {
             // An empty folder may be there, and nothing else.
-            let vacated = if replaces { fs::rename(&folder, made.with_extension("old")) } else { fs::remove_dir(&folder) };
+            let vacated = if replaces {
+                fs::rename(&folder, made.with_extension("old"))
+            } else {
+                fs::remove_dir(&folder)
+            };
             let renamed = match vacated {
                 Err(error) if replaces && error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => fs::rename(made, &folder),

@@ -7,7 +7,9 @@ use std::{
     process::ExitCode,
 };
 
-use azura_learner::{ConfigError, PipelineError, Prediction, Registry, SavedRun, Sources, files::write_atomic};
+use azura_learner::{
+    ConfigError, PipelineError, Prediction, Registry, SavedRun, Sources, files::write_atomic,
+};
 use serde_json::{Map, Value, json};
 
 use super::{

@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure,
     config::{Assignment, TrainArgs},
-    figure, place::{Place, Start, quoted, resumable}, signals, unusable,
+    figure,
+    place::{Place, Start, quoted, resumable},
+    signals, unusable,
 };
 
 pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {

@@ -33,7 +33,7 @@ async fn a_run_that_succeeded_is_asked_for_a_forecast() {
 
     // A prediction is no experiment, and nothing is left of it.
     assert_eq!(server.get("/experiments").await.json().as_array().unwrap().len(), 1);
-    let tasks = server.app.queue().list(&azura_queue::ListQuery::default()).await.unwrap();
+    let tasks = server.app.queue().list(&ListQuery::default()).await.unwrap();
     assert_eq!(tasks.items.len(), 1);
 }
 
@@ -51,7 +51,11 @@ async fn what_cannot_be_asked_is_told_why() {
     assert_eq!(server.post(&path, &wrong).await.pointers(), ["/prediction_steps", "/step"]);
     let many = server.post(&path, &json!({"data": vec![json!({"a": 1}); 5000]})).await;
     assert_eq!((many.status, many.pointers()), (422, vec![String::new()]));
-    assert!(many.text().contains("the request is invalid: it has more than the 10000 values"), "{}", many.text());
+    assert!(
+        many.text().contains("the request is invalid: it has more than the 10000 values"),
+        "{}",
+        many.text()
+    );
     let (status, code, message) = ask(&ended, wrong).await;
     assert_eq!((status, code.as_str()), (422, "REQUEST_INVALID"), "{message}");
     assert!(message.contains("/prediction_steps") && message.contains("/step: unknown key"), "{message}");

@@ -110,8 +110,7 @@ pub(super) fn run(
     let judged = training.judge(&learner, &prepared.test, true)?;
     let output = judged.output.map(|output| output.to_vec()).unwrap_or_default();
     let importance = importance::importance(&prepared, &learner, training.batch_size, training.seed)?;
-    let results =
-        prepared.results(history, &output)?.with(&json!({ "feature_importance": importance }))?;
+    let results = prepared.results(history, &output)?.with(&json!({ "feature_importance": importance }))?;
     cx.write_json("last_rows.json", &prepared.last_rows)?;
     let report = report::report(config, shown, datasets, &prepared, &results)?;
     keep(cx, learner.model_mut(), &prepared.inputs, &report)?;

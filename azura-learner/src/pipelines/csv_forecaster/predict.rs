@@ -66,7 +66,10 @@ pub(crate) fn predict(
     let mut rows: LastRows = run.json("last_rows.json")?;
     let (length, learned) = (config.model_params.sequence_length, inputs.sequence_length);
     if length != learned {
-        let message = format!("the run's config.json says that its model looks at {}, but it has learned with {learned}", count(length, "row"));
+        let message = format!(
+            "the run's config.json says that its model looks at {}, but it has learned with {learned}",
+            count(length, "row")
+        );
         return Err(PipelineError::Value(message));
     }
     let needed = length + inputs.transform.lead();

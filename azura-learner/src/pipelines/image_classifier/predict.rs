@@ -83,7 +83,8 @@ fn read(request: &Value, inputs: &Inputs) -> Result<Vec<f32>, Vec<Problem>> {
     let mut out = Vec::with_capacity(rows.len() * size);
     for (i, row) in rows.iter().enumerate() {
         let Some(pixels) = row.as_array().filter(|pixels| pixels.len() == size) else {
-            let found = row.as_array().map_or_else(|| found(row), |pixels| format!("{} entries", pixels.len()));
+            let found =
+                row.as_array().map_or_else(|| found(row), |pixels| format!("{} entries", pixels.len()));
             return Err(one(&format!("/data/{i}"), format!("{wanted}; found {found}")));
         };
         for (j, pixel) in pixels.iter().enumerate() {

@@ -126,12 +126,14 @@ fn too_few(images: &Images, split: &Split, with_validation: bool) -> Option<Stri
     if with_validation {
         parts.insert(1, ("validation", &split.validation));
     }
-    let count = |indices: &[usize], class: usize| {
-        indices.iter().filter(|&&i| images.labels()[i] as usize == class).count()
-    };
+    let any = |indices: &[usize], class: usize| indices.iter().any(|&i| images.labels()[i] as usize == class);
     classes.iter().enumerate().find_map(|(class, name)| {
-        let (part, _) = parts.iter().find(|(_, indices)| count(indices, class) == 0)?;
+        let (part, _) = parts.iter().find(|(_, indices)| !any(indices, class))?;
         let all = images.labels().iter().filter(|&&label| label as usize == class).count();
-        Some(format!("the class {} has {}, too few for one in the {part} part", shown(name), count(all, "picture")))
+        Some(format!(
+            "the class {} has {}, too few for one in the {part} part",
+            shown(name),
+            count(all, "picture")
+        ))
     })
 }

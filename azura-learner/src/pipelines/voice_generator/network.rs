@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn seeds_and_temperatures() {
-        let go_on = |temperature, seed| voice().go_on(&[128], 50, temperature, &mut seeded(seed), &|| false).unwrap();
+        let go_on =
+            |temperature, seed| voice().go_on(&[128], 50, temperature, &mut seeded(seed), &|| false).unwrap();
         assert_eq!(go_on(1.0, 1), go_on(1.0, 1));
         assert_ne!(go_on(1.0, 1), go_on(1.0, 2));
         assert_eq!(go_on(0.0, 1), go_on(0.0, 2));

@@ -65,7 +65,11 @@ fn a_verdict_is_of_both_errors_and_of_figures_that_say_something() {
         (verdict(&results), figures(&results))
     };
     let (said, _) = of([9.0, 6.0], [10.0, 5.0]);
-    assert!(said.starts_with("**Neither better nor worse") && said.contains("is 10.0 % lower, but the mean error (MAE) 20.0 % higher."), "{said}");
+    assert!(
+        said.starts_with("**Neither better nor worse")
+            && said.contains("is 10.0 % lower, but the mean error (MAE) 20.0 % higher."),
+        "{said}"
+    );
     let (said, _) = of([15.0, 4.0], [10.0, 5.0]);
     assert!(said.contains("is 50.0 % higher, but the mean error (MAE) 20.0 % lower."), "{said}");
     let (said, _) = of([9.0, 4.0], [10.0, 5.0]);
@@ -73,7 +77,10 @@ fn a_verdict_is_of_both_errors_and_of_figures_that_say_something() {
     // The least number above 0 (a denormal), and one whose figure would have 300 digits.
     for base in [f64::from_bits(1), 1e-300] {
         let (said, table) = of([1.0, 1.0], [base, base]);
-        assert!(said.starts_with("**Worse than persistence: its typical error (RMSE) is nothing beside"), "{said}");
+        assert!(
+            said.starts_with("**Worse than persistence: its typical error (RMSE) is nothing beside"),
+            "{said}"
+        );
         assert!(!table.contains('%') && !table.contains("inf"), "{table}");
     }
 }
