@@ -270,7 +270,7 @@ fn a_config_that_cannot_be_used_is_told_in_words() {
         "{error}"
     );
     // A line for each, and not too many.
-    let many: String = (0..30).map(|i| format!("\"key{i}\": 1, ")).collect();
+    let many = (0..30).map(|i| format!("\"key{i}\": 1, ")).collect::<Vec<_>>().concat();
     let (code, _, error) = train(&SMALL.replacen('{', &format!("{{{many}"), 1), &[]);
     assert!(code == Some(1) && error.contains("and 10 more") && error.lines().count() == 22, "{error}");
     let named = data.path().join("a.zip");
