@@ -43,6 +43,12 @@ pub fn r2(truth: &[f64], predicted: &[f64]) -> Option<f64> {
     Some(1.0 - error / spread).filter(|r2| varies && r2.is_finite())
 }
 
+/// So many times as large is `a` as `b`; none where `b` is nothing beside it, so that the figure says nothing either.
+pub(crate) fn times(a: f64, b: f64) -> Option<f64> {
+    const MOST: f64 = 1e6;
+    Some(a / b).filter(|times| times.abs() <= MOST)
+}
+
 fn mean(truth: &[f64], predicted: &[f64], of: impl Fn(f64) -> f64) -> Option<f64> {
     assert_eq!(truth.len(), predicted.len(), "as many predictions as true values");
     let sum: f64 = truth.iter().zip(predicted).map(|(y, p)| of(y - p)).sum();

@@ -189,6 +189,9 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
         problems(json!({"data": rows(0, &good[..3])})),
         ["/data: 3 rows are too few; at least 4: as many as the model looks back"]
     );
+    assert!(
+        problems(json!({"data": rows(0, &good[..1])}))[0].starts_with("/data: 1 row is too few; at least 4")
+    );
     let broken = |row: usize, key: &str, value: Value| {
         let mut data = rows(0, &good);
         data[row][key] = value;
@@ -207,6 +210,40 @@ fn what_is_wrong_with_a_request_is_told_by_its_place() {
     data[4].as_object_mut().unwrap().remove("visits");
     assert_eq!(problems(json!({ "data": data })), ["/data/4: the column `visits` is missing"]);
 
+    // The last working days that there are: 9999 ends on a Friday.
+    let last = ["9999-12-27", "9999-12-28", "9999-12-29", "9999-12-30"];
+    let data: Vec<Value> = last.map(|day| json!({"day": day, "sales": 1, "visits": 1})).into();
+    assert_eq!(
+        ask(out.path(), &json!({"data": data})).unwrap().values["forecasted_series"]
+            .as_object()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        problems(json!({"data": data, "prediction_steps": 3})),
+        ["/prediction_steps: step 2 lies beyond the year 9999; at most 1"]
+    );
+    let many = vec![json!({"day": "2022-01-03", "sales": 1, "visits": 1}); 3000];
+    assert_eq!(problems(json!({"data": many})), ["it has more than the 10000 values that are allowed"]);
+
+    let path = out.path().join("config.json");
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let edit = |key: &str, value: u64| {
+        let mut config: Value = serde_json::from_str(&kept).unwrap();
+        config["model_params"][key] = value.into();
+        std::fs::write(&path, config.to_string()).unwrap();
+        ask(out.path(), &json!({})).unwrap_err().to_string()
+    };
+    assert_eq!(
+        edit("sequence_length", 5),
+        "the run's config.json says that its model looks at 5 rows, but it has learned with 4"
+    );
+    for (key, value) in [("hidden_size", 4), ("horizon", 2), ("num_layers", 2)] {
+        let error = edit(key, value);
+        assert!(error.starts_with("the run's model.safetensors cannot be used: "), "{error}");
+    }
+    std::fs::write(&path, kept.as_bytes()).unwrap();
     std::fs::write(
         out.path().join("last_rows.json"),
         r#"{"time_col": "day", "step": null, "times": [], "columns": []}"#,

@@ -87,14 +87,28 @@ fn the_default_classifier_knows_digits() {
     let refused = |request: Value| ask(out.path(), &request).unwrap_err().to_string();
     let mut short = rows.clone();
     short[1].pop();
+    // A picture in the scale of most files.
+    let mut bright = vec![16.0; 64];
+    bright[5] = 255.0;
     let picture = "a picture is a list of 64 numbers, 1 by 8 by 8 (channels, height, width)";
     for (request, why) in [
-        (json!([]), "config: expected an object with the key `data`".to_owned()),
+        (json!([]), "expected an object with the key `data`".to_owned()),
         (json!({}), format!("/data: expected a list of pictures; {picture}")),
         (json!({"data": []}), "/data: 0 pictures; 1 to 1000 are allowed".to_owned()),
         (json!({"data": short}), format!("/data/1: {picture}; found 63 entries")),
-        (json!({"data": [vec!["x"; 64]]}), "/data/0/0: expected a number from 0 to 16".to_owned()),
-        (json!({"data": [vec![1e300; 64]]}), "/data/0/0: expected a number from 0 to 16".to_owned()),
+        (json!({"data": [7]}), format!("/data/0: {picture}; found the number 7")),
+        (
+            json!({"data": [vec!["x"; 64]]}),
+            "/data/0/0: expected a number from 0 to 16, found the text \"x\"".to_owned(),
+        ),
+        (
+            json!({"data": [rows[0], bright]}),
+            "/data/1/5: expected a number from 0 to 16, found the number 255.0".to_owned(),
+        ),
+        (
+            json!({"data": [vec![-0.5; 64]]}),
+            "/data/0/0: expected a number from 0 to 16, found the number -0.5".to_owned(),
+        ),
         (json!({"datum": rows}), "/datum: unknown key; allowed: `data`".to_owned()),
     ] {
         assert_eq!(refused(request), format!("the request is invalid: {why}"));
@@ -190,6 +204,10 @@ fn what_the_pictures_say_against_a_config() {
         ),
         (json!({"data_sourcing": {"height": 8}}), "/data_sourcing/width: is needed beside `height`"),
         (
+            json!({"augmentation": {"shift": 8}}),
+            "/augmentation/shift: moves pictures of 8 by 8 pixels out of sight; at most 7",
+        ),
+        (
             json!({"data_sourcing": {"height": 8, "width": 9}}),
             "/data_sourcing/dataset: line 1: 64 pixels are no picture of 8 by 9, with one channel or three",
         ),
@@ -256,6 +274,13 @@ fn the_default_voice_learns_and_is_heard() {
     assert_eq!(asked(json!({"seconds": 0.01})).samples.len(), 80);
     let error = ask(out.path(), &json!({"seconds": 1, "prediction_steps": 5})).unwrap_err().to_string();
     assert_eq!(error, "the request is invalid: /seconds: say either `prediction_steps` or `seconds`");
+    let error = ask(out.path(), &json!({"seconds": 20.001})).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the request is invalid: /seconds: 20.001 s are 160008 samples at 8000 Hz; at most 160000, which are 20.00 s, are made at once"
+    );
+    let error = ask(out.path(), &json!({"prediction_steps": 160_001})).unwrap_err().to_string();
+    assert_eq!(error, "the request is invalid: /prediction_steps: `160001` is above the maximum 160000");
     let error = ask(out.path(), &json!({"temperature": -1})).unwrap_err().to_string();
     assert_eq!(error, "the request is invalid: /temperature: `-1` is below the minimum 0.0");
 }
@@ -265,7 +290,8 @@ fn what_the_sound_says_against_a_config() {
     let wav = Audio::melody(11_025, 0.2).to_wav();
     let sets = Datasets::bundled()
         .with(DatasetFile::audio("short", wav.clone()))
-        .with(DatasetFile::audio("broken", wav[..100].to_vec()));
+        .with(DatasetFile::audio("broken", wav[..100].to_vec()))
+        .with(DatasetFile::audio("empty", Audio::new(8000, Vec::new()).to_wav()));
     let sources = Sources::new(sets);
     let of = |sourcing: Value| {
         problems(&json!({"pipeline_name": "voice_generator", "data_sourcing": sourcing}), &sources)
@@ -274,8 +300,15 @@ fn what_the_sound_says_against_a_config() {
     assert_eq!(
         of(json!({"dataset": "short"})),
         [
-            "/model_params/sequence_length: windows of 200 rows do not fit: the smallest part (validation) has 160 rows, which \
+            "/model_params/sequence_length: windows of 200 samples do not fit: the smallest part (validation) has 160 samples, which \
              allows at most 159"
+        ]
+    );
+    assert_eq!(
+        of(json!({"dataset": "empty"})),
+        [
+            "/data_sourcing/dataset: 0 samples are too few: the test part would have 0 samples, and 2 are needed, one to look at and \
+             one to foresee"
         ]
     );
     assert_eq!(

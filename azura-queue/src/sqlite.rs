@@ -35,7 +35,7 @@ use writer::{Watch, Writer};
 
 /// A queue in an SQLite file, durable, that several processes of one machine may share.
 ///
-/// Clones are handles to the same queue; the thread that writes ends with the last of them. What has been answered is on the disk: it survives
+/// Clones are handles to the same queue; with the last of them the file is closed, and where no other process has it open nothing is left beside it. What has been answered is on the disk: it survives
 /// the end of the process and of the machine. Calls that wait at the same time share one transaction, so that a disk that is slow to
 /// confirm slows each of them, but not their sum.
 ///
@@ -68,9 +68,10 @@ pub struct SqliteQueue {
     shared: Arc<Shared>,
 }
 
+/// The writer is the last to close the file, and so moves what is left in its log into it.
 struct Shared {
-    writer: Writer,
     readers: Arc<Readers>,
+    writer: Writer,
     wakes: Arc<Wakes>,
 }
 

@@ -39,6 +39,9 @@ pub struct NewTask {
     pub labels: Labels,
     /// When and how often it runs.
     pub schedule: Schedule,
+    /// How far its work is safe before it begins, because it goes on from another task's: its first attempt begins behind that.
+    #[serde(default)]
+    pub checkpoint: u64,
 }
 
 impl NewTask {
@@ -52,6 +55,7 @@ impl NewTask {
             id: None,
             labels: Labels::new(),
             schedule: Schedule::default(),
+            checkpoint: 0,
         }
     }
 
@@ -65,6 +69,7 @@ impl NewTask {
             id: None,
             labels: record.labels.clone(),
             schedule: Schedule { eta: None, expires: None, ..record.schedule.clone() },
+            checkpoint: 0,
         }
     }
 
@@ -130,6 +135,12 @@ impl NewTask {
     /// Fails an attempt after so long, whatever its handler does.
     pub fn hard_limit(mut self, limit: Duration) -> Self {
         self.schedule.limits.hard = Some(limit);
+        self
+    }
+
+    /// Says how far its work is safe already.
+    pub fn checkpoint(mut self, epoch: u64) -> Self {
+        self.checkpoint = epoch;
         self
     }
 
@@ -203,7 +214,7 @@ impl TaskRecord {
             schedule: task.schedule,
             state: State::Pending,
             attempt: 0,
-            checkpoint: 0,
+            checkpoint: task.checkpoint,
             lost_leases: 0,
             failures: 0,
             dead: false,

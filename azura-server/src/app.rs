@@ -1,6 +1,7 @@
 //! Everything that the server can do, without a word of HTTP.
 
 mod find;
+mod resume;
 
 use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
@@ -18,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     TASK, names, presence,
-    runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, RESUMED_FROM, Run, Runs},
+    runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, Run, Runs},
 };
 
 /// How often dead workers are looked for.
@@ -69,22 +70,33 @@ pub enum AppError {
     #[error("Experiment '{0}' has no model to ask: it is {1}; a run has one once it is SUCCESS.")]
     NoModel(String, State),
     /// A request to a model cannot be used.
-    #[error("{0}")]
-    Request(String),
+    #[error("{message}")]
+    Request {
+        /// What is wrong with it.
+        message: String,
+        /// The same, with the place of each problem.
+        problems: Vec<Problem>,
+    },
     /// A prediction failed.
     #[error("The prediction failed: {0}")]
     Prediction(String),
     /// A prediction took too long.
-    #[error("no worker has answered within {} s, and the task {task} was given up", waited.as_secs())]
+    #[error(
+        "{} within {} s, and the task {task} was given up",
+        if *taken { "the prediction was begun, but not done" } else { "no worker took the prediction up" },
+        waited.as_secs()
+    )]
     Late {
         /// The task.
         task: TaskId,
         /// For how long it was waited for.
         waited: Duration,
+        /// Whether a worker has begun it.
+        taken: bool,
     },
     /// The run cannot be gone on with.
     #[error("Experiment '{0}' cannot be resumed: {1}.")]
-    NotResumable(String, &'static str),
+    NotResumable(String, String),
     /// The queue refused, or could not answer.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -109,11 +121,13 @@ impl App {
     }
 
     /// Records the runs on disk again that the queue does not know, and returns their number: those of a queue that was lost, or never lasted, and
-    /// those that were trained without it. To be called once, before anything else.
+    /// those that were trained without it. Those of them that were interrupted are failed runs from now on, which can be resumed. To be called
+    /// once, before anything else.
     ///
     /// # Errors
     /// [`AppError::Queue`], [`AppError::Storage`].
     pub async fn restore(self: &Arc<Self>) -> Result<usize> {
+        self.end_interrupted().await?;
         let app = Arc::clone(self);
         let records = spawn_blocking(move || app.runs.records()).await.map_err(io::Error::other)??;
         let mut restored = 0;
@@ -184,14 +198,6 @@ impl App {
         match newest {
             Some(record) if !self.knows(&record.id).await? => self.restore().await,
             _ => Ok(0),
-        }
-    }
-
-    async fn knows(&self, task: &TaskId) -> Result<bool> {
-        match self.queue.get(task).await {
-            Ok(_) => Ok(true),
-            Err(QueueError::NotFound(_)) => Ok(false),
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -277,34 +283,6 @@ impl App {
         let id = TaskId::random();
         let name = self.free_experiment_id(config[PIPELINE_NAME].as_str().unwrap_or_default(), id).await?;
         Ok(self.queue.submit(task(id, name, config)).await?)
-    }
-
-    /// Goes on with a run that was cancelled or has failed, from its last checkpoint, as a new run of the same config.
-    ///
-    /// # Errors
-    /// [`AppError::NoExperiment`]; [`AppError::NotResumable`] if it has not ended, succeeded, or has no checkpoint here;
-    /// [`AppError::Config`] if its config can no longer be used.
-    pub async fn resume(self: &Arc<Self>, id: &str) -> Result<TaskId> {
-        let record = self.record(id).await?;
-        let old = runs::experiment_id(&record);
-        match record.state {
-            State::Failure | State::Revoked => {}
-            State::Success => return Err(AppError::NotResumable(old, "it has succeeded")),
-            _ => return Err(AppError::NotResumable(old, "it has not ended")),
-        }
-        let config = self.check(runs::config(&record).clone()).await?;
-        let id = TaskId::random();
-        let name = self.free_experiment_id(config[PIPELINE_NAME].as_str().unwrap_or_default(), id).await?;
-        let (app, from, to) = (Arc::clone(self), old.clone(), name.clone());
-        let handed = spawn_blocking(move || app.runs.hand_down(&from, &to)).await;
-        if !handed.map_err(io::Error::other)?? {
-            return Err(AppError::NotResumable(old, "there is no checkpoint of it here"));
-        }
-        let submitted = self.queue.submit(task(id, name.clone(), config).label(RESUMED_FROM, old)).await;
-        if submitted.is_err() {
-            self.runs.drop_checkpoints(&name);
-        }
-        Ok(submitted?)
     }
 
     /// The newest runs, newest first: at least one if there is one, and never more than a thousand. Only with `whole` are their folders looked

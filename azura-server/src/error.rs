@@ -44,11 +44,11 @@ struct ErrorDetail {
     error_code: String,
     /// What happened, for people.
     message: String,
-    /// Everything that is wrong with a config.
+    /// Everything that is wrong with a config or with what a model is asked.
     errors: Option<Vec<ProblemView>>,
 }
 
-/// One thing that is wrong with a config.
+/// One thing that is wrong with a config or with what a model is asked.
 #[derive(Object)]
 struct ProblemView {
     /// Where, as a JSON pointer.
@@ -133,6 +133,10 @@ impl From<AppError> for ApiError {
     fn from(error: AppError) -> Self {
         let (status, code) = match &error {
             AppError::Config(error) => return Self::config(error),
+            AppError::Request { message, problems } => {
+                let (status, problems) = (StatusCode::UNPROCESSABLE_ENTITY, problems.clone());
+                return Self { problems, ..Self::new(status, "REQUEST_INVALID", message) };
+            }
             AppError::Queue(QueueError::Unavailable(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "QUEUE_UNAVAILABLE")
             }
@@ -142,7 +146,6 @@ impl From<AppError> for ApiError {
             AppError::NoPipeline(..) => (StatusCode::NOT_FOUND, "CONFIG_NOT_FOUND"),
             AppError::NoReport(_) | AppError::Elsewhere(_) => (StatusCode::NOT_FOUND, "REPORT_NOT_FOUND"),
             AppError::NoModel(..) => (StatusCode::CONFLICT, "EXPERIMENT_NOT_FINISHED"),
-            AppError::Request(_) => (StatusCode::UNPROCESSABLE_ENTITY, "REQUEST_INVALID"),
             AppError::Prediction(_) => (StatusCode::INTERNAL_SERVER_ERROR, "PREDICTION_TASK_FAILED"),
             AppError::Late { .. } => (StatusCode::GATEWAY_TIMEOUT, "PREDICTION_TIMEOUT"),
             AppError::NoImage(_) => (StatusCode::NOT_FOUND, "REPORT_IMAGE_NOT_FOUND"),

@@ -56,6 +56,7 @@ fn train(
     let begun = clock::now();
     let (record, mut attempt) = begin(app, task)?;
     let (id, name) = (record.id, runs::experiment_id(&record));
+    app.runs().remember(&record).map_err(not_kept)?;
     tracing::info!(task = %id, attempt = record.attempt, "run {name} begins");
     let outcome = run(app, task, &name, attempt.folder(), dress).map(|results| summary(&name, &results));
     let how = task.judge(outcome.clone());
@@ -112,6 +113,7 @@ fn run(
     folder: &Path,
     dress: &dyn for<'a> Fn(RunCx<'a>) -> RunCx<'a>,
 ) -> Result<Results, TaskFailure> {
+    let told = told(task).map_err(not_kept)?;
     let (emitter, reached) = (task.emitter().clone(), task.emitter().clone());
     let token = task.token().clone();
     let checkpoints = app.runs().checkpoints(name);
@@ -123,8 +125,7 @@ fn run(
         .cancelled(move || token.is_cancelled())
         .checkpoint(Checkpoint::new(checkpoints).written(move |epoch| reached.checkpoint(epoch as u64)))
         .resume(snapshot)
-        // What is up to the checkpoint that the queue knows of is in the log.
-        .publish_after(task.record().checkpoint as usize)
+        .publish_after(told)
         .publish(move |event| {
             emitter.emit(
                 if matches!(event, ProgressEvent::Batch { .. }) { Keep::Newest } else { Keep::All },
@@ -139,6 +140,16 @@ fn run(
     }
 }
 
+/// How many of the epochs up to the checkpoint that the queue knows of are in the log: all of them, unless the run goes on from another one.
+fn told(task: &TaskContext) -> azura_queue::Result<usize> {
+    let checkpoint = task.record().checkpoint;
+    if checkpoint == 0 {
+        return Ok(0);
+    }
+    let epochs = task.events()?.into_iter().filter_map(|entry| entry.details["epoch"].as_u64());
+    Ok(epochs.max().unwrap_or(0).min(checkpoint) as usize)
+}
+
 /// What the task's last event says of a success.
 fn summary(name: &str, results: &Results) -> Value {
     json!({
@@ -150,7 +161,7 @@ fn summary(name: &str, results: &Results) -> Value {
 }
 
 /// The record and the last event of the task as they will be when the worker has ended it.
-fn ended(mut record: TaskRecord, how: Finish, events: usize) -> (TaskRecord, Entry) {
+pub(crate) fn ended(mut record: TaskRecord, how: Finish, events: usize) -> (TaskRecord, Entry) {
     let now = clock::now();
     record.finished_at = Some(now);
     let details = match how {

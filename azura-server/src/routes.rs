@@ -203,7 +203,8 @@ impl Api {
     /// Asks the model of an experiment that has succeeded, and waits for the answer.
     ///
     /// What may be asked is the pipeline's own. A forecaster: `prediction_steps` (1 by default), and rows to forecast from as `data`; it answers
-    /// `prediction`, `target_col`, `actual_history` and `forecasted_series`. Files in an answer are base64, under `files`.
+    /// `prediction`, `target_col`, `actual_history` and `forecasted_series`. Files in an answer are base64, under `files`. A request holds at most
+    /// 10 000 values in all, or 1000 pictures for a classifier. One that cannot be used is refused with 422, as a config is.
     #[oai(path = "/experiments/:id/predict", method = "post")]
     async fn predict(&self, id: Path<String>, request: Json<Value>) -> ApiResult<Json<Value>> {
         Ok(Json(self.0.predict(&id, request.0).await?))
@@ -212,7 +213,7 @@ impl Api {
     /// Goes on with an experiment that was cancelled or has failed.
     ///
     /// A new one of the same config begins where its last checkpoint was taken, and ends as it would have ended. The old one stays as it is. 409 if
-    /// it has not ended, has succeeded, or has no checkpoint.
+    /// it has not ended, has succeeded, has no checkpoint, or another one goes on with it and has not ended.
     #[oai(path = "/experiments/:id/resume", method = "post")]
     async fn resume(&self, id: Path<String>) -> ApiResult<Submitted> {
         Ok(Submitted::Task(Json(SubmittedView::new(self.0.resume(&id).await?))))

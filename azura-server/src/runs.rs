@@ -36,8 +36,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run that has no folder yet.
-    pub(crate) fn new(record: TaskRecord) -> Self {
+    /// A run of which nothing but the record is known.
+    pub fn new(record: TaskRecord) -> Self {
         Self { record, results: None, has_model: false }
     }
 
@@ -109,7 +109,7 @@ pub(crate) fn new_experiment_id(pipeline: &str, at: Timestamp, task: TaskId, cha
 ///
 /// A run is put together in a folder of its own below `.attempts/` and appears by one rename. A run that failed or was cancelled keeps what
 /// tells its story, and nothing half-written. Until a run has ended its checkpoints are in a folder of its name below `.checkpoints/`, which all of its
-/// attempts share.
+/// attempts share, beside its config and its record.
 #[derive(Debug)]
 pub struct Runs {
     root: PathBuf,
@@ -143,6 +143,11 @@ impl Runs {
     /// The folder of a run.
     pub fn folder(&self, experiment_id: &str) -> PathBuf {
         self.root.join(experiment_id)
+    }
+
+    /// The folder of all runs.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where workers say that they live, beside the runs.

@@ -184,7 +184,11 @@ fn training_in_the_terminal_writes_the_same_folder() {
     let (code, _, error) = run(azura(data.path()).arg("predict").arg(&out).args(["--steps", "0"]));
     assert!(code == Some(1) && error.contains("/prediction_steps"), "{error}");
     let (code, _, error) = run(azura(data.path()).args(["predict", "nobody"]));
-    assert!(code == Some(1) && error.contains("there is no run \"nobody\""), "{error}");
+    assert!(code == Some(1) && error.contains("there is no run \"nobody\": neither nobody nor "), "{error}");
+    let (_, _, error) = run(azura(data.path()).args(["predict", "/no/body"]));
+    assert_eq!(error, "error: there is no run \"/no/body\": /no/body holds none\n");
+    let (_, _, error) = run(azura(data.path()).args(["predict", out.to_str().unwrap(), "--request", "-"]));
+    assert!(error.contains("standard input is not JSON: "), "{error}");
 
     let (code, _, error) = run(azura(data.path()).arg("train").arg(&config).arg("--out").arg(&out));
     assert!(code == Some(1) && error.contains("first: the folder is not empty"), "{error}");
@@ -224,6 +228,33 @@ fn training_in_the_terminal_writes_the_same_folder() {
 }
 
 #[test]
+fn a_sound_is_put_beside_those_that_are_there() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    let small = r#"{"pipeline_name": "voice_generator", "data_sourcing": {"seconds": 0.5}, "generation": {"seconds": 0.01},
+        "model_params": {"hidden_size": 2, "embedding_size": 2, "sequence_length": 20}, "training_params": {"epochs": 1}}"#;
+    fs::write(&config, small).unwrap();
+    let (code, _, error) =
+        run(azura(data.path()).args(["train", "config.json", "--out", "run"]).current_dir(data.path()));
+    assert_eq!(code, Some(0), "{error}");
+    let sound = |seed: &str| {
+        let line = ["predict", "run", "--steps", "100", "--set", seed];
+        let (code, text, error) = run(azura(data.path()).args(line).current_dir(data.path()));
+        assert_eq!(code, Some(0), "{error}");
+        text.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(
+        ["seed=1", "seed=2", "seed=3"].map(sound),
+        ["./generated_sample.wav", "./generated_sample-2.wav", "./generated_sample-3.wav"]
+    );
+    let bytes = |name: &str| fs::read(data.path().join(name)).unwrap();
+    assert_ne!(bytes("generated_sample.wav"), bytes("generated_sample-2.wav"));
+    fs::remove_file(data.path().join("run/inputs.json")).unwrap();
+    let (code, _, error) = run(azura(data.path()).args(["predict", "run"]).current_dir(data.path()));
+    assert!(code == Some(1) && error.contains("has succeeded, but its inputs.json is missing"), "{error}");
+}
+
+#[test]
 fn a_config_that_cannot_be_used_is_told_in_words() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("config.json");
@@ -238,6 +269,20 @@ fn a_config_that_cannot_be_used_is_told_in_words() {
         error.contains("/training_params/epochs: ") && error.contains("/training_params/lr: "),
         "{error}"
     );
+    // A line for each, and not too many.
+    let many = (0..30).map(|i| format!("\"key{i}\": 1, ")).collect::<Vec<_>>().concat();
+    let (code, _, error) = train(&SMALL.replacen('{', &format!("{{{many}"), 1), &[]);
+    assert!(code == Some(1) && error.contains("and 10 more") && error.lines().count() == 22, "{error}");
+    let named = data.path().join("a.zip");
+    fs::write(&named, "date,x\n2024-01-01,1\n").unwrap();
+    for pipeline in ["csv_forecaster", "image_classifier"] {
+        let config = format!(
+            r#"{{"pipeline_name": "{pipeline}", "data_sourcing": {{"file": "{}"}}}}"#,
+            named.display()
+        );
+        let (code, _, error) = train(&config, &[]);
+        assert!(code == Some(1) && error.contains("a.zip: by its name a zip file, but"), "{error}");
+    }
     let (code, _, error) = train("{\n oops", &[]);
     assert!(code == Some(1) && error.contains("line 2"), "{error}");
     let (code, _, error) = run(azura(data.path()).args(["train", "missing.json"]));
@@ -347,6 +392,10 @@ fn a_signal_ends_the_server_in_good_order() {
         assert_eq!(status.code(), Some(0), "{signal}");
         let left: Vec<_> = fs::read_dir(data.path().join("experiments/.attempts")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
+        assert!(
+            data.path().join("queue.db").exists() && !data.path().join("queue.db-wal").exists(),
+            "{signal}"
+        );
         let log = fs::read_to_string(data.path().join(LOG)).unwrap();
         let lines: Vec<_> = log.lines().collect();
         assert!(
@@ -377,44 +426,108 @@ fn a_signal_cancels_a_training_in_the_terminal() {
     assert_eq!(fs::read_dir(data.path().join("experiments/.attempts")).unwrap().count(), 0);
 }
 
+/// A training in the terminal that is sent a signal as soon as there is a checkpoint below `root`, and what it said on standard error.
 #[cfg(unix)]
-#[test]
-fn a_cancelled_training_goes_on_in_the_terminal() {
-    let data = tempfile::tempdir().unwrap();
-    let config = data.path().join("config.json");
-    fs::write(&config, SMALL).unwrap();
-    let epochs = ["--set", "training_params.epochs=120"];
-    let whole = data.path().join("whole");
-    let (code, _, error) =
-        run(azura(data.path()).arg("train").arg(&config).args(epochs).arg("--out").arg(&whole));
-    assert_eq!(code, Some(0), "{error}");
-    assert!(!whole.join("checkpoints").exists());
-
-    let experiments = data.path().join("experiments");
-    let live = experiments.join(".checkpoints");
-    let mut command = azura(data.path());
-    let mut child = command.arg("train").arg(&config).args(epochs).stdout(Stdio::piped()).spawn().unwrap();
+fn interrupted(command: &mut Command, signal: &str, root: &Path) -> (Option<i32>, String) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = || {
-        let runs = fs::read_dir(&live).into_iter().flatten();
-        runs.flat_map(|run| fs::read_dir(run.unwrap().path()).unwrap())
+        let runs = fs::read_dir(root.join(".checkpoints")).into_iter().flatten();
+        runs.flat_map(|run| fs::read_dir(run.unwrap().path()).into_iter().flatten())
             .any(|file| file.unwrap().path().extension().is_some_and(|ending| ending == "safetensors"))
     };
     while !begun() {
         assert!(child.try_wait().unwrap().is_none());
         std::thread::yield_now();
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let mut folders = fs::read_dir(&experiments).unwrap().map(|entry| entry.unwrap().path());
-    let run_folder = folders.find(|folder| folder.join("run.json").exists()).unwrap();
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
 
-    let out = data.path().join("out");
-    let (code, _, error) =
-        run(azura(data.path()).arg("train").arg("--resume").arg(&run_folder).arg("--out").arg(&out));
+/// The arguments behind the last `azura` of a text.
+#[cfg(unix)]
+fn told(text: &str) -> Vec<&str> {
+    text.rsplit_once("azura train ").unwrap().1.lines().next().unwrap().split(' ').collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_goes_on_in_the_terminal() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    fs::write(&config, SMALL.replace("}}", "}, \"training_params\": {\"epochs\": 120}}")).unwrap();
+    let train = |more: &[&str]| {
+        let mut command = azura(data.path());
+        command.current_dir(data.path()).arg("train").args(more);
+        command
+    };
+    let (code, _, error) = run(&mut train(&["config.json", "--out", "whole"]));
     assert_eq!(code, Some(0), "{error}");
-    for name in ["results.json", "model.safetensors", "report.md"] {
-        assert!(fs::read(out.join(name)).unwrap() == fs::read(whole.join(name)).unwrap(), "{name}");
+    let [whole, out, experiments] = ["whole", "out", "experiments"].map(|name| data.path().join(name));
+    assert!(!whole.join("checkpoints").exists());
+    let complete = |folder: &Path| {
+        for name in ["results.json", "model.safetensors", "report.md"] {
+            assert!(fs::read(folder.join(name)).unwrap() == fs::read(whole.join(name)).unwrap(), "{name}");
+        }
+    };
+    let root = data.path().join(".out.azura-train");
+
+    // Cancelled: the folder that it was to have holds what was learned, and the run that goes on takes its place.
+    let (code, said) = interrupted(&mut train(&["config.json", "--out", "out"]), "-INT", &root);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("cancelled") && out.join("checkpoints").is_dir() && !root.exists(), "{said}");
+    assert_eq!(told(&said), ["train", "--resume", out.to_str().unwrap()][1..]);
+    // Killed while it goes on, and gone on with once more.
+    let (code, said) = interrupted(&mut train(&told(&said)), "-KILL", &root);
+    assert_eq!(code, None, "{said}");
+    assert!(root.join(".checkpoints").is_dir());
+    let (code, _, error) = run(&mut train(&["config.json", "--out", "out2", "--resume", "out"]));
+    assert!(code == Some(2) && error.contains("cannot be used with"), "{error}");
+    let (code, _, error) = run(&mut train(&told(&said)));
+    assert_eq!(code, Some(0), "{error}");
+    complete(&out);
+    assert!(!root.exists() && !out.join("checkpoints").exists());
+
+    // Killed among the server's runs: it goes on as the run that it was.
+    let (_, said) = interrupted(&mut train(&["config.json"]), "-KILL", &experiments);
+    let (code, _, error) = run(&mut train(&told(&said)));
+    assert_eq!(code, Some(0), "{error}");
+    complete(Path::new(told(&said)[1]));
+    assert_eq!(fs::read_dir(experiments.join(".checkpoints")).unwrap().count(), 0);
+
+    // Killed, and seen by a server: a failed run that can be resumed.
+    let (_, said) = interrupted(&mut train(&["config.json"]), "-KILL", &experiments);
+    let server = Server::start(data.path());
+    let answer = server.ask("GET /experiments", "");
+    assert!(answer.contains("RUN_INTERRUPTED") && answer.contains("\"FAILURE\""), "{answer}");
+    let name = Path::new(told(&said)[1]).file_name().unwrap().to_str().unwrap();
+    let answer = server.ask(&format!("POST /experiments/{name}/resume"), "");
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_there_is_not_to_go_on_with_is_told_in_words() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("config.json");
+    fs::write(&config, SMALL).unwrap();
+    let train = |more: &[&str]| run(azura(data.path()).current_dir(data.path()).arg("train").args(more));
+    let (code, _, error) = train(&["config.json", "--set", "training_params.epochs=1", "--out", "out"]);
+    assert_eq!(code, Some(0), "{error}");
+    let (code, _, error) = train(&["--resume", "out"]);
+    assert!(
+        code == Some(1) && error.contains("out has succeeded") && error.contains("azura predict"),
+        "{error}"
+    );
+    for nothing in ["nothing", "."] {
+        let (code, _, error) = train(&["--resume", nothing]);
+        assert!(code == Some(1) && error.contains("there is no run"), "{error}");
     }
-    let (code, _, error) = run(azura(data.path()).arg("train").arg("--resume").arg(&out));
-    assert!(code == Some(1) && error.contains("has no checkpoint to go on from"), "{error}");
+    // Another one was killed on the way to the same folder.
+    let root = data.path().join(".new.azura-train");
+    let mut command = azura(data.path());
+    command.current_dir(data.path()).args(["train", "config.json", "--out", "new"]);
+    interrupted(command.args(["--set", "training_params.epochs=100000"]), "-KILL", &root);
+    let (code, _, error) = train(&["config.json", "--out", "new"]);
+    assert!(code == Some(1) && error.contains("go on with `azura train --resume new`"), "{error}");
 }

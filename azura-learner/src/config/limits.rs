@@ -1,4 +1,4 @@
-//! How large a config may be at all.
+//! How large a config or a request may be at all.
 
 use serde_json::Value;
 
@@ -9,17 +9,20 @@ const DEPTH: usize = 32;
 /// Values in all: objects, lists, texts, numbers.
 const NODES: usize = 10_000;
 
-/// A config that is nested too deep or has too many values, before anything walks over it.
+/// One that is nested too deep or has too many values, before anything walks over it.
 pub(super) fn exceeded(config: &Value) -> Option<Problem> {
     let mut nodes = 0;
     let mut open = vec![(config, 1)];
     while let Some((value, depth)) = open.pop() {
         nodes += 1;
         if depth > DEPTH {
-            return Some(Problem::new("", format!("nested deeper than {DEPTH} levels")));
+            return Some(Problem::new(
+                "",
+                format!("it is nested deeper than the {DEPTH} levels that are allowed"),
+            ));
         }
         if nodes > NODES {
-            return Some(Problem::new("", format!("more than {NODES} values")));
+            return Some(Problem::new("", format!("it has more than the {NODES} values that are allowed")));
         }
         match value {
             Value::Array(items) => open.extend(items.iter().map(|v| (v, depth + 1))),

@@ -19,13 +19,13 @@ pub(crate) use check::join as pointer;
 pub use check::{check, unknown_keywords};
 pub(crate) use defaults::{describe, filled};
 pub use grid::expand;
-pub(crate) use words::with_suggestion;
+pub(crate) use words::{found, with_suggestion};
 
-/// Something in a config that cannot be used.
+/// Something in a config or a request that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Problem {
-    /// Where: an RFC 6901 JSON pointer, `/training_params/lr`; empty for the whole config.
+    /// Where: an RFC 6901 JSON pointer, `/training_params/lr`; empty for the whole.
     pub pointer: String,
     /// What was found and what is allowed.
     pub message: String,
@@ -40,15 +40,35 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let place = if self.pointer.is_empty() { "config" } else { &self.pointer };
-        write!(f, "{place}: {}", self.message)
+        if self.pointer.is_empty() {
+            return f.write_str(&self.message);
+        }
+        write!(f, "{}: {}", self.pointer, self.message)
     }
 }
 
 /// Problems that keep a config from being used; at least one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the config is invalid: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+#[error("the config is invalid: {}", self.first(5, "; "))]
 pub struct Invalid(pub Vec<Problem>);
+
+impl Invalid {
+    /// The first `most` problems, and how many more there are.
+    ///
+    /// ```
+    /// # use azura_learner::config::{Invalid, Problem};
+    /// let invalid = Invalid(["/a", "/b", "/c"].map(|place| Problem::new(place, "is wrong")).into());
+    /// assert_eq!(invalid.first(2, ", "), "/a: is wrong, /b: is wrong, and 1 more");
+    /// assert_eq!(invalid.first(3, ", "), "/a: is wrong, /b: is wrong, /c: is wrong");
+    /// ```
+    pub fn first(&self, most: usize, between: &str) -> String {
+        let mut told: Vec<_> = self.0.iter().take(most).map(ToString::to_string).collect();
+        if let more @ 1.. = self.0.len() - told.len() {
+            told.push(format!("and {more} more"));
+        }
+        told.join(between)
+    }
+}
 
 /// The JSON Schema of a config's type.
 pub fn schema_of<C: JsonSchema>() -> Value {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::data::{clipped, listed, shown};
 
 /// What a value is, in words: `the text "abc"`.
-pub(super) fn found(value: &Value) -> String {
+pub(crate) fn found(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
         Value::Bool(b) => b.to_string(),

@@ -100,7 +100,7 @@ pub enum DataError {
         problem: String,
     },
     /// A column that does not exist or cannot serve.
-    #[error("no {what} column {}; there are: {}", shown(name), listed(known))]
+    #[error("no {what} column {}; {}", shown(name), there_are(known))]
     UnknownColumn {
         /// The name asked for.
         name: String,
@@ -129,11 +129,23 @@ pub enum DataError {
         /// Why.
         problem: String,
     },
+    /// A part of the data into which no window fits.
+    #[error("{} {}: the {part} part would have {}, and 2 are needed, one to look at and one to foresee", count(*all, "row"), if *all == 1 { "is too few" } else { "are too few" }, count(*rows, "row"))]
+    TooFewRows {
+        /// All rows.
+        all: usize,
+        /// Name of the smallest part.
+        part: &'static str,
+        /// Rows of that part.
+        rows: usize,
+    },
     /// A window that does not fit into a part of the data.
     #[error(
-        "windows of {length} rows{} do not fit: the smallest part ({part}) has {rows} rows, \
+        "windows of {}{} do not fit: the smallest part ({part}) has {}, \
          which allows at most {largest}",
-        if *horizon > 1 { format!(" with {horizon} to forecast") } else { String::new() }
+        count(*length, "row"),
+        if *horizon > 1 { format!(" with {horizon} to forecast") } else { String::new() },
+        count(*rows, "row")
     )]
     WindowTooLong {
         /// The length asked for.
@@ -171,9 +183,18 @@ fn needed(kind: DatasetKind) -> &'static str {
     }
 }
 
+fn there_are(known: &[String]) -> String {
+    if known.is_empty() { "there is none".into() } else { format!("there are: {}", listed(known)) }
+}
+
 /// A cell as the subject of a sentence.
 fn cell(text: &str) -> String {
     if text.is_empty() { "the cell".into() } else { shown(text) }
+}
+
+/// A number of things: `1 row`, `2 rows`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A name or cell in back quotes, as [`clipped`].

@@ -37,7 +37,7 @@ pub use audio::{Audio, MuLaw};
 pub use calendar::Cycle;
 pub use datasets::{DatasetFile, DatasetKind, Datasets};
 pub use error::DataError;
-pub(crate) use error::{clipped, listed, shown};
+pub(crate) use error::{clipped, count, listed, shown};
 pub use fetch::{DataSource, WeatherRequest};
 pub use images::{Augment, CsvImages, Images, LabelColumn, Pictures};
 pub use scaler::{Scaler, ScalerKind};

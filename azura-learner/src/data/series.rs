@@ -245,7 +245,7 @@ mod tests {
         // A column without any value holds no numbers.
         let table = Table::parse(b"date,a\n2020-01-01,NaN\n2020-01-02,NaN").unwrap();
         let error = Series::read(&table, None, &["a".to_owned()], Missing::Drop).unwrap_err().to_string();
-        assert_eq!(error, "no numeric column `a`; there are: none");
+        assert_eq!(error, "no numeric column `a`; there is none");
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Parts {
     /// validation part only `with_validation`.
     ///
     /// # Errors
-    /// [`DataError::WindowTooLong`] with the largest length that fits.
+    /// [`DataError::WindowTooLong`] with the largest length that fits; [`DataError::TooFewRows`] if not even one row does.
     pub fn check_window(
         &self,
         length: usize,
@@ -49,6 +49,9 @@ impl Parts {
         }
         let smallest = parts.into_iter().map(|(part, range)| (range.len(), part)).min();
         let (rows, part) = smallest.unwrap_or((0, "training"));
+        if rows < 2 {
+            return Err(DataError::TooFewRows { all: self.test.end, part, rows });
+        }
         let largest = rows.saturating_sub(horizon);
         if length > largest {
             return Err(DataError::WindowTooLong { length, horizon, part, rows, largest });
@@ -166,7 +169,15 @@ mod tests {
             "windows of 10 rows do not fit: the smallest part (validation) has 10 rows, which allows at most 9"
         );
         assert!(parts.check_window(19, 1, false).is_ok() && parts.check_window(20, 1, false).is_err());
-        assert!(Parts::by_fraction(100, 0.001, 0.2).check_window(1, 1, true).is_err());
+        let error = |rows, test| {
+            Parts::by_fraction(rows, 0.1, test).check_window(9, 1, true).unwrap_err().to_string()
+        };
+        let needed = "2 are needed, one to look at and one to foresee";
+        assert_eq!(error(1, 0.2), format!("1 row is too few: the test part would have 0 rows, and {needed}"));
+        assert_eq!(
+            error(100, 0.01),
+            format!("100 rows are too few: the test part would have 1 row, and {needed}")
+        );
         assert!(parts.check_window(7, 3, true).is_ok());
         let error = parts.check_window(8, 3, true).unwrap_err().to_string();
         assert_eq!(

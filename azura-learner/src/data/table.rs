@@ -90,9 +90,10 @@ impl Table {
     /// Reads a CSV file within the default [`Limits`]; no more of it is read than they allow.
     ///
     /// # Errors
-    /// As [`Table::parse`], and [`DataError::Io`].
+    /// As [`Table::parse`], [`DataError::Io`], and [`DataError::File`] if its name says that it is no CSV file.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let limits = Limits::default();
+        read::expect_csv(path)?;
         Self::parse_within(&read::whole(path, limits.bytes)?, limits)
     }
 

@@ -21,7 +21,7 @@ pub enum PipelineError {
     #[error("{0}")]
     FileNotFound(String),
     /// What a model is asked cannot be used.
-    #[error("the request is invalid: {}", .0.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("the request is invalid: {}", .0.first(5, "; "))]
     Request(Invalid),
     /// The pipeline does not predict.
     #[error("the pipeline `{0}` makes no predictions")]
@@ -55,6 +55,13 @@ impl From<Error> for PipelineError {
 
 impl From<azura_core::Error> for PipelineError {
     fn from(error: azura_core::Error) -> Self {
+        Self::Execution(error.to_string())
+    }
+}
+
+/// What a run has to say cannot be written down.
+impl From<serde_json::Error> for PipelineError {
+    fn from(error: serde_json::Error) -> Self {
         Self::Execution(error.to_string())
     }
 }

@@ -138,8 +138,7 @@ impl<'a> RunCx<'a> {
     /// # Errors
     /// If it does not serialise, or cannot be written.
     pub fn write_json(&self, name: &str, record: &impl Serialize) -> Result<(), PipelineError> {
-        let bytes = serde_json::to_vec_pretty(record).map_err(|e| PipelineError::Execution(e.to_string()))?;
-        self.write(name, &bytes)
+        self.write(name, &serde_json::to_vec_pretty(record)?)
     }
 
     /// The folder of the run.

@@ -5,22 +5,36 @@ use crate::{Module, StateDict, parameters};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// A run that has ended well: what its pipeline wrote, and where data come from.
-#[derive(Debug, Clone)]
+/// A run that has ended well: what its pipeline wrote, where data come from, and whether somebody still waits for the answer.
+#[derive(Clone)]
 #[must_use]
 pub struct SavedRun<'a> {
     folder: PathBuf,
     sources: &'a Sources,
+    cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl<'a> SavedRun<'a> {
     /// The run in a folder.
     pub fn new(folder: impl Into<PathBuf>, sources: &'a Sources) -> Self {
-        Self { folder: folder.into(), sources }
+        Self { folder: folder.into(), sources, cancelled: Arc::new(|| false) }
+    }
+
+    /// Asks this between the steps of a prediction whether to end it as cancelled.
+    pub fn cancelled(mut self, cancelled: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.cancelled = Arc::new(cancelled);
+        self
+    }
+
+    /// Whether nobody waits for the answer any more: to be asked before each step of something long, which then ends with
+    /// [`PipelineError::Cancelled`].
+    pub fn is_cancelled(&self) -> bool {
+        (self.cancelled)()
     }
 
     /// Its folder.
@@ -39,7 +53,11 @@ impl<'a> SavedRun<'a> {
     /// [`PipelineError::FileNotFound`] if it cannot be read.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, PipelineError> {
         fs::read(self.folder.join(name)).map_err(|error| {
+            let succeeded = self.folder.join("results.json").exists();
             PipelineError::FileNotFound(match error.kind() {
+                io::ErrorKind::NotFound if succeeded => {
+                    format!("the run has succeeded, but its {name} is missing: its folder is damaged")
+                }
                 io::ErrorKind::NotFound => {
                     format!("the run has no {name}: only one that succeeded has its files")
                 }
@@ -70,6 +88,12 @@ impl<'a> SavedRun<'a> {
     }
 }
 
+impl fmt::Debug for SavedRun<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SavedRun").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
 /// What a pipeline says to a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -86,8 +110,7 @@ impl Prediction {
     /// # Errors
     /// If the record does not serialise, or not to a JSON object.
     pub fn of(record: &impl Serialize) -> Result<Self, PipelineError> {
-        let values = serde_json::to_value(record).and_then(serde_json::from_value);
-        let values = values.map_err(|error| PipelineError::Execution(error.to_string()))?;
+        let values = serde_json::to_value(record).and_then(serde_json::from_value)?;
         Ok(Self { values, files: Vec::new() })
     }
 

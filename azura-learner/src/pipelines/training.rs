@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Adam, AdamW, Batches, BestCheckpoint, ClipGradients, EarlyStopping as Stop, History, Learner, LrSchedule,
-    Module, Optimizer, Outcome, PipelineError, Plateau, Publish, Result, RmsProp, RunCx, Schedule, Sgd,
-    config::Problem,
+    Adam, AdamW, Batches, BestCheckpoint, ClipGradients, DataLoader, Dataset, EarlyStopping as Stop,
+    Evaluation, History, Learner, LrSchedule, Module, Optimizer, Outcome, PipelineError, Plateau, Publish,
+    Result, RmsProp, RunCx, Schedule, Sgd, StateDict, config::Problem, parameters, report::Report,
 };
 use azura_core::Tensor;
 
@@ -123,6 +123,9 @@ impl Default for EarlyStopping {
     }
 }
 
+/// What trained a model on a data set, with the model, and how that went.
+type Trained<M, D> = (Learner<M, <D as Dataset>::X, <D as Dataset>::Y>, History);
+
 impl TrainingParams {
     /// What is wrong with them that their schema allows.
     pub fn problems(&self) -> Vec<Problem> {
@@ -165,20 +168,21 @@ impl TrainingParams {
     ///
     /// # Errors
     /// Those of [`Learner::fit`]; [`PipelineError::Cancelled`].
-    pub fn train<M, X, Y>(
+    pub fn train<M, D>(
         &self,
         cx: &mut RunCx<'_>,
         publisher: Publish,
         model: M,
-        loss: impl Fn(&Tensor, &Y) -> azura_core::Result<Tensor> + Send + 'static,
-        train: &mut dyn Batches<X, Y>,
-        validation: Option<&mut dyn Batches<X, Y>>,
-    ) -> Result<(Learner<M, X, Y>, History), PipelineError>
+        loss: impl Fn(&Tensor, &D::Y) -> azura_core::Result<Tensor> + Send + 'static,
+        train: &D,
+        validation: Option<&D>,
+    ) -> Result<Trained<M, D>, PipelineError>
     where
-        M: Module<X>,
-        X: 'static,
-        Y: 'static,
+        M: Module<D::X>,
+        D: Dataset<X: Send + 'static, Y: Send + 'static> + Clone,
     {
+        let mut train = self.loader(train).shuffle(self.seed);
+        let mut validation = validation.map(|part| self.loader(part));
         let mut learner =
             Learner::new(model, self.optimizer(), loss).seed(self.seed).validate_every(self.validate_every);
         if validation.is_some() {
@@ -195,10 +199,49 @@ impl TrainingParams {
                 learner.callback(Stop::new("val_loss", stopping.patience).min_delta(stopping.min_delta));
         }
         let mut learner = cx.attach(learner, publisher);
-        let fit = learner.fit(train, validation, self.epochs)?;
+        let watch = validation.as_mut().map(|loader| loader as &mut dyn Batches<D::X, D::Y>);
+        let fit = learner.fit(&mut train, watch, self.epochs)?;
         if fit.outcome == Outcome::Cancelled {
             return Err(PipelineError::Cancelled);
         }
         Ok((learner, fit.history))
     }
+
+    /// Judges what was trained by `test`: its loss, and its output if `keep_output`.
+    ///
+    /// # Errors
+    /// Those of [`Learner::evaluate`]; [`PipelineError::Execution`] if the loss is no finite number.
+    pub fn judge<M, D>(
+        &self,
+        learner: &Learner<M, D::X, D::Y>,
+        test: &D,
+        keep_output: bool,
+    ) -> Result<Evaluation, PipelineError>
+    where
+        M: Module<D::X>,
+        D: Dataset<X: Send + 'static, Y: Send + 'static> + Clone,
+    {
+        let judged = learner.evaluate(&mut self.loader(test), keep_output)?;
+        if !judged.loss.is_finite() {
+            let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
+            return Err(PipelineError::Execution(message));
+        }
+        Ok(judged)
+    }
+
+    fn loader<D: Dataset + Clone>(&self, part: &D) -> DataLoader<D> {
+        DataLoader::new(part.clone(), self.batch_size)
+    }
+}
+
+/// Writes what a run can be asked with, and its report: `model.safetensors`, `inputs.json`, `report.md` and all that belongs to it.
+pub(super) fn keep<X: ?Sized>(
+    cx: &RunCx<'_>,
+    model: &mut impl Module<X>,
+    inputs: &impl Serialize,
+    report: &Report,
+) -> Result<(), PipelineError> {
+    cx.write("model.safetensors", &StateDict::of(&parameters(model)).to_bytes())?;
+    cx.write_json("inputs.json", inputs)?;
+    report.write(cx)
 }

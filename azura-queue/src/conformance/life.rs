@@ -143,6 +143,13 @@ pub async fn the_next_attempt_begins_behind_the_checkpoint(queue: Subject) {
     assert_eq!(queue.get(&id).await.unwrap().checkpoint, 7);
 }
 
+pub async fn what_goes_on_from_another_task_begins_behind_its_checkpoint(queue: Subject) {
+    let id = queue.submit(NewTask::new("work").checkpoint(5)).await.unwrap();
+    assert_eq!(claim_in_vain(&queue).await.task.checkpoint, 5);
+    assert_eq!(last_details(&queue, &id).await, json!({"attempt": 1, "from_epoch": 5}));
+    assert_eq!(queue.get(&id).await.unwrap().checkpoint, 5);
+}
+
 pub async fn a_given_id_is_kept_and_taken_once(queue: Subject) {
     let id: TaskId = "f1e46e69-9e7c-31b1-a4ff-11648f66b69e".parse().unwrap();
     assert_eq!(queue.submit(NewTask::new("work").id(id)).await, Ok(id));

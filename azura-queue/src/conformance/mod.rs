@@ -63,6 +63,7 @@ macro_rules! conformance_suite {
                 life::a_release_does_not_count,
                 life::ten_lost_leases_are_the_end,
                 life::the_next_attempt_begins_behind_the_checkpoint,
+                life::what_goes_on_from_another_task_begins_behind_its_checkpoint,
                 life::a_given_id_is_kept_and_taken_once,
                 life::what_is_not_there_is_not_found,
                 life::only_what_has_ended_is_deleted,

@@ -56,7 +56,8 @@ impl Shared {
             .arg(tag.to_string())
             .arg(&key)
             .arg(hold)
-            .arg(period.to_string());
+            .arg(period.to_string())
+            .arg(task.checkpoint);
         for (label, value) in &task.labels {
             call.arg(label).arg(value);
         }

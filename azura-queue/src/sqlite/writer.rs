@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -23,8 +23,9 @@ const GROUP: usize = 512;
 
 pub(super) struct Writer {
     /// `None` is no verb: it says that the number of those who wait has changed.
-    jobs: Sender<Option<Box<dyn Job>>>,
+    jobs: Option<Sender<Option<Box<dyn Job>>>>,
     waiting: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// A verb on its way.
@@ -63,16 +64,16 @@ impl<F: FnOnce(&mut Table) -> Result<T> + Send, T: Send> Job for Verb<F, T> {
 }
 
 impl Writer {
-    /// Starts the thread, which ends when the writer is dropped.
+    /// Starts the thread. When the writer has been dropped, the thread has ended and the file is closed.
     pub(super) fn start(table: Table, wakes: Arc<Wakes>) -> Result<Self> {
         let (jobs, queued) = channel();
         let waiting = Arc::<AtomicUsize>::default();
         let watched = Arc::clone(&waiting);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("azura-sqlite".into())
             .spawn(move || serve(table, &queued, &watched, &wakes))
             .map_err(|error| QueueError::Unavailable(error.to_string()))?;
-        Ok(Self { jobs, waiting })
+        Ok(Self { jobs: Some(jobs), waiting, thread: Some(thread) })
     }
 
     /// Changes something, all or nothing. When this returns, it is on the disk.
@@ -83,16 +84,25 @@ impl Writer {
         let gone = || QueueError::Storage("the thread that writes has ended".into());
         let (caller, answer) = oneshot::channel();
         let verb = Verb { todo: Some(verb), outcome: None, caller };
-        self.jobs.send(Some(Box::new(verb))).map_err(|_| gone())?;
+        self.jobs.as_ref().and_then(|jobs| jobs.send(Some(Box::new(verb))).ok()).ok_or_else(gone)?;
         answer.await.map_err(|_| gone())?
     }
 
     /// As long as this is kept, what other processes write wakes those who wait in this one.
     pub(super) fn watch(&self) -> Watch {
-        if self.waiting.fetch_add(1, Ordering::AcqRel) == 0 {
-            let _ = self.jobs.send(None);
+        if self.waiting.fetch_add(1, Ordering::AcqRel) == 0
+            && let Some(jobs) = &self.jobs
+        {
+            let _ = jobs.send(None);
         }
         Watch(Arc::clone(&self.waiting))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 

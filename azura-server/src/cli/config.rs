@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// Starts the server, with workers that do the runs.
     #[command(after_help = EXAMPLES)]
     Serve(ServeArgs),
-    /// Trains in the terminal, with a progress bar. Ctrl-C cancels.
+    /// Trains in the terminal, with a progress bar. Ctrl-C cancels; what was learned is kept, and can be gone on with.
     #[command(after_help = EXAMPLES)]
     Train(TrainArgs),
     /// Asks the model of a run that has ended: a forecast, classes, sound.
@@ -175,15 +175,16 @@ pub(crate) struct TrainArgs {
     #[arg(required_unless_present = "resume")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Goes on with a run that was cancelled or has failed: its folder, as the server keeps it.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "set"])]
-    pub(crate) resume: Option<PathBuf>,
+    /// Goes on with a run that was cancelled, has failed, or was killed: its id, its folder, or the --out that it was to have.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "set"])]
+    pub(crate) resume: Option<String>,
 
     /// Changes a value of the config; the value is JSON or, failing that, text. May be repeated.
     #[arg(long, value_name = "KEY.KEY=VALUE", value_parser = assignment)]
     pub(crate) set: Vec<Assignment>,
 
-    /// Where the files of the run go: a folder that does not exist yet, or is empty [default: as the server would keep them].
+    /// Where the files of the run go: a folder that does not exist yet, or is empty [default: as the server would keep them; of --resume,
+    /// where they were to go].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
@@ -215,7 +216,7 @@ pub(crate) struct PredictArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Where files of the answer go, such as a WAV.
+    /// Where files of the answer go, such as a WAV; one that is there stays, and the new one is numbered.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
 
@@ -244,6 +245,11 @@ impl FetchArgs {
             return Ok(sources);
         }
         Ok(sources.fetch(Arc::new(OpenMeteo::new(data.folder()?.join("fetched")))))
+    }
+
+    /// The flag once more, for another command.
+    pub(crate) fn again(&self) -> &'static str {
+        if self.allow_fetch { " --allow-fetch" } else { "" }
     }
 }
 

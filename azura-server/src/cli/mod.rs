@@ -2,6 +2,7 @@
 
 mod config;
 mod pipelines;
+mod place;
 mod predict;
 mod queue;
 mod serve;
@@ -11,11 +12,23 @@ mod worker;
 
 use std::{error::Error, io::IsTerminal as _, process::ExitCode, time::Duration};
 
+use azura_learner::config::Invalid;
 use config::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 
 /// What keeps a command from ending well, for the user to read.
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+
+/// A figure for the terminal; one with many digits is written with its magnitude.
+fn figure(x: f64) -> String {
+    if x == 0.0 || (1e-4..1e9).contains(&x.abs()) { format!("{x:.4}") } else { format!("{x:.4e}") }
+}
+
+/// What is wrong with a config or a request, a line for each problem.
+fn unusable(what: &str, invalid: &Invalid) -> Failure {
+    const MOST: usize = 20;
+    format!("the {what} cannot be used:\n  {}", invalid.first(MOST, "\n  ")).into()
+}
 
 /// Does what the command line says. A failure is 1, a command line that cannot be used is 2.
 pub(crate) fn run() -> ExitCode {
@@ -61,4 +74,18 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
     // A handler that does not stop is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short() {
+        assert_eq!(
+            [0.0, 12.5, -1_234_567.891, 0.00012].map(figure),
+            ["0.0000", "12.5000", "-1234567.8910", "0.0001"]
+        );
+        assert_eq!([1e139, -2.5e-9].map(figure), ["1.0000e139", "-2.5000e-9"]);
+    }
 }

@@ -7,13 +7,18 @@ use std::{
     process::ExitCode,
 };
 
-use azura_learner::{PipelineError, Prediction, Registry, SavedRun, Sources, files::write_atomic};
+use azura_learner::{
+    ConfigError, PipelineError, Prediction, Registry, SavedRun, Sources, files::write_atomic,
+};
 use serde_json::{Map, Value, json};
 
 use super::{
     Failure,
     config::PredictArgs,
+    figure,
+    place::none_of,
     train::{read, set},
+    unusable,
 };
 
 pub(crate) fn run(args: PredictArgs) -> Result<ExitCode, Failure> {
@@ -35,7 +40,7 @@ pub(crate) fn run(args: PredictArgs) -> Result<ExitCode, Failure> {
         fs::create_dir_all(&args.out).map_err(|error| format!("--out {}: {error}", args.out.display()))?;
     }
     for (name, bytes) in &answer.files {
-        let path = args.out.join(name);
+        let path = free(&args.out, Path::new(name));
         write_atomic(&path, bytes)?;
         writeln!(out, "{}", path.display())?;
     }
@@ -46,16 +51,23 @@ pub(crate) fn run(args: PredictArgs) -> Result<ExitCode, Failure> {
 fn folder(run: &str, experiments: &Path) -> Result<PathBuf, Failure> {
     let known = [PathBuf::from(run), experiments.join(run)];
     let found = known.iter().find(|folder| folder.join("config.json").is_file());
-    found.cloned().ok_or_else(|| {
-        let places = known.each_ref().map(|folder: &PathBuf| folder.display().to_string());
-        format!("there is no run {run:?}: neither {} nor {} holds one", places[0], places[1]).into()
-    })
+    found.cloned().ok_or_else(|| format!("there is no run {run:?}: {}", none_of(&known)).into())
+}
+
+/// A path for a file in a folder where nothing is yet: `sound.wav`, `sound-2.wav`, ..
+fn free(folder: &Path, name: &Path) -> PathBuf {
+    let [stem, ending] = [name.file_stem(), name.extension()].map(|part| part.unwrap_or_default().display());
+    let numbered = (2_u64..).map(|n| folder.join(format!("{stem}-{n}.{ending}")));
+    let mut paths = std::iter::once(folder.join(name)).chain(numbered);
+    paths.find(|path| !path.exists()).unwrap_or_else(|| folder.join(name))
 }
 
 fn explain(error: PipelineError) -> Failure {
-    let PipelineError::Request(invalid) = error else { return error.into() };
-    let lines: Vec<_> = invalid.0.iter().map(ToString::to_string).collect();
-    format!("the request cannot be used:\n  {}", lines.join("\n  ")).into()
+    match error {
+        PipelineError::Request(invalid) => unusable("request", &invalid),
+        PipelineError::Config(ConfigError::Invalid(invalid)) => unusable("run's config.json", &invalid),
+        _ => error.into(),
+    }
 }
 
 /// A forecast as a table; any other answer as it is.
@@ -74,7 +86,7 @@ fn tell(out: &mut impl io::Write, answer: &Prediction) -> io::Result<()> {
         .get(time)
         .and_then(Value::as_f64)
     {
-        Some(value) => format!("{value:>width$.4}"),
+        Some(value) => format!("{:>width$}", figure(value)),
         None => format!("{:>width$}", ""),
     };
     for time in forecast.keys() {

@@ -1,15 +1,14 @@
 //! `azura train`: the server's own way of running, with a terminal instead of HTTP.
 
 use std::{
-    fmt::Display,
     fs,
-    io::{self, IsTerminal as _, Read as _, Write as _},
-    path::{self, Path, PathBuf},
-    process::{self, ExitCode},
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    process::ExitCode,
     sync::Arc,
 };
 
-use azura_learner::{ProgressBar, Registry, Snapshot, Sources};
+use azura_learner::{ProgressBar, Registry, Sources, config::Invalid};
 use azura_queue::{MemoryQueue, State};
 use azura_server::{App, AppError, Run, Runs};
 use futures_util::StreamExt as _;
@@ -19,69 +18,54 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure,
     config::{Assignment, TrainArgs},
-    signals,
+    figure,
+    place::{Place, Start, quoted, resumable},
+    signals, unusable,
 };
 
 pub(crate) async fn run(args: TrainArgs) -> Result<ExitCode, Failure> {
-    let (mut config, snapshot) = match (&args.resume, &args.config) {
-        (Some(folder), _) => (read(&folder.join("config.json"))?, Some(checkpoint(folder)?)),
-        (None, config) => (read(config.as_deref().unwrap_or(Path::new("-")))?, None),
-    };
-    args.set.into_iter().try_for_each(|assignment| set(&mut config, assignment))?;
     let stop = signals::token()?;
     // Bundled data sets, the files that a config names, and what may be fetched.
     let sources = args.fetch.add(Sources::default().allow_files(), &args.data)?;
-    // Before anything is made or touched.
-    Registry::builtin().check(&config, &sources).map_err(|error| explain(error.into()))?;
-    let (root, out) = match args.out {
-        Some(out) => beside(&out).map(|(root, out)| (root, Some(out)))?,
-        None => (args.data.experiments()?, None),
+    let experiments = args.data.experiments()?;
+    let (start, place) = if let Some(run) = &args.resume {
+        Place::of_run(run, &experiments, args.out.as_deref())?
+    } else {
+        let mut config = read(args.config.as_deref().unwrap_or(Path::new("-")))?;
+        args.set.iter().cloned().try_for_each(|assignment| set(&mut config, assignment))?;
+        // Before anything is made or touched.
+        Registry::builtin().check(&config, &sources).map_err(|error| explain(error.into()))?;
+        (Start::New(config), args.out.as_deref().map_or(Ok(Place::among(experiments)), Place::out)?)
     };
-    let trained = train(config, snapshot, sources, &root, &stop).await;
-    let Some(out) = out else {
-        let run = trained?;
-        return Ok(tell(&run, &root.join(run.experiment_id()))?);
-    };
-    if let Ok(run) = &trained
-        && run.record.state == State::Success
-    {
-        let kept = root.join(run.experiment_id());
-        // An empty folder may be there, and nothing else.
-        let _ = fs::remove_dir(&out);
-        fs::rename(&kept, &out).map_err(|error| {
-            format!("{} cannot be made: {error}; the run is kept in {}", out.display(), kept.display())
-        })?;
-    }
-    // What is left is of no use, and an error of the training is the one to tell of.
-    let _ = fs::remove_dir_all(&root);
-    Ok(tell(&trained?, &out)?)
+    let flags = args.fetch.again();
+    let trained = train(start, sources, &place, flags, &stop).await;
+    let folder = place.settle(trained.as_ref().ok())?;
+    tell(&trained?, folder.as_deref(), flags)
 }
 
-/// The newest checkpoint of the run in this folder.
-fn checkpoint(folder: &Path) -> Result<Snapshot, Failure> {
-    let newest = Snapshot::newest(&folder.join("checkpoints"))?;
-    newest.damaged.iter().for_each(|error| eprintln!("warning: {error}; an older checkpoint is taken"));
-    newest.snapshot.ok_or_else(|| format!("{} has no checkpoint to go on from", folder.display()).into())
-}
-
-/// Runs a config as the server would, perhaps from a checkpoint on, with runs kept below `root`.
+/// Runs a config as the server would, perhaps from a checkpoint on.
 async fn train(
-    config: Value,
-    snapshot: Option<Snapshot>,
+    start: Start,
     sources: Sources,
-    root: &Path,
+    place: &Place,
+    flags: &str,
     stop: &CancellationToken,
 ) -> Result<Run, Failure> {
+    let root = place.root();
     let runs = Runs::open(root).map_err(|error| format!("{} cannot be used: {error}", root.display()))?;
     let queue = Arc::new(MemoryQueue::new());
     let app = Arc::new(App::new(Registry::builtin(), sources, queue, runs));
-    let id = app.submit(config).await.map_err(explain)?.to_string();
-    let worker = azura_server::worker_with(&app, move |cx| {
-        let cx = cx.callback(ProgressBar::new());
-        if snapshot.is_some() { cx.resume(snapshot.clone()) } else { cx }
-    });
+    let id = match start {
+        Start::New(config) => app.submit(config).await,
+        Start::Unfinished(record) => app.go_on(&record).await,
+        Start::Ended(folder) => app.resume_from(&folder).await,
+    };
+    let id = id.map_err(explain)?.to_string();
+    let worker = azura_server::worker_with(&app, |cx| cx.callback(ProgressBar::new()));
     let worker = tokio::spawn(worker.run(app.shutdown().clone()));
     let mut events = app.follow(&id, 0).await?;
+    let folder = place.folder(&app.find(&id).await?);
+    eprintln!("Should it be interrupted: azura train --resume {}{flags}", quoted(&folder));
     loop {
         tokio::select! {
             event = events.next() => match event {
@@ -105,14 +89,13 @@ async fn train(
 }
 
 pub(super) fn read(path: &Path) -> Result<Value, Failure> {
-    let mut text = String::new();
-    if path == Path::new("-") {
-        io::stdin().read_to_string(&mut text)?;
+    let (name, text) = if path == Path::new("-") {
+        ("standard input".to_owned(), io::read_to_string(io::stdin()))
     } else {
-        text = fs::read_to_string(path)
-            .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    }
-    serde_json::from_str(&text).map_err(|error| format!("{} is not JSON: {error}", path.display()).into())
+        (path.display().to_string(), fs::read_to_string(path))
+    };
+    let text = text.map_err(|error| format!("{name} cannot be read: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("{name} is not JSON: {error}").into())
 }
 
 /// Puts a value into a config, with the objects on the way to it.
@@ -131,49 +114,39 @@ pub(super) fn set(config: &mut Value, Assignment { path, value }: Assignment) ->
     Ok(())
 }
 
-/// A folder for the runs of this one command, and the full path of `out`, to which a run can be renamed from there.
-fn beside(out: &Path) -> Result<(PathBuf, PathBuf), Failure> {
-    let refuse = |why: &dyn Display| Failure::from(format!("--out {}: {why}", out.display()));
-    let full = match fs::canonicalize(out) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !out.is_symlink() => path::absolute(out),
-        full => full,
-    };
-    let full = full.map_err(|error| refuse(&error))?;
-    match fs::read_dir(&full).map(|mut entries| entries.next()) {
-        Ok(Some(_)) => {
-            return Err(refuse(&"the folder is not empty; one that is, or does not exist, is wanted"));
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refuse(&error)),
-        _ => {}
-    }
-    let parent = full.parent().ok_or_else(|| refuse(&"this folder cannot be a run"))?;
-    let root = parent.join(format!(".azura-train-{}", process::id()));
-    fs::create_dir_all(&root).map_err(|error| refuse(&error))?;
-    Ok((root, full))
-}
-
 fn explain(error: AppError) -> Failure {
     let AppError::Config(error) = error else { return error.into() };
-    let lines: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
-    format!("the config cannot be used:\n  {}", lines.join("\n  ")).into()
+    unusable("config", &Invalid(error.problems()))
 }
 
-/// Says what came of it, and where it is.
-fn tell(run: &Run, folder: &Path) -> io::Result<ExitCode> {
-    match (run.record.state, &run.record.error) {
+/// Says what came of it, where it is, and how to go on with what can be gone on with.
+fn tell(run: &Run, folder: Option<&Path>, flags: &str) -> Result<ExitCode, Failure> {
+    let code = match (run.record.state, &run.record.error) {
         (State::Success, _) => {
             let mut out = io::stdout().lock();
             metrics(&mut out, run.results.as_deref().unwrap_or(&Value::Null))?;
-            writeln!(out, "Files: {}", folder.display())?;
+            if let Some(folder) = folder {
+                writeln!(out, "Files: {}", folder.display())?;
+            }
             return Ok(ExitCode::SUCCESS);
         }
-        (_, Some(failure)) => eprintln!("error: {} ({})", failure.message, failure.code),
+        (_, Some(failure)) => {
+            eprintln!("error: {} ({})", failure.message, failure.code);
+            ExitCode::FAILURE
+        }
         (_, None) => {
             eprintln!("cancelled");
-            return Ok(ExitCode::from(130));
+            ExitCode::from(130)
         }
+    };
+    match folder {
+        Some(folder) if resumable(folder) => {
+            eprintln!("What was learned so far is in {}", folder.display());
+            eprintln!("To go on: azura train --resume {}{flags}", quoted(folder));
+        }
+        _ => eprintln!("There was no checkpoint yet to go on from."),
     }
-    Ok(ExitCode::FAILURE)
+    Ok(code)
 }
 
 /// A table of the figures on the test part, beside those of simple forecasts.
@@ -186,9 +159,9 @@ fn metrics(out: &mut impl io::Write, results: &Value) -> io::Result<()> {
     writeln!(out)?;
     for (name, value) in results["metrics"].as_object().unwrap_or(&none) {
         let Some(value) = value.as_f64() else { continue };
-        write!(out, "{name:<18}{value:>12.4}")?;
+        write!(out, "{name:<18}{:>12}", figure(value))?;
         for (baseline_name, baseline) in baselines {
-            let text = baseline[name].as_f64().map_or_else(String::new, |value| format!("{value:.4}"));
+            let text = baseline[name].as_f64().map_or_else(String::new, figure);
             write!(out, "{text:>0$}", width(baseline_name))?;
         }
         writeln!(out)?;

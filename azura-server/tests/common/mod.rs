@@ -16,7 +16,8 @@ use std::{
 };
 
 use azura_learner::{
-    History, Pipeline, PipelineError, Registry, RunCx, Sources, config::Problem, results::Results,
+    History, Pipeline, PipelineError, Prediction, Registry, RunCx, SavedRun, Sources, config::Problem,
+    results::Results,
 };
 use azura_queue::{MemoryQueue, Queue};
 use azura_server::{Access, App, Runs};
@@ -347,6 +348,14 @@ impl Pipeline for Stays {
             thread::park_timeout(Duration::from_millis(1));
         }
         Ok(Results::new(History::default()))
+    }
+
+    /// As long as somebody waits for it.
+    fn predict(&self, _: Text, run: &SavedRun<'_>, _: &Value) -> Result<Prediction, PipelineError> {
+        while !run.is_cancelled() {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        Err(PipelineError::Cancelled)
     }
 }
 

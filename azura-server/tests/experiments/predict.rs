@@ -1,5 +1,9 @@
 //! What a run's model says over HTTP.
 
+use azura_queue::{ListQuery, TaskRecord};
+use azura_server::PREDICT_TASK;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::sleep};
+
 use super::*;
 
 #[tokio::test]
@@ -29,7 +33,7 @@ async fn a_run_that_succeeded_is_asked_for_a_forecast() {
 
     // A prediction is no experiment, and nothing is left of it.
     assert_eq!(server.get("/experiments").await.json().as_array().unwrap().len(), 1);
-    let tasks = server.app.queue().list(&azura_queue::ListQuery::default()).await.unwrap();
+    let tasks = server.app.queue().list(&ListQuery::default()).await.unwrap();
     assert_eq!(tasks.items.len(), 1);
 }
 
@@ -42,7 +46,17 @@ async fn what_cannot_be_asked_is_told_why() {
         let answer = server.post(&format!("/experiments/{id}/predict"), &request).await;
         (answer.status, answer.code(), answer.json()["detail"]["message"].as_str().unwrap().to_owned())
     };
-    let (status, code, message) = ask(&ended, json!({"prediction_steps": 0, "step": 1})).await;
+    let path = format!("/experiments/{ended}/predict");
+    let wrong = json!({"prediction_steps": 0, "step": 1});
+    assert_eq!(server.post(&path, &wrong).await.pointers(), ["/prediction_steps", "/step"]);
+    let many = server.post(&path, &json!({"data": vec![json!({"a": 1}); 5000]})).await;
+    assert_eq!((many.status, many.pointers()), (422, vec![String::new()]));
+    assert!(
+        many.text().contains("the request is invalid: it has more than the 10000 values"),
+        "{}",
+        many.text()
+    );
+    let (status, code, message) = ask(&ended, wrong).await;
     assert_eq!((status, code.as_str()), (422, "REQUEST_INVALID"), "{message}");
     assert!(message.contains("/prediction_steps") && message.contains("/step: unknown key"), "{message}");
     let (status, _, message) = ask(&ended, json!({"data": [{"temp_max": "warm"}]})).await;
@@ -60,4 +74,32 @@ async fn what_cannot_be_asked_is_told_why() {
     let (status, code, message) = ask(&echo, json!({})).await;
     assert_eq!((status, code.as_str()), (422, "REQUEST_INVALID"), "{message}");
     assert!(message.contains("`echo` makes no predictions"), "{message}");
+}
+
+/// Waits until the predictions in the queue are as wanted.
+async fn predictions(server: &Server, wanted: impl Fn(&[TaskRecord]) -> bool) {
+    let query = ListQuery::default().name(PREDICT_TASK);
+    while !wanted(&server.app.queue().list(&query).await.unwrap().items) {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_prediction_keeps_no_other_waiting_and_ends_when_its_client_leaves() {
+    let server = Server::start().await;
+    let forecaster = server.submit(small(1)).await;
+    let slow = server.submit(json!({"pipeline_name": "stays", "text": "/"})).await;
+    for task in [&forecaster, &slow] {
+        assert_eq!(server.ended(task).await["state"], "SUCCESS");
+    }
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    let head = format!("POST /experiments/{slow}/predict HTTP/1.1\r\nHost: {}\r\n", server.address);
+    let body = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    predictions(&server, |tasks| tasks.iter().any(|task| task.state == State::Started)).await;
+
+    let answer = server.post(&format!("/experiments/{forecaster}/predict"), &json!({})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    drop(client);
+    predictions(&server, <[_]>::is_empty).await;
 }

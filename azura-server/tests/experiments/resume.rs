@@ -28,13 +28,22 @@ async fn a_cancelled_run_goes_on_as_a_new_one() {
     assert_eq!(answer.status, 202, "{}", answer.text());
     let new = answer.json()["task_id"].as_str().unwrap().to_owned();
     let mut watcher = server.watch(&new, "").await;
-    assert_eq!(watcher.until("STARTED").await["details"], json!({"attempt": 1, "from_epoch": 0}));
+    let started = watcher.until("STARTED").await["details"].clone();
+    let from = started["from_epoch"].as_u64().unwrap();
+    assert!(started["attempt"] == 1 && from > 0, "{started}");
     // What it begins behind is told first, as the old one told it.
     let again = watcher.until("PROGRESS").await;
     assert_eq!(
         (&again["details"]["epoch"], &again["details"]["loss"]),
         (&json!(1), &first["details"]["loss"])
     );
+    for epoch in 2..=from + 1 {
+        assert_eq!(watcher.until("PROGRESS").await["details"]["epoch"], epoch);
+    }
+    // Not twice at a time.
+    let (status, code, message) = refusal(&server, &task).await;
+    assert_eq!((status, code.as_str()), (409, "EXPERIMENT_NOT_RESUMABLE"));
+    assert!(message.contains(&new), "{message}");
     let details = server.details(&new).await;
     assert_eq!((&details["resumed_from"], &details["config"]), (&json!(name), &old["config"]));
     assert_ne!(details["experiment_id"], old["experiment_id"]);

@@ -159,7 +159,7 @@ fn all_problems_at_once() {
             "/training_params/lr"
         ]
     );
-    assert_eq!(only(json!([])), "config: expected an object, found a list");
+    assert_eq!(only(json!([])), "expected an object, found a list");
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn too_deep_or_too_many() {
     for _ in 0..32 {
         deep = json!([deep]);
     }
-    assert_eq!(only(deep.clone()), "config: nested deeper than 32 levels");
-    assert_ne!(only(deep[0].clone()), "config: nested deeper than 32 levels");
-    assert_eq!(only(json!({"x": vec![0; 10_000]})), "config: more than 10000 values");
+    assert_eq!(only(deep.clone()), "it is nested deeper than the 32 levels that are allowed");
+    assert_ne!(only(deep[0].clone()), "it is nested deeper than the 32 levels that are allowed");
+    assert_eq!(only(json!({"x": vec![0; 10_000]})), "it has more than the 10000 values that are allowed");
     let many: Map<String, Value> = (0..500).map(|i| (format!("key{i}"), json!(0))).collect();
     assert_eq!(problems(Value::Object(many)).len(), 100);
     let long = "é".repeat(100_000);

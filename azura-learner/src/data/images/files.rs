@@ -69,7 +69,11 @@ impl Images {
         let mut builder = Builder::new(size)?;
         let mut left = MOST_UNPACKED_BYTES;
         for (name, index) in names {
-            let class = name.rsplit('/').nth(1).ok_or_else(|| DataError::file(&name, NO_CLASS))?;
+            if name.starts_with('/') || name.split(['/', '\\']).any(|part| part == "..") {
+                return Err(DataError::file(&name, "leads out of the zip"));
+            }
+            let class = name.rsplit('/').nth(1).filter(|class| !["", "."].contains(class));
+            let class = class.ok_or_else(|| DataError::file(&name, NO_CLASS))?;
             let file = archive.by_index(index).map_err(|e| DataError::file(&name, e))?;
             let limit = left.min(MOST_FILE_BYTES);
             let mut unpacked = Vec::new();

@@ -17,6 +17,8 @@ pub use pictures::Pictures;
 
 use super::{error::DataError, read};
 
+/// How a zip begins.
+const ZIP: &[u8] = b"PK";
 /// Bytes of a file of pictures: four times what a table may have.
 const MOST_BYTES: usize = 256 << 20;
 /// Numbers of all pictures together: 256 MiB of `f32`.
@@ -61,7 +63,7 @@ impl Images {
         if bytes.len() > MOST_BYTES {
             return Err(DataError::TooLarge { limit: MOST_BYTES, what: "bytes" });
         }
-        if bytes.starts_with(b"PK") {
+        if bytes.starts_with(ZIP) {
             return Self::of_zip(bytes, size);
         }
         Self::from_csv(bytes, &CsvImages { size, ..CsvImages::default() })
@@ -70,12 +72,16 @@ impl Images {
     /// Reads a folder of class folders, or a file as [`Images::from_bytes`].
     ///
     /// # Errors
-    /// As there, and [`DataError::Io`].
+    /// As there, [`DataError::Io`], and [`DataError::File`] if it is neither a zip nor, by its name, a CSV file.
     pub fn open(path: &Path, size: Option<[usize; 2]>) -> Result<Self, DataError> {
         if path.is_dir() {
             return Self::of_folder(path, size);
         }
-        Self::from_bytes(&read::whole(path, MOST_BYTES)?, size)
+        let bytes = read::whole(path, MOST_BYTES)?;
+        if !bytes.starts_with(ZIP) {
+            read::expect_csv(path)?;
+        }
+        Self::from_bytes(&bytes, size)
     }
 
     #[cfg(feature = "image")]

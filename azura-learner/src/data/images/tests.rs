@@ -102,9 +102,10 @@ fn what_is_wrong_with_a_zip() {
     assert_eq!(error(&zipped(&[("a/b.png", b"text")])), "a/b.png: is neither a PNG nor a JPEG picture");
     assert!(error(&zipped(&[("a/b.png", &png[..40])])).starts_with("a/b.png: "));
     assert!(error(b"PK\x03\x04 and no more").starts_with("the zip: "));
-    // Nothing is written, so that it does not matter where a name points to.
-    let climbing = Images::from_bytes(&zipped(&[("../../a/b.png", &png)]), None).unwrap();
-    assert_eq!(climbing.classes(), ["a"]);
+    for name in ["../a/b.png", "a/../b/c.png", "/a/b.png", "..\\a/b.png"] {
+        assert_eq!(error(&zipped(&[(name, &png)])), format!("{name}: leads out of the zip"));
+    }
+    assert!(error(&zipped(&[("./b.png", &png)])).starts_with("./b.png: lies in no folder"));
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Prepared {
             .metric("r2_score", metrics::r2(y_true, y_pred))
             .metric("mae", mae)
             .metric("rmse", rmse)
-            .metric("mase", mae.zip(scale).map(|(mae, scale)| mae / scale));
+            .metric("mase", mae.zip(scale).and_then(|(mae, scale)| metrics::times(mae, scale)));
         if !forecast.y_lower.is_empty() {
             results = results
                 .metric("interval_coverage", forecast.coverage())
@@ -43,8 +43,8 @@ impl Prepared {
                 .baseline(name, "r2_score", metrics::r2(y_true, &guess))
                 .baseline(name, "rmse", theirs)
                 .baseline(name, "mae", metrics::mae(y_true, &guess));
-            let better = |(ours, theirs): (f64, f64)| 1.0 - ours / theirs;
-            skill.insert(name.to_owned(), rmse.zip(theirs).map(better).filter(|skill| skill.is_finite()));
+            let ratio = rmse.zip(theirs).and_then(|(ours, theirs)| metrics::times(ours, theirs));
+            skill.insert(name.to_owned(), ratio.map(|ratio| 1.0 - ratio));
         }
         let first = |values: &[f64]| {
             forecast.step(values, 1).map(|x| Some(x).filter(|x| x.is_finite())).collect::<Vec<_>>()

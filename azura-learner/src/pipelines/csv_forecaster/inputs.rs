@@ -16,6 +16,8 @@ pub struct Inputs {
     pub calendar: Vec<Cycle>,
     /// Which of the columns is forecast.
     pub target: usize,
+    /// Rows that the model looks at, of which the weights of some models do not tell.
+    pub sequence_length: usize,
     /// What is learned of it.
     #[serde(default)]
     pub transform: Transform,

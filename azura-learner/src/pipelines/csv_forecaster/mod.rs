@@ -20,14 +20,13 @@ pub use last_rows::LastRows;
 pub(super) use prepare::check_data;
 pub use prepare::{Prepared, prepare};
 
-use super::TrainingParams;
+use super::{TrainingParams, training::keep};
 use crate::{
-    Batch, DataLoader, Dataset, History, Learner, Pipeline, PipelineError, Prediction, Publish, Result,
-    RunCx, SavedRun, Sequential, Sources, StateDict,
+    Batch, Dataset, History, Learner, Pipeline, PipelineError, Prediction, Publish, Result, RunCx, SavedRun,
+    Sequential, Sources,
     config::Problem,
     data::{Datasets, Windows},
     loader::gather,
-    parameters,
     pipeline::ConfigError,
     results::Results,
 };
@@ -108,23 +107,13 @@ pub(super) fn run(
 ) -> Result<Results, PipelineError> {
     let training = &config.training_params;
     let (prepared, mut learner, history) = train(name, config, datasets, cx)?;
-    let mut test = DataLoader::new(prepared.test.clone(), training.batch_size);
-    let judged = learner.evaluate(&mut test, true)?;
-    if !judged.loss.is_finite() {
-        let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
-        return Err(PipelineError::Execution(message));
-    }
+    let judged = training.judge(&learner, &prepared.test, true)?;
     let output = judged.output.map(|output| output.to_vec()).unwrap_or_default();
     let importance = importance::importance(&prepared, &learner, training.batch_size, training.seed)?;
-    let results = prepared.results(history, &output);
-    let results = results.and_then(|results| results.with(&json!({ "feature_importance": importance })));
-    let results = results.map_err(|error| unserialisable(&error))?;
-    cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
-    cx.write_json("inputs.json", &prepared.inputs)?;
+    let results = prepared.results(history, &output)?.with(&json!({ "feature_importance": importance }))?;
     cx.write_json("last_rows.json", &prepared.last_rows)?;
-    let report = report::report(config, shown, datasets, &prepared, &results)
-        .map_err(|error| unserialisable(&error))?;
-    report.write(cx)?;
+    let report = report::report(config, shown, datasets, &prepared, &results)?;
+    keep(cx, learner.model_mut(), &prepared.inputs, &report)?;
     Ok(results)
 }
 
@@ -139,23 +128,16 @@ fn train(
     let prepared = Arc::new(prepared);
     let training = &config.training_params;
     let publisher = publisher(cx, name, &prepared, training);
-    let mut train = DataLoader::new(prepared.train.clone(), training.batch_size).shuffle(training.seed);
-    let mut validation =
-        prepared.validation.clone().map(|windows| DataLoader::new(windows, training.batch_size));
-    let validation = validation.as_mut().map(|loader| loader as &mut dyn crate::Batches);
     let network = network::network(config, prepared.inputs.width())?;
     let loss = network::loss(&config.model_params);
-    let (learner, history) = training.train(cx, publisher, network, loss, &mut train, validation)?;
+    let (train, validation) = (&prepared.train, prepared.validation.as_ref());
+    let (learner, history) = training.train(cx, publisher, network, loss, train, validation)?;
     Ok((prepared, learner, history))
 }
 
 /// A config as its report shows it.
 pub(super) fn json_of(config: &impl serde::Serialize) -> Result<Value, PipelineError> {
-    serde_json::to_value(config).map_err(|error| unserialisable(&error))
-}
-
-fn unserialisable(error: &serde_json::Error) -> PipelineError {
-    PipelineError::Execution(error.to_string())
+    Ok(serde_json::to_value(config)?)
 }
 
 /// Shows watchers the forecast of the validation part, in real units. A long training shows some of them only: each is kept as long as the

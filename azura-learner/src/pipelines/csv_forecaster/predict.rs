@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Cx, Module, PipelineError, Prediction, SavedRun, Sequential,
     config::{Invalid, Problem, parse, pointer},
-    data::{Times, parse_cell, shown},
+    data::{Times, count, parse_cell, shown},
 };
 
 /// What a forecaster can be asked.
@@ -64,7 +64,15 @@ pub(crate) fn predict(
     let request: Request = parse(request).map_err(PipelineError::Request)?;
     let inputs: Inputs = run.json("inputs.json")?;
     let mut rows: LastRows = run.json("last_rows.json")?;
-    let needed = config.model_params.sequence_length + inputs.transform.lead();
+    let (length, learned) = (config.model_params.sequence_length, inputs.sequence_length);
+    if length != learned {
+        let message = format!(
+            "the run's config.json says that its model looks at {}, but it has learned with {learned}",
+            count(length, "row")
+        );
+        return Err(PipelineError::Value(message));
+    }
+    let needed = length + inputs.transform.lead();
     if !rows.fit(&inputs, needed) {
         let message = "the run's last_rows.json is damaged: it does not fit its config and inputs.json";
         return Err(PipelineError::Value(message.into()));
@@ -77,7 +85,7 @@ pub(crate) fn predict(
     run.load(&mut network)?;
 
     let known = rows.times.len();
-    let ends = go_on(&mut rows, config, &inputs, &network, request.prediction_steps)?;
+    let ends = go_on(&mut rows, config, &inputs, &network, request.prediction_steps, run)?;
     let target = &rows.columns[inputs.target];
     let times = Times::at(rows.time_col, rows.times).iso();
     let by_time = |from: usize, values: &[f64]| -> BTreeMap<String, f64> {
@@ -102,11 +110,15 @@ fn go_on(
     inputs: &Inputs,
     network: &Sequential,
     steps: usize,
+    run: &SavedRun<'_>,
 ) -> Result<Vec<[f64; 2]>, PipelineError> {
     let (length, horizon) = (config.model_params.sequence_length, config.model_params.horizon);
     let lead = inputs.transform.lead();
     let (mut done, mut ends) = (0, Vec::new());
     while done < steps {
+        if run.is_cancelled() {
+            return Err(PipelineError::Cancelled);
+        }
         let from = rows.times.len() - length - lead;
         let window: Vec<Vec<f64>> = rows.columns.iter().map(|column| column[from..].to_vec()).collect();
         let window = inputs.encode(&window, &rows.times[from..]).split_off(lead * inputs.width());
@@ -125,7 +137,7 @@ fn go_on(
             if !value.is_finite() {
                 return Err(PipelineError::Value(format!("the forecast of step {done} is no finite number")));
             }
-            rows.push(inputs.target, value)?;
+            rows.push(inputs.target, value, done)?;
         }
     }
     Ok(ends)
@@ -140,14 +152,16 @@ impl LastRows {
             && self.times.len() >= needed
     }
 
-    /// Adds the next row: all columns keep their last value, but for the target.
-    fn push(&mut self, target: usize, value: f64) -> Result<(), PipelineError> {
-        let step = self.step.ok_or("the distance of rows is not known");
-        let next = step.and_then(|step| {
-            let last = self.times.last().ok_or("there is no row to go on from")?;
-            step.next(*last).ok_or("the forecast goes beyond the year 9999")
+    /// Adds the row that is so many steps ahead: all columns keep their last value, but for the target.
+    fn push(&mut self, target: usize, value: f64, steps: usize) -> Result<(), PipelineError> {
+        let unknown = |why: &str| PipelineError::Value(why.to_owned());
+        let step = self.step.ok_or_else(|| unknown("the distance of rows is not known"))?;
+        let last = self.times.last().ok_or_else(|| unknown("there is no row to go on from"))?;
+        let next = step.next(*last).ok_or_else(|| {
+            let message = format!("step {steps} lies beyond the year 9999; at most {}", steps - 1);
+            PipelineError::Request(Invalid(vec![Problem::new("/prediction_steps", message)]))
         });
-        self.times.push(next.map_err(|why| PipelineError::Value(why.into()))?);
+        self.times.push(next?);
         for (i, column) in self.columns.iter_mut().enumerate() {
             column.extend(if i == target { Some(value) } else { column.last().copied() });
         }
@@ -169,8 +183,8 @@ fn read(
     if data.len() < needed {
         let why = if inputs.transform.lead() > 0 { ", and one more to tell the first change" } else { "" };
         let message = format!(
-            "{} rows are too few; at least {needed}: as many as the model looks back{why}",
-            data.len()
+            "{} too few; at least {needed}: as many as the model looks back{why}",
+            if data.len() == 1 { "1 row is".to_owned() } else { format!("{} rows are", data.len()) }
         );
         problems.push(Problem::new("/data", message));
     }

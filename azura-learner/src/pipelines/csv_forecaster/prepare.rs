@@ -77,6 +77,7 @@ pub fn prepare(config: &Config, datasets: &Datasets, allow_files: bool) -> Resul
         columns: names.iter().zip(columns).enumerate().map(fit).collect(),
         calendar: plan.calendar,
         target: plan.target,
+        sequence_length: config.model_params.sequence_length,
         transform,
     };
     let series: Arc<[f32]> = inputs.encode(columns, &times.at).into();

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::{config::Config, prepare::Prepared};
 use crate::{
-    data::{Datasets, Windows},
+    data::{Datasets, Windows, count},
+    metrics,
     pipelines::{about::about, course::loss_chart},
     report::{Report, code, config_table, number, table},
     results::{ForecastResults, Results},
@@ -69,22 +70,18 @@ fn introduction(config: &Config, prepared: &Prepared, target: &str) -> String {
     let (train, test) = (&prepared.parts.train, &prepared.parts.test);
     format!(
         "{} looks at {} of {} and says what {target} will be in the next {}. It learned from \
-         the {} rows up to {}; the newest {} rows, from {} to {}, were kept back to judge it by.\n\n{}",
+         the {} up to {}; the newest {}, from {} to {}, were kept back to judge it by.\n\n{}",
         words::model(model),
         count(model.sequence_length, "row"),
         count(prepared.inputs.width(), "input"),
         if model.horizon == 1 { "row".to_owned() } else { count(model.horizon, "row") },
-        train.len(),
+        count(train.len(), "row"),
         time(train.end - 1),
-        test.len(),
+        count(test.len(), "row"),
         time(test.start),
         time(test.end - 1),
         words::target(config, prepared),
     )
-}
-
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The comparison with persistence, in words that its numbers bear out.
@@ -98,31 +95,50 @@ fn verdict(results: &Results) -> String {
              Persistence knows nothing and says that the next value equals the last one."
         );
     }
-    let (Some(model), Some(base)) = (model, base) else {
+    if model.is_none() || base.is_none() {
         return "It cannot be compared with **persistence**, the forecast that the next value equals the last: \
                 one of the two has no error that could be measured."
             .into();
+    }
+    let change = |metric| {
+        let base = results.baseline_figure("persistence", metric)?;
+        Some(metrics::times(results.figure(metric)?, base)? - 1.0)
     };
-    let change = model / base - 1.0;
-    let percent = 100.0 * change.abs();
-    let verdict = if change < -CLOSE {
-        format!("**Better than persistence: the typical error (RMSE) is {percent:.1} % lower.**")
-    } else if change > CLOSE {
-        let how = if change < 1.0 {
-            format!("{percent:.1} % higher")
-        } else {
-            format!("{} times as large", number(Some(model / base)))
-        };
-        format!(
+    let Some(rmse) = change("rmse") else {
+        return "**Worse than persistence: its typical error (RMSE) is nothing beside the model's.** Persistence knows nothing and says \
+                that the next value equals the last one."
+            .into();
+    };
+    let percent = |change: f64| format!("{:.1} %", 100.0 * change.abs());
+    let how = match rmse {
+        ..0.0 => format!("{} lower", percent(rmse)),
+        ..1.0 => format!("{} higher", percent(rmse)),
+        _ => format!("{} times as large", number(Some(rmse + 1.0))),
+    };
+    // One that contradicts the other, by more than is rounded away.
+    let mae = change("mae").filter(|mae| mae * rmse < 0.0 && mae.abs() >= 0.0005);
+    let verdict = match (rmse, mae) {
+        (rmse, _) if rmse.abs() <= CLOSE => {
+            let side = if rmse < 0.0 { "lower" } else { "higher" };
+            let percent = 100.0 * rmse.abs();
+            format!(
+                "**No better than persistence: the typical errors (RMSE) differ by only {percent:.2} %, \
+                 the model's being the {side}.**"
+            )
+        }
+        (_, Some(mae)) => {
+            let side = if mae < 0.0 { "lower" } else { "higher" };
+            format!(
+                "**Neither better nor worse than persistence: the typical error (RMSE), in which great errors count most, is {how}, but the mean \
+                 error (MAE) {} {side}.**",
+                percent(mae)
+            )
+        }
+        (..0.0, None) => format!("**Better than persistence: the typical error (RMSE) is {how}.**"),
+        _ => format!(
             "**Worse than persistence: the typical error (RMSE) is {how}.** As it stands, taking the last \
              value is the better forecast."
-        )
-    } else {
-        let side = if change < 0.0 { "lower" } else { "higher" };
-        format!(
-            "**No better than persistence: the typical errors (RMSE) differ by only {percent:.2} %, \
-             the model's being the {side}.**"
-        )
+        ),
     };
     format!("{verdict} Persistence knows nothing and says that the next value equals the last one.")
 }
@@ -131,8 +147,8 @@ fn figures(results: &Results) -> String {
     // A difference in percent says something of errors only.
     let row = |name: &str, metric: &str, error: bool| {
         let (model, base) = (results.figure(metric), results.baseline_figure("persistence", metric));
-        let change = model.zip(base.filter(|&b| error && b > 0.0)).map(|(m, b)| 100.0 * (m / b - 1.0));
-        let change = change.map_or("–".into(), |c| format!("{c:+.1} %").replace('-', "−"));
+        let times = model.zip(base).filter(|_| error).and_then(|(m, b)| metrics::times(m, b));
+        let change = times.map_or("–".into(), |t| format!("{:+.1} %", 100.0 * (t - 1.0)).replace('-', "−"));
         [name.to_owned(), number(model), number(base), change]
     };
     let rows = [row("RMSE", "rmse", true), row("MAE", "mae", true), row("R²", "r2_score", false)];

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{config::parse, data::Transform};
+use crate::{DataLoader, config::parse, data::Transform};
 
 /// The RMSE on the validation and on the test part, in real units; none if the config does not fit its data.
 fn judged(config: &Value) -> Option<[f64; 2]> {

@@ -9,15 +9,14 @@ mod report;
 pub use config::{Config, DataSourcing, ModelKind, ModelParams};
 pub use prepare::{Inputs, Prepared, prepare};
 
+use super::training::keep;
 use crate::{
-    Batch, Batches, DataLoader, Dataset, Pipeline, PipelineError, Prediction, Result, RunCx, SavedRun,
-    Sources, StateDict,
+    Batch, Dataset, Pipeline, PipelineError, Prediction, Result, RunCx, SavedRun, Sources,
     config::Problem,
     data::Pictures,
     loader::gather,
     loss::{CrossEntropy, cross_entropy},
     metrics::Confusion,
-    parameters,
     pipeline::ConfigError,
     results::{ClassificationResults, Results},
 };
@@ -49,30 +48,16 @@ impl Pipeline for ImageClassifier {
         let classes = inputs.class_names.len();
         let network = network::network(&config.model_params, inputs.shape, classes, training.seed)?;
 
-        let loader = |part: &Pictures| DataLoader::new(part.clone(), training.batch_size);
-        let mut train = loader(&prepared.train).shuffle(training.seed);
-        let mut validation = prepared.validation.as_ref().map(loader);
-        let watch = validation.as_mut().map(|loader| loader as &mut dyn Batches<Tensor, Ids>);
-        let publisher = publisher(cx, &prepared);
-        let loss = cross_entropy(CrossEntropy::default());
-        let (mut learner, history) = training.train(cx, publisher, network, loss, &mut train, watch)?;
-
-        let judged = learner.evaluate(&mut loader(&prepared.test), true)?;
-        if !judged.loss.is_finite() {
-            let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
-            return Err(PipelineError::Execution(message));
-        }
+        let (publisher, loss) = (publisher(cx, &prepared), cross_entropy(CrossEntropy::default()));
+        let (mut learner, history) =
+            training.train(cx, publisher, network, loss, &prepared.train, prepared.validation.as_ref())?;
+        let judged = training.judge(&learner, &prepared.test, true)?;
         let logits = judged.output.unwrap_or_else(|| Tensor::zeros(&[0, classes]));
         let probabilities = logits.softmax(-1)?.to_vec();
         let said: Vec<(u32, f32)> = classes_of(&probabilities, classes).collect();
-        let results =
-            results(&prepared, &said, history).map_err(|e| PipelineError::Execution(e.to_string()))?;
-        let results = results.metric("loss", Some(judged.loss));
-
-        cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
-        cx.write_json("inputs.json", inputs)?;
-        let report = report::report(&config, &cx.sources().datasets, &prepared, &results, &said);
-        report.map_err(|e| PipelineError::Execution(e.to_string()))?.write(cx)?;
+        let results = results(&prepared, &said, history)?.metric("loss", Some(judged.loss));
+        let report = report::report(&config, &cx.sources().datasets, &prepared, &results, &said)?;
+        keep(cx, learner.model_mut(), inputs, &report)?;
         Ok(results)
     }
 

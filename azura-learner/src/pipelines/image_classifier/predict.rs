@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{classes_of, config::Config, network::network, prepare::Inputs};
 use crate::{
     Cx, Module, PipelineError, Prediction, SavedRun,
-    config::{Invalid, Problem, pointer},
+    config::{Invalid, Problem, found, pointer},
 };
 
 /// Pictures of a request at most.
@@ -79,19 +79,20 @@ fn read(request: &Value, inputs: &Inputs) -> Result<Vec<f32>, Vec<Problem>> {
         }
         _ => return Err(one("/data", format!("expected a list of pictures; {wanted}"))),
     };
+    let (black, white) = inputs.range;
     let mut out = Vec::with_capacity(rows.len() * size);
     for (i, row) in rows.iter().enumerate() {
         let Some(pixels) = row.as_array().filter(|pixels| pixels.len() == size) else {
-            let found = row
-                .as_array()
-                .map_or_else(|| "something else".into(), |pixels| format!("{} entries", pixels.len()));
+            let found =
+                row.as_array().map_or_else(|| found(row), |pixels| format!("{} entries", pixels.len()));
             return Err(one(&format!("/data/{i}"), format!("{wanted}; found {found}")));
         };
         for (j, pixel) in pixels.iter().enumerate() {
-            let scaled = pixel.as_f64().map(|x| inputs.scaler.transform(x)).filter(|x| x.abs() <= 1e18);
-            out.push(scaled.ok_or_else(|| {
-                let (black, white) = inputs.range;
-                one(&format!("/data/{i}/{j}"), format!("expected a number from {black} to {white}"))
+            // A model has seen nothing beyond them, and would be sure of itself all the same.
+            let inside = pixel.as_f64().filter(|x| (black.into()..=white.into()).contains(x));
+            out.push(inside.map(|x| inputs.scaler.transform(x)).ok_or_else(|| {
+                let message = format!("expected a number from {black} to {white}, found {}", found(pixel));
+                one(&format!("/data/{i}/{j}"), message)
             })?);
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{config::Config, network::too_big};
 use crate::{
     config::{Invalid, Problem, check, schema_of},
-    data::{Images, Pictures, Scaler, Split, shown},
+    data::{Images, Pictures, Scaler, Split, count, shown},
     pipeline::Sources,
 };
 
@@ -64,6 +64,12 @@ pub fn prepare(config: &Config, sources: &Sources) -> Result<Prepared, Invalid> 
     let mut problems = training.problems();
     problems
         .extend(too_few(&images, &split, training.validation_size > 0.0).map(|m| Problem::new(pointer, m)));
+    let [_, height, width] = images.shape();
+    if config.augmentation.shift >= height.min(width) {
+        let most = height.min(width) - 1;
+        let message = format!("moves pictures of {height} by {width} pixels out of sight; at most {most}");
+        problems.push(Problem::new("/augmentation/shift", message));
+    }
     problems.extend(too_big(config, images.shape(), images.classes().len(), split.train.len()));
     if !problems.is_empty() {
         return Err(Invalid(problems));
@@ -120,12 +126,14 @@ fn too_few(images: &Images, split: &Split, with_validation: bool) -> Option<Stri
     if with_validation {
         parts.insert(1, ("validation", &split.validation));
     }
-    let count = |indices: &[usize], class: usize| {
-        indices.iter().filter(|&&i| images.labels()[i] as usize == class).count()
-    };
+    let any = |indices: &[usize], class: usize| indices.iter().any(|&i| images.labels()[i] as usize == class);
     classes.iter().enumerate().find_map(|(class, name)| {
-        let (part, _) = parts.iter().find(|(_, indices)| count(indices, class) == 0)?;
+        let (part, _) = parts.iter().find(|(_, indices)| !any(indices, class))?;
         let all = images.labels().iter().filter(|&&label| label as usize == class).count();
-        Some(format!("the class {} has {all} pictures, too few for one in the {part} part", shown(name)))
+        Some(format!(
+            "the class {} has {}, too few for one in the {part} part",
+            shown(name),
+            count(all, "picture")
+        ))
     })
 }

@@ -9,17 +9,16 @@ mod report;
 pub use config::{Config, DataSourcing, Generation, ModelParams};
 pub use prepare::{Prepared, Sequences, prepare};
 
+use super::training::keep;
 use crate::{
-    Batches, DataLoader, History, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources, StateDict,
+    History, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources,
     config::Problem,
     data::{Audio, MuLaw},
     loss::{CrossEntropy, cross_entropy},
-    parameters,
     pipeline::ConfigError,
     results::{AudioResults, GeneratedAudio, Results},
     seeded,
 };
-use azura_core::Ids;
 use network::Voice;
 use predict::Start;
 use serde_json::Value;
@@ -33,7 +32,7 @@ const SAMPLE: &str = "generated_sample.wav";
 /// that were best on validation are judged on the test part, beside how often each level occurs in the training part, and beside knowing nothing.
 ///
 /// A run that has ended well is asked for `{"prediction_steps": samples, or "seconds", "temperature", "seed"}`, goes on from the end of its
-/// recording, and answers `{"generated_audio": {"file_name", "sample_rate", "seconds"}}` and the WAV file.
+/// recording by 160 000 samples at most, and answers `{"generated_audio": {"file_name", "sample_rate", "seconds"}}` and the WAV file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VoiceGenerator;
 
@@ -51,30 +50,20 @@ impl Pipeline for VoiceGenerator {
         let training = &config.training_params;
         let voice = Voice::new(&config.model_params, training.seed)?;
 
-        let loader = |part: &Sequences| DataLoader::new(part.clone(), training.batch_size);
-        let mut train = loader(&prepared.train).shuffle(training.seed);
-        let mut validation = prepared.validation.as_ref().map(loader);
-        let watch = validation.as_mut().map(|loader| loader as &mut dyn Batches<Ids, Ids>);
         let (publisher, loss) = (cx.publisher(Self::NAME), cross_entropy(CrossEntropy::default()));
-        let (mut learner, history) = training.train(cx, publisher, voice, loss, &mut train, watch)?;
+        let (mut learner, history) =
+            training.train(cx, publisher, voice, loss, &prepared.train, prepared.validation.as_ref())?;
+        let judged = training.judge(&learner, &prepared.test, false)?;
 
-        let judged = learner.evaluate(&mut loader(&prepared.test), false)?;
-        if !judged.loss.is_finite() {
-            let message = format!("the test loss is {}, so that the model cannot be judged", judged.loss);
-            return Err(PipelineError::Execution(message));
-        }
         let start = Start::after(&prepared, config.model_params.sequence_length);
         let count = samples(config.generation.seconds, start.sample_rate);
         let rng = &mut seeded(training.seed);
-        let made = start.go_on(learner.model_mut(), count, config.generation.temperature, rng)?;
-        let results = results(&prepared, history, judged.loss, &made)
-            .map_err(|e| PipelineError::Execution(e.to_string()))?;
-
-        cx.write("model.safetensors", &StateDict::of(&parameters(learner.model_mut())).to_bytes())?;
-        cx.write_json("inputs.json", &start)?;
+        let (temperature, cancelled) = (config.generation.temperature, || cx.is_cancelled());
+        let made = start.go_on(learner.model_mut(), count, temperature, rng, &cancelled)?;
+        let results = results(&prepared, history, judged.loss, &made)?;
         cx.write(SAMPLE, &made.to_wav())?;
-        let report = report::report(&config, &cx.sources().datasets, &prepared, &results, &made);
-        report.map_err(|e| PipelineError::Execution(e.to_string()))?.write(cx)?;
+        let report = report::report(&config, &cx.sources().datasets, &prepared, &results, &made)?;
+        keep(cx, learner.model_mut(), &start, &report)?;
         Ok(results)
     }
 

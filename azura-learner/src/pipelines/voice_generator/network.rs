@@ -35,12 +35,16 @@ impl Voice {
     }
 
     /// Goes on from `before` (at least one level) by so many levels. The state of the LSTM is carried along, so that one more level costs one step.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] as soon as `cancelled` says so.
     pub(super) fn go_on(
         &self,
         before: &[u8],
         count: usize,
         temperature: f64,
         rng: &mut Rng,
+        cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<u8>> {
         let cx = &mut Cx::eval();
         let step = |levels: &[u8], state: Option<&LstmRun>, cx: &mut Cx| {
@@ -50,6 +54,9 @@ impl Voice {
         let mut run = step(before, None, cx)?;
         let mut made = Vec::with_capacity(count);
         while made.len() < count {
+            if cancelled() {
+                return Err(Error::Cancelled);
+            }
             let time = run.y.shape()[1];
             let logits = self.logits(&run.y.slice(1, time - 1..time)?, cx)?;
             let level = draw(&logits.to_vec(), temperature, rng);
@@ -111,7 +118,7 @@ mod tests {
     #[test]
     fn going_on_step_by_step_is_what_a_pass_over_the_whole_says() {
         let (voice, before) = (voice(), [128, 130, 120, 7]);
-        let made = voice.go_on(&before, 20, 0.0, &mut seeded(1)).unwrap();
+        let made = voice.go_on(&before, 20, 0.0, &mut seeded(1), &|| false).unwrap();
         let mut all = before.to_vec();
         for level in made {
             let logits = voice
@@ -127,7 +134,8 @@ mod tests {
 
     #[test]
     fn seeds_and_temperatures() {
-        let go_on = |temperature, seed| voice().go_on(&[128], 50, temperature, &mut seeded(seed)).unwrap();
+        let go_on =
+            |temperature, seed| voice().go_on(&[128], 50, temperature, &mut seeded(seed), &|| false).unwrap();
         assert_eq!(go_on(1.0, 1), go_on(1.0, 1));
         assert_ne!(go_on(1.0, 1), go_on(1.0, 2));
         assert_eq!(go_on(0.0, 1), go_on(0.0, 2));
@@ -145,5 +153,14 @@ mod tests {
         assert!((share(1.0) - 0.75).abs() < 0.027, "{}", share(1.0));
         assert!((share(0.5) - 0.9).abs() < 0.019, "{}", share(0.5));
         assert_eq!(draw(&[1.0, 5.0, 5.0], 0.0, &mut seeded(1)), 1);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_sound_that_was_cancelled() {
+        let asked = std::cell::Cell::new(0);
+        let cancelled = || asked.replace(asked.get() + 1) == 3;
+        let made = voice().go_on(&[128], 1_000_000, 1.0, &mut seeded(1), &cancelled);
+        assert!(matches!(made, Err(Error::Cancelled)));
+        assert_eq!(asked.get(), 4, "before each of three levels, and before the one that is not made");
     }
 }

@@ -12,12 +12,15 @@ use crate::{
     seeded,
 };
 
+/// Samples of an answer: what a model of the default size makes in well under a minute.
+const MOST_SAMPLES: usize = 160_000;
+
 /// What a generator can be asked.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Request {
     /// Samples to make.
-    #[schemars(range(min = 1, max = 480_000))]
+    #[schemars(range(min = 1, max = MOST_SAMPLES))]
     prediction_steps: Option<usize>,
     /// The same in seconds.
     #[schemars(range(min = 0.001, max = 60.0))]
@@ -51,8 +54,9 @@ impl Start {
         count: usize,
         temperature: f64,
         rng: &mut Rng,
+        cancelled: &dyn Fn() -> bool,
     ) -> Result<Audio> {
-        let made = voice.go_on(&self.levels, count, temperature, rng)?;
+        let made = voice.go_on(&self.levels, count, temperature, rng, cancelled)?;
         Ok(Audio::new(self.sample_rate, made.into_iter().map(MuLaw::decode).collect()))
     }
 }
@@ -75,8 +79,15 @@ pub(super) fn predict(
     run.load(&mut voice)?;
     let seconds = request.seconds.unwrap_or(config.generation.seconds);
     let count = request.prediction_steps.unwrap_or_else(|| samples(seconds, start.sample_rate));
+    if count > MOST_SAMPLES {
+        let (rate, most) = (start.sample_rate, MOST_SAMPLES as f64 / f64::from(start.sample_rate));
+        let message = format!(
+            "{seconds} s are {count} samples at {rate} Hz; at most {MOST_SAMPLES}, which are {most:.2} s, are made at once"
+        );
+        return Err(PipelineError::Request(Invalid(vec![Problem::new("/seconds", message)])));
+    }
     let temperature = request.temperature.unwrap_or(config.generation.temperature);
     let rng = &mut seeded(request.seed.unwrap_or(config.training_params.seed));
-    let made = start.go_on(&voice, count, temperature, rng)?;
+    let made = start.go_on(&voice, count, temperature, rng, &|| run.is_cancelled())?;
     Ok(Prediction::of(&generated(&made))?.file(SAMPLE, made.to_wav()))
 }

@@ -8,7 +8,7 @@ use super::{config::Config, network::ids};
 use crate::{
     Batch, Dataset, Result,
     config::{Invalid, Problem, check, schema_of},
-    data::{Audio, DatasetFile, MuLaw, Parts},
+    data::{Audio, DataError, DatasetFile, MuLaw, Parts},
     pipeline::Sources,
 };
 
@@ -16,6 +16,9 @@ use crate::{
 const MOST_PARAMETERS: usize = 20_000_000;
 /// Numbers that a batch may keep for its derivatives: 1 GiB of `f32`.
 const MOST_BATCH_VALUES: usize = 1 << 28;
+
+const FILE: &str = "/data_sourcing/file";
+const DATASET: &str = "/data_sourcing/dataset";
 
 /// A config's sound, ready for training.
 #[derive(Clone, Debug)]
@@ -87,7 +90,13 @@ pub fn prepare(config: &Config, sources: &Sources) -> Result<Prepared, Invalid> 
     let length = config.model_params.sequence_length;
     let mut problems = training.problems();
     if let Err(error) = parts.check_window(length, 1, training.validation_size > 0.0) {
-        problems.push(Problem::new("/model_params/sequence_length", error.to_string()));
+        let place = match (&error, &config.data_sourcing.file) {
+            (DataError::TooFewRows { .. }, None) => DATASET,
+            (DataError::TooFewRows { .. }, Some(_)) => FILE,
+            _ => "/model_params/sequence_length",
+        };
+        // A sample is a row of this series.
+        problems.push(Problem::new(place, error.to_string().replace("row", "sample")));
     }
     problems.extend(too_big(config, parts.train.len() / length));
     if !problems.is_empty() {
@@ -109,14 +118,14 @@ fn open(config: &Config, sources: &Sources) -> Result<Audio, Problem> {
     let sourcing = &config.data_sourcing;
     let (pointer, audio) = match (&sourcing.file, &sourcing.dataset) {
         (Some(file), _) => {
-            let pointer = "/data_sourcing/file";
+            let pointer = FILE;
             if !sources.allow_files {
                 let message = "files can be named on the command line only; name a data set instead";
                 return Err(Problem::new(pointer, message));
             }
             (pointer, Audio::open(Path::new(file)))
         }
-        (None, Some(id)) => ("/data_sourcing/dataset", sources.datasets.get(id).and_then(DatasetFile::sound)),
+        (None, Some(id)) => (DATASET, sources.datasets.get(id).and_then(DatasetFile::sound)),
         (None, None) => return Ok(Audio::melody(sourcing.sample_rate, sourcing.seconds)),
     };
     let mut audio = audio.map_err(|error| Problem::new(pointer, error.to_string()))?;

@@ -62,8 +62,7 @@ local function take(queue, message)
     return
   end
   t.attempt = int(t.attempt + 1)
-  -- Where it goes on can be known of what was begun before only.
-  local from = t.attempt ~= '1' and redis.call('HGET', task(id), 'checkpoint') or '0'
+  local from = redis.call('HGET', task(id), 'checkpoint') or '0'
   change(t, 'STARTED', '{"attempt":' .. t.attempt .. ',"from_epoch":' .. from .. '}', 'attempt', t.attempt, 'started', NOW_TEXT,
     'worker', worker, 'tag', tag)
   redis.call('ZADD', running(t.queue), int(NOW + ttl), id)

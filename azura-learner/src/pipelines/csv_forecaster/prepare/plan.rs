@@ -51,7 +51,10 @@ impl Plan {
         };
 
         let target = features.target_col.clone().or_else(|| source.default_target(&numeric));
-        let target = target.ok_or_else(|| format!("name the column to forecast: {}", listed(&numeric)));
+        let target = target.ok_or_else(|| match &numeric[..] {
+            [] => "the table has no numeric column to forecast".to_owned(),
+            columns => format!("name the column to forecast: {}", listed(columns)),
+        });
         let target = target.and_then(|name| known(&name).map(|()| name));
         let target =
             target.map_err(|m| problems.push(Problem::new("/feature_engineering/target_col", m))).ok();
@@ -79,9 +82,12 @@ impl Plan {
         let parts = Parts::by_fraction(rows, training.validation_size, training.test_size);
         let (length, horizon) = (config.model_params.sequence_length, config.model_params.horizon);
         if let Err(e) = parts.check_window(length, horizon, training.validation_size > 0.0) {
-            let none = matches!(e, DataError::WindowTooLong { largest: 0, .. }) && horizon > 1;
-            let key = if none { "horizon" } else { "sequence_length" };
-            problems.push(Problem::new(format!("/model_params/{key}"), e.to_string()));
+            let place = match e {
+                DataError::TooFewRows { .. } => source.pointer,
+                DataError::WindowTooLong { largest: 0, .. } if horizon > 1 => "/model_params/horizon",
+                _ => "/model_params/sequence_length",
+            };
+            problems.push(Problem::new(place, e.to_string()));
         }
         problems.extend(training.problems());
         let width = names.len() + 2 * calendar.len();

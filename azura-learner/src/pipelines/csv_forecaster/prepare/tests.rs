@@ -251,6 +251,18 @@ fn problems_name_their_place() {
         "/model_params/sequence_length: windows of 10 rows do not fit: the smallest part (validation) has 10 rows, which \
          allows at most 9"
     );
+    let short = Datasets::empty().with(DatasetFile::new("line", &b"date,up\n2024-01-01,1\n"[..]));
+    assert_eq!(
+        problems(&on_line(json!({"feature_engineering": {"target_col": "up"}})), &short),
+        [
+            "/data_sourcing/dataset: 1 row is too few: the test part would have 0 rows, and 2 are needed, one to look at and one to \
+          foresee"
+        ]
+    );
+    let words =
+        Datasets::empty().with(DatasetFile::new("line", &b"date,word\n2024-01-01,w\n2024-01-02,w\n"[..]));
+    let told = problems(&on_line(json!({"feature_engineering": {"target_col": null}})), &words);
+    assert_eq!(told[0], "/feature_engineering/target_col: the table has no numeric column to forecast");
     assert_eq!(
         one(json!({"training_params": {"validation_size": 0, "early_stopping": {}}})),
         "/training_params/early_stopping: watches the validation loss, but `validation_size` is 0"

@@ -55,6 +55,37 @@ fn words_say_what_the_numbers_show() {
 }
 
 #[test]
+fn a_verdict_is_of_both_errors_and_of_figures_that_say_something() {
+    let of = |model: [f64; 2], base: [f64; 2]| {
+        let results = Results::new(crate::History::default())
+            .metric("rmse", Some(model[0]))
+            .metric("mae", Some(model[1]))
+            .baseline("persistence", "rmse", Some(base[0]))
+            .baseline("persistence", "mae", Some(base[1]));
+        (verdict(&results), figures(&results))
+    };
+    let (said, _) = of([9.0, 6.0], [10.0, 5.0]);
+    assert!(
+        said.starts_with("**Neither better nor worse")
+            && said.contains("is 10.0 % lower, but the mean error (MAE) 20.0 % higher."),
+        "{said}"
+    );
+    let (said, _) = of([15.0, 4.0], [10.0, 5.0]);
+    assert!(said.contains("is 50.0 % higher, but the mean error (MAE) 20.0 % lower."), "{said}");
+    let (said, _) = of([9.0, 4.0], [10.0, 5.0]);
+    assert!(said.starts_with("**Better than persistence"), "{said}");
+    // The least number above 0 (a denormal), and one whose figure would have 300 digits.
+    for base in [f64::from_bits(1), 1e-300] {
+        let (said, table) = of([1.0, 1.0], [base, base]);
+        assert!(
+            said.starts_with("**Worse than persistence: its typical error (RMSE) is nothing beside"),
+            "{said}"
+        );
+        assert!(!table.contains('%') && !table.contains("inf"), "{table}");
+    }
+}
+
+#[test]
 fn the_pictures_it_links_are_there_and_equal_runs_give_equal_bytes() {
     let report = reported(0.5, &[0.9, 0.3]);
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,7 @@
 //! What kind of model it is, how it learns its target, and the simple forecasts beside it.
 
-use super::count;
 use crate::{
-    data::Transform,
+    data::{Transform, count},
     pipelines::csv_forecaster::{
         config::{Config, ModelKind, ModelParams},
         prepare::Prepared,
