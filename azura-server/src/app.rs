@@ -1,25 +1,29 @@
 //! Everything that the server can do, without a word of HTTP.
 
+mod edit;
+mod files;
 mod find;
+mod list;
 mod resume;
+mod submit;
+
+pub use edit::Notes;
+pub use files::StoredFile;
+pub use list::RunQuery;
+pub use submit::Submission;
 
 use std::{fmt, io, path::Path, sync::Arc, time::Duration};
 
-use azura_learner::{
-    ConfigError, PipelineInfo, Registry, Sources,
-    config::{Invalid, Problem},
-};
-use azura_queue::{
-    Entry, ListQuery, NewTask, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord,
-};
+use azura_learner::{ConfigError, PipelineInfo, Registry, Sources, config::Problem};
+use azura_queue::{Entry, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord};
 use futures_util::stream::BoxStream;
 use serde_json::Value;
 use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    TASK, names, presence,
-    runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, Run, Runs},
+    names, presence,
+    runs::{self, Run, Runs},
 };
 
 /// How often dead workers are looked for.
@@ -66,6 +70,12 @@ pub enum AppError {
     /// The run's report has no such picture.
     #[error("The report of experiment '{0}' has no picture of this name.")]
     NoImage(String),
+    /// The run has no such file.
+    #[error("Experiment '{0}' has no file of this name.")]
+    NoFile(String),
+    /// The run has not ended.
+    #[error("Experiment '{0}' has not ended: cancel it first.")]
+    Running(String),
     /// The run has no model to ask: it has not succeeded.
     #[error("Experiment '{0}' has no model to ask: it is {1}; a run has one once it is SUCCESS.")]
     NoModel(String, State),
@@ -257,45 +267,6 @@ impl App {
         Ok(checked.map_err(io::Error::other)??)
     }
 
-    /// Checks a config for a pipeline, which the config need not name.
-    ///
-    /// # Errors
-    /// [`AppError::NoPipeline`], [`AppError::Config`].
-    pub async fn validate(self: &Arc<Self>, pipeline: &str, mut config: Value) -> Result<Value> {
-        let pipeline = self.pipeline(pipeline)?.name;
-        if let Some(config) = config.as_object_mut() {
-            let named = config.entry(PIPELINE_NAME).or_insert_with(|| pipeline.as_str().into());
-            if *named != *pipeline {
-                let message = format!("this is where configs of `{pipeline}` are checked");
-                let problem = Problem::new(format!("/{PIPELINE_NAME}"), message);
-                return Err(ConfigError::from(Invalid(vec![problem])).into());
-            }
-        }
-        self.check(config).await
-    }
-
-    /// Checks a config and, if there is nothing wrong with it, submits a run.
-    ///
-    /// # Errors
-    /// [`AppError::Config`] with every problem at once; nothing is queued then.
-    pub async fn submit(self: &Arc<Self>, config: Value) -> Result<TaskId> {
-        let config = self.check(config).await?;
-        let id = TaskId::random();
-        let name = self.free_experiment_id(config[PIPELINE_NAME].as_str().unwrap_or_default(), id).await?;
-        Ok(self.queue.submit(task(id, name, config)).await?)
-    }
-
-    /// The newest runs, newest first: at least one if there is one, and never more than a thousand. Only with `whole` are their folders looked
-    /// at; without, they have no results but what is in their records.
-    ///
-    /// # Errors
-    /// [`AppError::Queue`].
-    pub async fn list(self: &Arc<Self>, limit: usize, whole: bool) -> Result<Vec<Run>> {
-        let limit = limit.clamp(1, MAX_LIST);
-        let page = self.queue.list(&ListQuery::default().name(TASK).limit(limit)).await?;
-        if whole { self.whole(page.items).await } else { Ok(page.items.into_iter().map(Run::new).collect()) }
-    }
-
     /// A run, by its experiment id or its task's id.
     ///
     /// # Errors
@@ -394,14 +365,6 @@ impl App {
         .await;
         Ok(kept.map_err(io::Error::other)??)
     }
-}
-
-/// The task that makes a run of this name.
-fn task(id: TaskId, name: String, config: Value) -> NewTask {
-    let pipeline = config[PIPELINE_NAME].as_str().unwrap_or_default();
-    let task = NewTask::new(TASK).id(id).label(EXPERIMENT_ID, name).label(PIPELINE_NAME, pipeline);
-    let batch = config[BATCH_NAME].as_str().map(str::to_owned);
-    batch.into_iter().fold(task, |task, batch| task.label(BATCH_NAME, batch)).arg(config)
 }
 
 impl fmt::Debug for App {

@@ -78,6 +78,12 @@ impl Attempt {
         Ok(())
     }
 
+    /// Takes a folder in, and throws it away.
+    pub(crate) fn swallow(self, folder: &Path) -> io::Result<()> {
+        fs::rename(folder, self.folder.join("removed"))?;
+        folder.parent().map_or(Ok(()), sync_folder)
+    }
+
     /// Removes the folders that nobody works on any more, and returns how many there were.
     pub(crate) fn clean(root: &Path) -> io::Result<usize> {
         let attempts = root.join(ATTEMPTS);

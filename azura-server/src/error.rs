@@ -140,6 +140,9 @@ impl From<AppError> for ApiError {
             AppError::Queue(QueueError::Unavailable(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "QUEUE_UNAVAILABLE")
             }
+            AppError::Queue(QueueError::InvalidCursor(_)) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "PARAMETER_INVALID")
+            }
             AppError::Queue(_) | AppError::Storage(_) => return Self::internal(error),
             AppError::NoExperiment(_) => (StatusCode::NOT_FOUND, "EXPERIMENT_NOT_FOUND"),
             AppError::NotResumable(..) => (StatusCode::CONFLICT, "EXPERIMENT_NOT_RESUMABLE"),
@@ -148,6 +151,8 @@ impl From<AppError> for ApiError {
             AppError::NoModel(..) => (StatusCode::CONFLICT, "EXPERIMENT_NOT_FINISHED"),
             AppError::Prediction(_) => (StatusCode::INTERNAL_SERVER_ERROR, "PREDICTION_TASK_FAILED"),
             AppError::Late { .. } => (StatusCode::GATEWAY_TIMEOUT, "PREDICTION_TIMEOUT"),
+            AppError::Running(_) => (StatusCode::CONFLICT, "EXPERIMENT_RUNNING"),
+            AppError::NoFile(_) => (StatusCode::NOT_FOUND, "FILE_NOT_FOUND"),
             AppError::NoImage(_) => (StatusCode::NOT_FOUND, "REPORT_IMAGE_NOT_FOUND"),
         };
         Self::new(status, code, error.to_string())

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use azura_learner::{Checkpoint, PipelineError, ProgressEvent, RunCx, results::Results};
+use azura_learner::{Checkpoint, PipelineError, ProgressEvent, RunCx, report::thin, results::Results};
 use azura_queue::{
     Entry, Finish, Keep, QueueError, State, TaskContext, TaskFailure, TaskRecord, Worker, WorkerId,
 };
@@ -25,6 +25,8 @@ use crate::{
 
 /// The name of the tasks that train.
 pub const TASK: &str = "start_training_pipeline";
+/// How many points of the loss the end of a run tells of, for a small picture in a list.
+const SPARK: usize = 32;
 
 /// A worker that does the app's trainings, one at a time. It works until the token given to [`Worker::run`] is cancelled; most give it
 /// [`App::shutdown`].
@@ -152,11 +154,15 @@ fn told(task: &TaskContext) -> azura_queue::Result<usize> {
 
 /// What the task's last event says of a success.
 fn summary(name: &str, results: &Results) -> Value {
+    let loss = results.history.get("loss");
+    let numbers: Vec<f64> = loss.iter().map(|loss| loss.unwrap_or(f64::NAN)).collect();
+    let spark: Vec<_> = thin(&[&numbers], SPARK).into_iter().map(|i| loss[i]).collect();
     json!({
         "status": State::Success,
         "experiment_id": name,
         "metrics": results.metrics,
         "final_loss": results.final_loss,
+        "loss": spark,
     })
 }
 

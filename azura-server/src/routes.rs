@@ -1,6 +1,9 @@
 //! Which address answers what. Each handler parses, asks the app, converts.
 
-use std::sync::Arc;
+mod keeping;
+mod query;
+
+use std::{collections::HashMap, sync::Arc};
 
 use poem::{
     Endpoint, EndpointExt as _, IntoEndpoint, Request, Route, get, http::Uri, middleware::CatchPanic,
@@ -13,15 +16,17 @@ use poem_openapi::{
 use serde_json::Value;
 
 use crate::{
-    Access, App, VERSION, body,
+    Access, App, RunQuery, Submission, VERSION, body,
     error::{self, ApiError, ApiResult},
     headers, page, report,
+    runs::Run,
     views::{
         CancelledView, ExperimentView, Fields, HealthView, PipelineConfigView, PipelineView, SubmittedView,
         ValidView, VersionView,
     },
     ws,
 };
+use query::States;
 
 const PREFIX: &str = "/api/v1";
 /// What also answers without the prefix, with all that is below it.
@@ -54,8 +59,9 @@ Every error is `{\"detail\": {\"error_code\", \"message\"}}`.";
 /// # }
 /// ```
 pub fn routes(app: &Arc<App>, access: Access) -> impl Endpoint + 'static {
-    let api =
-        OpenApiService::new((Api(Arc::clone(app)), Health), "AzuraForge", VERSION).description(DESCRIPTION);
+    let views = Views { app: Arc::clone(app), defaults: Arc::new(defaults(app)) };
+    let apis = (Api(views.clone()), keeping::Keeping(views), Health);
+    let api = OpenApiService::new(apis, "AzuraForge", VERSION).description(DESCRIPTION);
     let watch = ws::task_status.data(Arc::clone(app));
     let document = api.spec_endpoint();
     let api = Arc::new(api.into_endpoint());
@@ -99,8 +105,35 @@ fn versioned(mut request: Request) -> Request {
     request
 }
 
+/// An app, and how its runs are shown.
+#[derive(Clone)]
+struct Views {
+    app: Arc<App>,
+    /// The default config of each pipeline.
+    defaults: Arc<HashMap<String, Value>>,
+}
+
+impl Views {
+    fn view(&self, run: Run) -> ExperimentView {
+        let defaults = self.defaults.get(run.pipeline()).unwrap_or(&Value::Null);
+        ExperimentView::new(run, defaults)
+    }
+}
+
+impl std::ops::Deref for Views {
+    type Target = Arc<App>;
+
+    fn deref(&self) -> &Arc<App> {
+        &self.app
+    }
+}
+
+fn defaults(app: &App) -> HashMap<String, Value> {
+    app.pipelines().into_iter().map(|info| (info.name, info.default_config)).collect()
+}
+
 /// What is about experiments and pipelines.
-struct Api(Arc<App>);
+struct Api(Views);
 
 /// A report as it was written.
 #[derive(ApiResponse)]
@@ -130,6 +163,18 @@ enum Submitted {
     Task(Json<SubmittedView>),
 }
 
+/// A page of a list.
+#[derive(ApiResponse)]
+enum Listed {
+    #[oai(status = 200)]
+    Page(
+        Json<Vec<ExperimentView>>,
+        /// Where the next page begins, to be given as `cursor`; absent on the last one.
+        #[oai(header = "X-Next-Cursor")]
+        Option<String>,
+    ),
+}
+
 /// A run was asked to stop.
 #[derive(ApiResponse)]
 enum Cancelled {
@@ -154,42 +199,72 @@ impl Api {
 
     /// Checks a config without starting anything.
     ///
-    /// The config need not say which pipeline it is for. With anything wrong, 422 as for `POST /experiments`.
+    /// The config need not say which pipeline it is for, and may be a grid. With anything wrong, 422 as for `POST /experiments`.
     #[oai(path = "/pipelines/:id/validate", method = "post")]
     async fn validate(&self, id: Path<String>, config: Json<Value>) -> ApiResult<Json<ValidView>> {
-        self.0.validate(&id, config.0).await?;
-        Ok(Json(ValidView::ONE))
+        Ok(Json(ValidView::of(self.0.validate(&id, config.0).await?.len())))
     }
 
     /// Submits an experiment.
     ///
     /// The body is a config: `pipeline_name`, and whatever is to differ from that pipeline's defaults. A config that cannot be used is
     /// refused with 422 and everything that is wrong with it: `errors` has a JSON pointer and a message for each problem.
+    ///
+    /// A list, or text with commas, for a value that is none makes a grid: a run for each combination, 256 at most, and all or none of them are
+    /// submitted. Then the answer has `batch_id` and `task_ids` instead of `task_id`.
     #[oai(path = "/experiments", method = "post")]
     async fn submit(&self, config: Json<Value>) -> ApiResult<Submitted> {
-        Ok(Submitted::Task(Json(SubmittedView::new(self.0.submit(config.0).await?))))
+        Ok(Submitted::Task(Json(self.0.submit(config.0).await?.into())))
     }
 
-    /// The newest experiments, newest first.
+    /// Experiments, newest first.
+    ///
+    /// Page by page: the header `X-Next-Cursor` of one is the `cursor` of the next.
     #[oai(path = "/experiments", method = "get")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn experiments(
         &self,
         /// How many at most.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<u32>,
+        /// Where the page begins.
+        cursor: Query<Option<String>>,
+        /// Only in one of these states, with commas between: `SUCCESS,FAILURE`.
+        status: Query<Option<States>>,
+        /// Only of this pipeline.
+        pipeline: Query<Option<String>>,
+        /// Only runs of this grid.
+        batch_id: Query<Option<String>>,
+        /// Only those that have this text in their ids, name, tags, pipeline, batch or data set, in small or capital letters.
+        q: Query<Option<String>>,
+        /// Only those that are archived, instead of those that are not.
+        #[oai(default)]
+        archived: Query<bool>,
         /// How much of each: `all`, or `summary` for lists, where `config` and `results` are null.
         #[oai(default = "all_fields")]
         fields: Query<Fields>,
-    ) -> ApiResult<Json<Vec<ExperimentView>>> {
+    ) -> ApiResult<Listed> {
         let whole = fields.0 == Fields::All;
-        let views = self.0.list(limit.0 as usize, whole).await?.into_iter().map(ExperimentView::from);
-        Ok(Json(views.map(|view| if whole { view } else { view.summary() }).collect()))
+        let query = RunQuery {
+            limit: limit.0 as usize,
+            cursor: cursor.0,
+            states: status.0.map(|states| states.0).unwrap_or_default(),
+            pipeline: pipeline.0,
+            batch: batch_id.0,
+            text: q.0,
+            archived: archived.0,
+            whole,
+        };
+        let page = self.0.list(&query).await?;
+        let views = page.items.into_iter().map(|run| self.0.view(run));
+        let views = views.map(|view| if whole { view } else { view.summary() }).collect();
+        Ok(Listed::Page(Json(views), page.next))
     }
 
     /// All there is to know of an experiment, by its id or its task's.
     #[oai(path = "/experiments/:id/details", method = "get")]
     async fn details(&self, id: Path<String>) -> ApiResult<Json<ExperimentView>> {
-        Ok(Json(self.0.find(&id).await?.into()))
+        Ok(Json(self.0.view(self.0.find(&id).await?)))
     }
 
     /// Cancels an experiment.
@@ -216,7 +291,13 @@ impl Api {
     /// it has not ended, has succeeded, has no checkpoint, or another one goes on with it and has not ended.
     #[oai(path = "/experiments/:id/resume", method = "post")]
     async fn resume(&self, id: Path<String>) -> ApiResult<Submitted> {
-        Ok(Submitted::Task(Json(SubmittedView::new(self.0.resume(&id).await?))))
+        Ok(Submitted::Task(Json(Submission::Run(self.0.resume(&id).await?).into())))
+    }
+
+    /// Submits the config of an experiment once more.
+    #[oai(path = "/experiments/:id/rerun", method = "post")]
+    async fn rerun(&self, id: Path<String>) -> ApiResult<Submitted> {
+        Ok(Submitted::Task(Json(self.0.rerun(&id).await?.into())))
     }
 
     /// The report of an experiment, as Markdown. Its pictures are linked as `images/NAME`.

@@ -20,8 +20,16 @@ pub const EXPERIMENT_ID: &str = "experiment_id";
 pub(crate) const PIPELINE_NAME: &str = "pipeline_name";
 /// The label of a task that says from which run's checkpoint it begins.
 pub(crate) const RESUMED_FROM: &str = "resumed_from";
-/// The label of a task that says which group of runs it belongs to.
+/// The label of a task that says what its user calls the group of runs it belongs to.
 pub(crate) const BATCH_NAME: &str = "batch_name";
+/// Labels of what people say of a run.
+pub(crate) const NAME: &str = "name";
+pub(crate) const NOTES: &str = "notes";
+pub(crate) const TAGS: &str = "tags";
+pub(crate) const STARRED: &str = "starred";
+pub(crate) const ARCHIVED: &str = "archived";
+/// The label of a task that says which grid it is a run of.
+pub(crate) const BATCH_ID: &str = "batch_id";
 
 /// An experiment: the record of its task, and its results once there are some.
 #[derive(Debug, Clone)]
@@ -197,6 +205,31 @@ impl Runs {
         // Whoever had it until now may have become the run of this name.
         self.vacant(&name, record.id)?;
         Ok(attempt)
+    }
+
+    /// Writes the labels of a run that has ended into its record, if it has a folder.
+    pub(crate) fn relabel(&self, record: &TaskRecord) -> io::Result<()> {
+        let name = experiment_id(record);
+        let folder = self.folder(&name);
+        match read_record(&folder, &name) {
+            Ok(mut there) if there.id == record.id => {
+                there.labels.clone_from(&record.labels);
+                write_json(&folder.join("run.json"), &there)
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the folder and the checkpoints of a run, if it has any: as a whole, since a part would be a damaged run.
+    pub(crate) fn remove(&self, record: &TaskRecord) -> io::Result<()> {
+        let name = experiment_id(record);
+        let folder = self.folder(&name);
+        if read_record(&folder, &name).is_ok_and(|there| there.id == record.id) {
+            Attempt::begin(&self.root, &format!("{name}-removed"))?.swallow(&folder)?;
+        }
+        self.drop_checkpoints(&name);
+        Ok(())
     }
 
     /// Completes an attempt with the record and the log of a task that has ended. What is left to do is [`publish`](Self::publish).

@@ -1,16 +1,17 @@
 //! What clients read: the JSON forms of pipelines and experiments.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use azura_learner::PipelineInfo;
-use azura_queue::{State, TaskFailure, TaskId};
+use azura_queue::{State, TaskFailure};
 use jiff::Timestamp;
 use poem_openapi::{Enum, Object};
 use serde_json::Value;
 
 use crate::{
     VERSION,
-    runs::{BATCH_NAME, RESUMED_FROM, Run},
+    app::{StoredFile, Submission},
+    runs::{BATCH_ID, BATCH_NAME, RESUMED_FROM, Run},
 };
 
 /// A pipeline, as lists show it.
@@ -37,12 +38,27 @@ pub(crate) struct PipelineConfigView {
     json_schema: Value,
 }
 
-/// A run was submitted.
+/// A run was submitted, or all runs of a grid.
 #[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
 pub(crate) struct SubmittedView {
     message: String,
-    /// What to follow at `/ws/task_status/{task_id}`.
-    task_id: String,
+    /// What to follow at `/ws/task_status/{task_id}`, if it is one run.
+    task_id: Option<String>,
+    /// What the runs of a grid have in common.
+    batch_id: Option<String>,
+    /// The runs of a grid, in the order of the values in its lists, the last list changing fastest.
+    task_ids: Option<Vec<String>>,
+}
+
+/// A file that a run has left.
+#[derive(Object)]
+pub(crate) struct FileView {
+    /// Its path below `files/`.
+    name: String,
+    /// Its length in bytes.
+    size: u64,
+    content_type: String,
 }
 
 /// A run was asked to stop, or had ended before.
@@ -57,7 +73,7 @@ pub(crate) struct CancelledView {
 #[derive(Object)]
 pub(crate) struct ValidView {
     /// How many runs it makes.
-    runs: u32,
+    runs: usize,
 }
 
 /// How much of each experiment is told.
@@ -94,6 +110,7 @@ pub(crate) struct ExperimentView {
     completed_at: Option<String>,
     /// When it failed.
     failed_at: Option<String>,
+    /// The grid that it is a run of.
     batch_id: Option<String>,
     batch_name: Option<String>,
     /// The experiment from whose checkpoint it began.
@@ -107,6 +124,22 @@ pub(crate) struct ExperimentView {
     /// What is in `results.json`. Null in a summary.
     results: Option<Arc<Value>>,
     error: Option<FailureView>,
+    /// What people call it.
+    name: Option<String>,
+    /// Notes of people, in Markdown.
+    notes: Option<String>,
+    tags: Vec<String>,
+    starred: bool,
+    /// Whether lists leave it out unless they are asked for such.
+    archived: bool,
+    /// How often it was begun.
+    attempt: u32,
+    /// Who works on it.
+    worker: Option<String>,
+    /// What its config says otherwise than the defaults of its pipeline, by the path of each value: `training_params.lr`.
+    changes: BTreeMap<String, Value>,
+    /// The loss by epoch of a run that succeeded, thinned to 32 points at most.
+    loss: Vec<Option<f64>>,
 }
 
 /// What a table shows of a config.
@@ -152,14 +185,49 @@ pub(crate) struct VersionView {
     version: String,
 }
 
-impl SubmittedView {
-    pub(crate) fn new(task: TaskId) -> Self {
-        Self { message: "Experiment submitted to worker.".into(), task_id: task.to_string() }
+impl From<Submission> for SubmittedView {
+    fn from(submission: Submission) -> Self {
+        match submission {
+            Submission::Run(task) => Self {
+                message: "Experiment submitted to worker.".into(),
+                task_id: Some(task.to_string()),
+                batch_id: None,
+                task_ids: None,
+            },
+            Submission::Batch { id, tasks } => Self {
+                message: format!("{} experiments submitted to workers.", tasks.len()),
+                task_id: None,
+                batch_id: Some(id),
+                task_ids: Some(tasks.iter().map(ToString::to_string).collect()),
+            },
+        }
+    }
+}
+
+impl From<StoredFile> for FileView {
+    fn from(file: StoredFile) -> Self {
+        Self { content_type: content_type(&file.name).to_owned(), name: file.name, size: file.size }
+    }
+}
+
+/// What a file of a run is, by its name. What a browser might run is no more than bytes.
+pub(crate) fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "json" => "application/json",
+        "jsonl" => "application/x-ndjson",
+        "md" => "text/markdown; charset=utf-8",
+        "csv" => "text/csv; charset=utf-8",
+        "html" => "text/html; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "wav" => "audio/wav",
+        _ => "application/octet-stream",
     }
 }
 
 impl ValidView {
-    pub(crate) const ONE: Self = Self { runs: 1 };
+    pub(crate) fn of(runs: usize) -> Self {
+        Self { runs }
+    }
 }
 
 impl HealthView {
@@ -221,10 +289,12 @@ impl From<Run> for CancelledView {
     }
 }
 
-impl From<Run> for ExperimentView {
-    fn from(run: Run) -> Self {
+impl ExperimentView {
+    /// Of a run, and of the defaults of its pipeline.
+    pub(crate) fn new(run: Run, defaults: &Value) -> Self {
         let experiment_id = run.experiment_id();
         let failed = run.record.state == State::Failure;
+        let running = run.record.state == State::Started;
         let finished = run.record.finished_at.map(iso);
         Self {
             task_id: run.record.id.to_string(),
@@ -234,9 +304,18 @@ impl From<Run> for ExperimentView {
             started_at: run.record.started_at.map(iso),
             completed_at: finished.clone().filter(|_| !failed),
             failed_at: finished.filter(|_| failed),
-            batch_id: None,
-            batch_name: run.record.labels.get(BATCH_NAME).cloned(),
-            resumed_from: run.record.labels.get(RESUMED_FROM).cloned(),
+            batch_id: run.label(BATCH_ID).map(str::to_owned),
+            batch_name: run.label(BATCH_NAME).map(str::to_owned),
+            resumed_from: run.label(RESUMED_FROM).map(str::to_owned),
+            name: run.name().map(str::to_owned),
+            notes: run.notes().map(str::to_owned),
+            tags: run.tags(),
+            starred: run.is_starred(),
+            archived: run.is_archived(),
+            attempt: run.record.attempt,
+            worker: run.record.worker.as_ref().filter(|_| running).map(ToString::to_string),
+            changes: changes(run.config(), defaults),
+            loss: losses(run.record.result.as_ref()),
             model_path: run.has_model.then(|| format!("{experiment_id}/model.safetensors")),
             config_summary: ConfigSummary::of(run.config()),
             results_summary: ResultsSummary::of(run.record.result.as_ref().unwrap_or(&Value::Null)),
@@ -246,6 +325,33 @@ impl From<Run> for ExperimentView {
             experiment_id,
         }
     }
+}
+
+/// The loss that the end of a run tells of.
+fn losses(result: Option<&Value>) -> Vec<Option<f64>> {
+    let losses = result.and_then(|result| result["loss"].as_array());
+    losses.into_iter().flatten().map(Value::as_f64).collect()
+}
+
+/// What a config says otherwise than the defaults.
+fn changes(config: &Value, defaults: &Value) -> BTreeMap<String, Value> {
+    fn compare(path: &str, config: &Value, defaults: &Value, changes: &mut BTreeMap<String, Value>) {
+        match (config, defaults) {
+            (Value::Object(fields), Value::Object(defaults)) => {
+                for (key, value) in fields {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    compare(&path, value, defaults.get(key).unwrap_or(&Value::Null), changes);
+                }
+            }
+            (value, default) if value != default => {
+                changes.insert(path.to_owned(), value.clone());
+            }
+            _ => {}
+        }
+    }
+    let mut found = BTreeMap::new();
+    compare("", config, defaults, &mut found);
+    found
 }
 
 impl ExperimentView {

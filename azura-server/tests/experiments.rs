@@ -7,6 +7,10 @@ mod common;
 mod fetching;
 #[path = "experiments/foreign.rs"]
 mod foreign;
+#[path = "experiments/grids.rs"]
+mod grids;
+#[path = "experiments/keeping.rs"]
+mod keeping;
 #[path = "experiments/predict.rs"]
 mod predict;
 #[path = "experiments/resume.rs"]

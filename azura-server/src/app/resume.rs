@@ -10,7 +10,7 @@ use std::{
 use azura_queue::{Finish, Hold, QueueError, State, TaskFailure, TaskId, TaskRecord, Unique};
 use tokio::task::spawn_blocking;
 
-use super::{App, AppError, Result, task};
+use super::{App, AppError, Result, submit::task};
 use crate::{
     Runs, checkpoints, clock, handler,
     runs::{self, PIPELINE_NAME, RESUMED_FROM},

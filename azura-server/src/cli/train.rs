@@ -56,7 +56,7 @@ async fn train(
     let queue = Arc::new(MemoryQueue::new());
     let app = Arc::new(App::new(Registry::builtin(), sources, queue, runs));
     let id = match start {
-        Start::New(config) => app.submit(config).await,
+        Start::New(config) => app.submit_one(config).await,
         Start::Unfinished(record) => app.go_on(&record).await,
         Start::Ended(folder) => app.resume_from(&folder).await,
     };

@@ -1,0 +1,128 @@
+//! Which runs there are.
+
+use std::sync::Arc;
+
+use azura_queue::{ListQuery, Page, QueueError, State, TaskRecord};
+
+use super::{App, MAX_LIST, Result};
+use crate::{
+    TASK,
+    runs::{BATCH_ID, Run},
+};
+
+/// Which runs to list. The default asks for the newest 100 that are not archived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunQuery {
+    /// How many at most, from 1 to 1000.
+    pub limit: usize,
+    /// Go on where the page ended that gave this as its [`Page::next`].
+    pub cursor: Option<String>,
+    /// Only in one of these states; empty: in any.
+    pub states: Vec<State>,
+    /// Only of this pipeline.
+    pub pipeline: Option<String>,
+    /// Only runs of this grid.
+    pub batch: Option<String>,
+    /// Only archived runs, or only those that are not.
+    pub archived: bool,
+    /// Only runs whose ids, name, tags, pipeline, batch or data set have this text somewhere, in small or capital letters.
+    pub text: Option<String>,
+    /// Whether the folders of runs are looked at. Without, they have no results but what is in their records.
+    pub whole: bool,
+}
+
+impl Default for RunQuery {
+    fn default() -> Self {
+        Self {
+            limit: 100,
+            cursor: None,
+            states: Vec::new(),
+            pipeline: None,
+            batch: None,
+            archived: false,
+            text: None,
+            whole: false,
+        }
+    }
+}
+
+impl RunQuery {
+    /// What the queue can tell apart itself.
+    fn asked(&self, place: Option<String>) -> ListQuery {
+        // Of what is looked through for something rare, more is fetched at a time.
+        let rare = self.text.is_some() || self.pipeline.is_some() || self.archived;
+        let limit = if rare { MAX_LIST } else { self.limit.clamp(1, MAX_LIST) };
+        let mut asked = ListQuery::default().name(TASK).limit(limit);
+        asked.states.clone_from(&self.states);
+        asked.cursor = place;
+        if let Some(batch) = &self.batch {
+            asked = asked.label(BATCH_ID, batch);
+        }
+        asked
+    }
+
+    fn matches(&self, run: &Run) -> bool {
+        run.is_archived() == self.archived
+            && self.pipeline.as_deref().is_none_or(|pipeline| run.pipeline() == pipeline)
+            && self.text.as_deref().is_none_or(|text| run.mentions(&text.to_lowercase()))
+    }
+}
+
+impl Run {
+    /// Whether a text in small letters is somewhere in what it is found by.
+    fn mentions(&self, text: &str) -> bool {
+        let data = self.config()["data_sourcing"]["dataset"].as_str().unwrap_or_default();
+        let labels = [self.name(), self.label(crate::runs::BATCH_NAME), self.label(BATCH_ID)];
+        let has = |place: &str| place.to_lowercase().contains(text);
+        has(&self.experiment_id())
+            || has(&self.record.id.to_string())
+            || has(self.pipeline())
+            || has(data)
+            || labels.into_iter().flatten().any(has)
+            || self.tags().iter().any(|tag| has(tag))
+    }
+}
+
+impl App {
+    /// A page of the runs that the query asks for, newest first.
+    ///
+    /// # Errors
+    /// [`AppError::Queue`](super::AppError::Queue), also if the cursor is from no earlier page.
+    pub async fn list(self: &Arc<Self>, query: &RunQuery) -> Result<Page<Run>> {
+        let limit = query.limit.clamp(1, MAX_LIST);
+        let (mut place, mut skip) = match query.cursor.as_deref() {
+            None => (None, 0),
+            Some(cursor) => parse(cursor).ok_or_else(|| QueueError::InvalidCursor(cursor.to_owned()))?,
+        };
+        let mut found: Vec<TaskRecord> = Vec::new();
+        let next = loop {
+            let page = self.queue.list(&query.asked(place.clone())).await?;
+            let runs = page.items.into_iter().map(Run::new).filter(|run| query.matches(run));
+            let mut left = runs.skip(skip);
+            let before = found.len();
+            found.extend(left.by_ref().take(limit - before).map(|run| run.record));
+            if left.next().is_some() {
+                break Some(cursor(place.as_deref(), skip + found.len() - before));
+            }
+            match page.next {
+                None => break None,
+                next if found.len() == limit => break next.map(|next| cursor(Some(&next), 0)),
+                next => (place, skip) = (next, 0),
+            }
+        };
+        let runs =
+            if query.whole { self.whole(found).await? } else { found.into_iter().map(Run::new).collect() };
+        Ok(Page::new(runs, next))
+    }
+}
+
+/// Of a page of the queue, and what of it was told already.
+fn cursor(place: Option<&str>, skip: usize) -> String {
+    format!("{skip}.{}", place.unwrap_or_default())
+}
+
+fn parse(cursor: &str) -> Option<(Option<String>, usize)> {
+    let (skip, place) = cursor.split_once('.')?;
+    Some((Some(place.to_owned()).filter(|place| !place.is_empty()), skip.parse().ok()?))
+}
