@@ -18,7 +18,9 @@ use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    TASK, names, presence,
+    TASK,
+    clients::Clients,
+    names, presence,
     runs::{self, BATCH_NAME, EXPERIMENT_ID, PIPELINE_NAME, Run, Runs},
 };
 
@@ -39,6 +41,7 @@ pub struct App {
     runs: Runs,
     shutdown: CancellationToken,
     watchers: TaskTracker,
+    clients: Arc<Clients>,
 }
 
 /// What the app could not do.
@@ -117,6 +120,7 @@ impl App {
             runs,
             shutdown: CancellationToken::new(),
             watchers: TaskTracker::new(),
+            clients: Arc::default(),
         }
     }
 
@@ -229,6 +233,11 @@ impl App {
     /// Everybody who watches a run; none stays for long after a shutdown.
     pub(crate) fn watchers(&self) -> &TaskTracker {
         &self.watchers
+    }
+
+    /// Everybody who is connected.
+    pub(crate) fn clients(&self) -> &Arc<Clients> {
+        &self.clients
     }
 
     /// What there is to know of each pipeline, by name.
