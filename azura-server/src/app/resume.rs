@@ -103,7 +103,7 @@ impl App {
                 Err(error) => return Err(error.into()),
             };
             let app = Arc::clone(self);
-            match spawn_blocking(move || ended(&app, record)).await.map_err(io::Error::other)? {
+            match spawn_blocking(move || ended(&app, &record)).await.map_err(io::Error::other)? {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
                 ended => ended?,
             }
@@ -111,20 +111,20 @@ impl App {
         Ok(())
     }
 
-    fn clear(&self, record: TaskRecord) -> io::Result<()> {
-        let _attempt = self.runs.begin(&record)?;
-        let name = runs::experiment_id(&record);
+    fn clear(&self, record: &TaskRecord) -> io::Result<()> {
+        let _attempt = self.runs.begin(record)?;
+        let name = runs::experiment_id(record);
         if checkpoints::newest(&self.runs.checkpoints(&name)).is_none() {
             self.runs.drop_checkpoints(&name);
         }
         Ok(())
     }
 
-    fn end(&self, record: TaskRecord) -> io::Result<()> {
-        let attempt = self.runs.begin(&record)?;
-        tracing::warn!("run {} was interrupted; it can be resumed", runs::experiment_id(&record));
+    fn end(&self, record: &TaskRecord) -> io::Result<()> {
+        let attempt = self.runs.begin(record)?;
+        tracing::warn!("run {} was interrupted; it can be resumed", runs::experiment_id(record));
         let failure = TaskFailure::new(INTERRUPTED, "the process that trained it ended before it did");
-        let (record, end) = handler::ended(record, Finish::Failed { failure, retry: false }, 0);
+        let (record, end) = handler::ended(record.clone(), Finish::Failed { failure, retry: false }, 0);
         self.runs.publish(self.runs.prepare(attempt, &record, &[end])?)
     }
 
