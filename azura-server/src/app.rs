@@ -22,6 +22,7 @@ use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    clients::Clients,
     names, presence,
     runs::{self, Run, Runs},
 };
@@ -43,6 +44,7 @@ pub struct App {
     runs: Runs,
     shutdown: CancellationToken,
     watchers: TaskTracker,
+    clients: Arc<Clients>,
 }
 
 /// What the app could not do.
@@ -127,6 +129,7 @@ impl App {
             runs,
             shutdown: CancellationToken::new(),
             watchers: TaskTracker::new(),
+            clients: Arc::default(),
         }
     }
 
@@ -239,6 +242,11 @@ impl App {
     /// Everybody who watches a run; none stays for long after a shutdown.
     pub(crate) fn watchers(&self) -> &TaskTracker {
         &self.watchers
+    }
+
+    /// Everybody who is connected.
+    pub(crate) fn clients(&self) -> &Arc<Clients> {
+        &self.clients
     }
 
     /// What there is to know of each pipeline, by name.

@@ -5,6 +5,7 @@ mod app;
 mod attempt;
 mod body;
 mod checkpoints;
+mod clients;
 mod clock;
 mod environment;
 mod error;

@@ -6,7 +6,9 @@ mod query;
 use std::{collections::HashMap, sync::Arc};
 
 use poem::{
-    Endpoint, EndpointExt as _, IntoEndpoint, Request, Route, get, http::Uri, middleware::CatchPanic,
+    Endpoint, EndpointExt as _, IntoEndpoint, Request, Route, get,
+    http::{StatusCode, Uri},
+    middleware::CatchPanic,
 };
 use poem_openapi::{
     ApiResponse, OpenApi, OpenApiService,
@@ -281,8 +283,20 @@ impl Api {
     /// `prediction`, `target_col`, `actual_history` and `forecasted_series`. Files in an answer are base64, under `files`. A request holds at most
     /// 10 000 values in all, or 1000 pictures for a classifier. One that cannot be used is refused with 422, as a config is.
     #[oai(path = "/experiments/:id/predict", method = "post")]
-    async fn predict(&self, id: Path<String>, request: Json<Value>) -> ApiResult<Json<Value>> {
-        Ok(Json(self.0.predict(&id, request.0).await?))
+    async fn predict(
+        &self,
+        client: &Request,
+        id: Path<String>,
+        request: Json<Value>,
+    ) -> ApiResult<Json<Value>> {
+        tokio::select! {
+            answer = self.0.predict(&id, request.0) => Ok(Json(answer?)),
+            // What is not waited for is not made.
+            () = self.0.clients().left(client.remote_addr().as_socket_addr()) => {
+                let message = "The client closed the connection before the prediction was done.";
+                Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "CLIENT_LEFT", message))
+            }
+        }
     }
 
     /// Goes on with an experiment that was cancelled or has failed.

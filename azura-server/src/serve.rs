@@ -1,6 +1,6 @@
 //! Listening.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use poem::{
     IntoEndpoint, Server,
@@ -8,12 +8,12 @@ use poem::{
     listener::{Acceptor, TcpAcceptor},
     web::{LocalAddr, RemoteAddr},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::sleep,
-};
+use tokio::{net::TcpListener, time::sleep};
 
-use crate::App;
+use crate::{
+    App,
+    clients::{Client, Clients},
+};
 
 /// How long requests under way may take to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ pub async fn serve(
     listener: TcpListener,
     endpoint: impl IntoEndpoint<Endpoint: 'static>,
 ) -> io::Result<()> {
-    let acceptor = Prompt(TcpAcceptor::from_tokio(listener)?);
+    let acceptor = Prompt(TcpAcceptor::from_tokio(listener)?, Arc::clone(app.clients()));
     Server::new_with_acceptor(acceptor)
         .run_with_graceful_shutdown(endpoint, app.shutdown().cancelled(), Some(GRACE))
         .await?;
@@ -38,23 +38,26 @@ pub async fn serve(
     Ok(())
 }
 
-/// Sends small frames at once instead of waiting for more.
-struct Prompt(TcpAcceptor);
+/// Sends small frames at once instead of waiting for more, and notices when a client leaves.
+struct Prompt(TcpAcceptor, Arc<Clients>);
 
 impl Acceptor for Prompt {
-    type Io = TcpStream;
+    type Io = Client;
 
     fn local_addr(&self) -> Vec<LocalAddr> {
         self.0.local_addr()
     }
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, LocalAddr, RemoteAddr, Scheme)> {
+    async fn accept(&mut self) -> io::Result<(Client, LocalAddr, RemoteAddr, Scheme)> {
         loop {
             match self.0.accept().await {
-                Ok(accepted) => {
+                Ok((stream, local, remote, scheme)) => {
                     // Without it the connection is slower, and works.
-                    let _ = accepted.0.set_nodelay(true);
-                    return Ok(accepted);
+                    let _ = stream.set_nodelay(true);
+                    // One that is gone already has no address any more.
+                    if let Ok(client) = Client::new(stream, &self.1) {
+                        return Ok((client, local, remote, scheme));
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");

@@ -426,14 +426,19 @@ fn a_signal_cancels_a_training_in_the_terminal() {
     assert_eq!(fs::read_dir(data.path().join("experiments/.attempts")).unwrap().count(), 0);
 }
 
-/// A training in the terminal that is sent a signal as soon as there is a checkpoint below `root`, and what it said on standard error.
+/// A training in the terminal that is sent a signal once it has begun and there is a checkpoint below `root`, and what it said on standard error.
 #[cfg(unix)]
 fn interrupted(command: &mut Command, signal: &str, root: &Path) -> (Option<i32>, String) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let under_way = |run: &Path| {
+        let files = fs::read_dir(run).into_iter().flatten().map(|file| file.unwrap().path());
+        let record = fs::read_to_string(run.join("run.json")).unwrap_or_default();
+        record.contains("\"STARTED\"")
+            && files.into_iter().any(|file| file.extension().is_some_and(|ending| ending == "safetensors"))
+    };
     let begun = || {
         let runs = fs::read_dir(root.join(".checkpoints")).into_iter().flatten();
-        runs.flat_map(|run| fs::read_dir(run.unwrap().path()).into_iter().flatten())
-            .any(|file| file.unwrap().path().extension().is_some_and(|ending| ending == "safetensors"))
+        runs.into_iter().any(|run| under_way(&run.unwrap().path()))
     };
     while !begun() {
         assert!(child.try_wait().unwrap().is_none());

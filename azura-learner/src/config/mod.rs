@@ -75,6 +75,13 @@ pub fn schema_of<C: JsonSchema>() -> Value {
     schemars::schema_for!(C).to_value()
 }
 
+/// Checks a config that was made in code, which nobody may have checked.
+pub(crate) fn check_again<C: JsonSchema + Serialize>(config: &C) -> Result<(), Invalid> {
+    let as_json = serde_json::to_value(config).map_err(|e| Invalid(vec![Problem::new("", e.to_string())]))?;
+    let problems = check(&schema_of::<C>(), &as_json);
+    if problems.is_empty() { Ok(()) } else { Err(Invalid(problems)) }
+}
+
 /// Checks a config and reads it; missing keys get their defaults.
 ///
 /// ```

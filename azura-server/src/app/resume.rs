@@ -90,28 +90,41 @@ impl App {
         })
     }
 
-    /// Writes down as failed what has begun, is known to no queue, and is worked on by nobody: it can be seen then, and resumed.
+    /// Writes down as failed what has begun, is known to no queue, and is worked on by nobody: it can be seen then, and resumed. Of what ended over its
+    /// worker's head nothing is left behind that nobody can go on from.
     pub(super) async fn end_interrupted(self: &Arc<Self>) -> Result<()> {
         for record in Runs::unfinished(self.runs.root())? {
             // One that is to begin is written down before it is submitted.
             let begins = record.state == State::Pending && age(&record) < SUBMITTED;
-            if begins || self.knows(&record.id).await? {
-                continue;
-            }
-            let (app, name) = (Arc::clone(self), runs::experiment_id(&record));
-            match spawn_blocking(move || app.end(record)).await.map_err(io::Error::other)? {
-                Ok(()) => tracing::warn!("run {name} was interrupted; it can be resumed"),
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
+            let ended = match self.queue.get(&record.id).await {
+                Ok(known) if known.state.is_terminal() => Self::clear,
+                Err(QueueError::NotFound(_)) if !begins => Self::end,
+                Ok(_) | Err(QueueError::NotFound(_)) => continue,
                 Err(error) => return Err(error.into()),
+            };
+            let app = Arc::clone(self);
+            match spawn_blocking(move || ended(&app, &record)).await.map_err(io::Error::other)? {
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
+                ended => ended?,
             }
         }
         Ok(())
     }
 
-    fn end(&self, record: TaskRecord) -> io::Result<()> {
-        let attempt = self.runs.begin(&record)?;
+    fn clear(&self, record: &TaskRecord) -> io::Result<()> {
+        let _attempt = self.runs.begin(record)?;
+        let name = runs::experiment_id(record);
+        if checkpoints::newest(&self.runs.checkpoints(&name)).is_none() {
+            self.runs.drop_checkpoints(&name);
+        }
+        Ok(())
+    }
+
+    fn end(&self, record: &TaskRecord) -> io::Result<()> {
+        let attempt = self.runs.begin(record)?;
+        tracing::warn!("run {} was interrupted; it can be resumed", runs::experiment_id(record));
         let failure = TaskFailure::new(INTERRUPTED, "the process that trained it ended before it did");
-        let (record, end) = handler::ended(record, Finish::Failed { failure, retry: false }, 0);
+        let (record, end) = handler::ended(record.clone(), Finish::Failed { failure, retry: false }, 0);
         self.runs.publish(self.runs.prepare(attempt, &record, &[end])?)
     }
 

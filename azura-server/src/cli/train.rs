@@ -61,11 +61,11 @@ async fn train(
         Start::Ended(folder) => app.resume_from(&folder).await,
     };
     let id = id.map_err(explain)?.to_string();
+    let folder = place.folder(&app.find(&id).await?);
+    eprintln!("Should it be interrupted: azura train --resume {}{flags}", quoted(&folder));
     let worker = azura_server::worker_with(&app, |cx| cx.callback(ProgressBar::new()));
     let worker = tokio::spawn(worker.run(app.shutdown().clone()));
     let mut events = app.follow(&id, 0).await?;
-    let folder = place.folder(&app.find(&id).await?);
-    eprintln!("Should it be interrupted: azura train --resume {}{flags}", quoted(&folder));
     loop {
         tokio::select! {
             event = events.next() => match event {

@@ -23,7 +23,8 @@ async fn lists_for_values_that_are_none_make_a_run_of_each_combination() {
     assert_eq!(answer.status, 202, "{}", answer.text());
     let answer = answer.json();
     assert!(answer.get("task_id").is_none(), "{answer}");
-    let tasks: Vec<_> = answer["task_ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let tasks: Vec<_> =
+        answer["task_ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
     // `model_params` stands before `training_params`, in the config as here.
     let mut made = Vec::new();
     for task in &tasks {

@@ -39,7 +39,8 @@ async fn what_is_said_of_a_run_stays_with_it() {
     let left = json!({"name": null, "notes": "*good*", "tags": [], "starred": false});
     assert_eq!(part(&answer.json()), left);
 
-    let wrong = json!({"name": "x".repeat(201), "notes": "x".repeat(10_001), "tags": ["fine", " ", "two\nlines"]});
+    let wrong =
+        json!({"name": "x".repeat(201), "notes": "x".repeat(10_001), "tags": ["fine", " ", "two\nlines"]});
     let refused = patch(&server, &task, &wrong).await;
     assert_eq!((refused.status, refused.code().as_str()), (422, "REQUEST_INVALID"));
     assert_eq!(refused.pointers(), ["/name", "/notes", "/tags/1", "/tags/2"]);
@@ -96,7 +97,8 @@ async fn runs_are_found_page_by_page() {
     let wanted = [&tasks[0], &tasks[3], &tasks[6]];
     let (first, next) = page(&server, "pipeline=csv_forecaster&limit=2").await;
     assert_eq!(first.iter().collect::<Vec<_>>(), wanted[..2]);
-    let (rest, end) = page(&server, &format!("pipeline=csv_forecaster&limit=2&cursor={}", next.unwrap())).await;
+    let (rest, end) =
+        page(&server, &format!("pipeline=csv_forecaster&limit=2&cursor={}", next.unwrap())).await;
     assert_eq!((rest.iter().collect::<Vec<_>>(), end), (wanted[2..].to_vec(), None));
 
     server.post(&format!("/experiments/{}/cancel", tasks[1]), &json!({})).await;
@@ -139,7 +141,8 @@ async fn the_files_of_a_run_are_listed_and_served_as_what_they_are() {
 
     std::fs::write(server.folder().join("secret"), "x").unwrap();
     #[cfg(unix)]
-    std::os::unix::fs::symlink(server.folder().join("secret"), server.folder().join(&id).join("link")).unwrap();
+    std::os::unix::fs::symlink(server.folder().join("secret"), server.folder().join(&id).join("link"))
+        .unwrap();
     for name in ["nope", "link", "..%2Fsecret", "%2e%2e%2fsecret", "images", "images%2Floss.svg%00", "CON"] {
         let answer = server.get(&format!("/experiments/{id}/files/{name}")).await;
         assert_eq!((answer.status, answer.code().as_str()), (404, "FILE_NOT_FOUND"), "{name}");

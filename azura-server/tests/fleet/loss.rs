@@ -64,7 +64,9 @@ fn what_is_on_disk_outlives_a_redis_that_lost_everything() {
         assert!(is_unknown(&server.details(task)));
     }
     soon("what nobody asks for any more is thrown away", || names(data, ".attempts").is_empty());
-    soon("what was done is listed", || listed(&server) == [done.as_str()]);
+    // What was under way is a failed run if its worker has let go of it by the time somebody looks, and else at the next start.
+    let known = || -> Vec<_> { listed(&server).into_iter().filter(|task| *task != running).collect() };
+    soon("what was done is listed", || known() == [done.as_str()]);
     let again = server.details(&done);
     assert_eq!((&again["status"], &again["results"]), (&before["status"], &before["results"]));
     assert_eq!(server.watch(&done).seen(), seen);
@@ -72,8 +74,8 @@ fn what_is_on_disk_outlives_a_redis_that_lost_everything() {
     let next = server.submit(2);
     let details = server.reaches(&next, "SUCCESS");
     assert_eq!(states(&frames(data, &details)), ["PENDING", "STARTED", "SUCCESS"]);
-    assert_eq!(listed(&server), [next, done]);
-    assert_eq!(names(data, "").len(), 2, "{:?}", names(data, ""));
+    assert_eq!(known(), [next, done]);
+    assert_eq!(names(data, "").len(), listed(&server).len(), "{:?}", names(data, ""));
     for process in [&mut server.process, &mut worker] {
         assert!(process.0.try_wait().unwrap().is_none(), "it is the same process");
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{config::Config, network::too_big};
 use crate::{
-    config::{Invalid, Problem, check, schema_of},
+    config::{Invalid, Problem, check_again},
     data::{Images, Pictures, Scaler, Split, count, shown},
     pipeline::Sources,
 };
@@ -51,12 +51,7 @@ pub(super) fn check_data(config: &Config, sources: &Sources) -> Vec<Problem> {
 /// # Errors
 /// [`Invalid`] with the problems that the schema and the pictures tell of.
 pub fn prepare(config: &Config, sources: &Sources) -> Result<Prepared, Invalid> {
-    // Also a config made in code, which nobody has checked, has to fit.
-    let as_json = serde_json::to_value(config).map_err(|e| Invalid(vec![Problem::new("", e.to_string())]))?;
-    let problems = check(&schema_of::<Config>(), &as_json);
-    if !problems.is_empty() {
-        return Err(Invalid(problems));
-    }
+    check_again(config)?;
     let (pointer, images) = open(config, sources).map_err(|problem| Invalid(vec![problem]))?;
     let training = &config.training_params;
     let split =

@@ -7,7 +7,7 @@ use azura_core::Ids;
 use super::{config::Config, network::ids};
 use crate::{
     Batch, Dataset, Result,
-    config::{Invalid, Problem, check, schema_of},
+    config::{Invalid, Problem, check_again},
     data::{Audio, DataError, DatasetFile, MuLaw, Parts},
     pipeline::Sources,
 };
@@ -78,12 +78,7 @@ pub(super) fn check_data(config: &Config, sources: &Sources) -> Vec<Problem> {
 /// # Errors
 /// [`Invalid`] with the problems that the schema and the sound tell of.
 pub fn prepare(config: &Config, sources: &Sources) -> Result<Prepared, Invalid> {
-    // Also a config made in code, which nobody has checked, has to fit.
-    let as_json = serde_json::to_value(config).map_err(|e| Invalid(vec![Problem::new("", e.to_string())]))?;
-    let problems = check(&schema_of::<Config>(), &as_json);
-    if !problems.is_empty() {
-        return Err(Invalid(problems));
-    }
+    check_again(config)?;
     let audio = open(config, sources).map_err(|problem| Invalid(vec![problem]))?;
     let training = &config.training_params;
     let parts = Parts::by_fraction(audio.samples.len(), training.validation_size, training.test_size);

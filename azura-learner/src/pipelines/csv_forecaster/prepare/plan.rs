@@ -2,7 +2,7 @@
 
 use super::source::Source;
 use crate::{
-    config::{Problem, check, schema_of},
+    config::{Problem, check_again},
     data::{Cycle, DataError, Datasets, Kind, Parts, Series, Times, Transform, listed, shown},
     pipelines::csv_forecaster::{config::Config, network},
 };
@@ -31,12 +31,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(config: &Config, datasets: &Datasets, allow_files: bool) -> Result<Self, Vec<Problem>> {
         let features = &config.feature_engineering;
-        // Also a config made in code, which nobody has checked, has to fit.
-        let as_json = serde_json::to_value(config).map_err(|e| vec![Problem::new("", e.to_string())])?;
-        let problems = check(&schema_of::<Config>(), &as_json);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        check_again(config).map_err(|invalid| invalid.0)?;
         let source = Source::open(config, datasets, allow_files).map_err(|p| vec![p])?;
         let table = &source.table;
         let mut problems = Vec::new();
