@@ -3,12 +3,14 @@
 mod edit;
 mod files;
 mod find;
+mod history;
 mod list;
 mod resume;
 mod submit;
 
 pub use edit::Notes;
 pub use files::StoredFile;
+pub use history::Course;
 pub use list::RunQuery;
 pub use submit::Submission;
 

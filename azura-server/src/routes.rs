@@ -23,7 +23,7 @@ use crate::{
     headers, page, report,
     runs::Run,
     views::{
-        CancelledView, ExperimentView, Fields, HealthView, PipelineConfigView, PipelineView, SubmittedView,
+        CancelledView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView, PipelineView, SubmittedView,
         ValidView, VersionView,
     },
     ws,
@@ -267,6 +267,15 @@ impl Api {
     #[oai(path = "/experiments/:id/details", method = "get")]
     async fn details(&self, id: Path<String>) -> ApiResult<Json<ExperimentView>> {
         Ok(Json(self.0.view(self.0.find(&id).await?)))
+    }
+
+    /// The course of an experiment so far, by epoch.
+    ///
+    /// What comes after it is told by the WebSocket `/ws/task_status/{task_id}?after=SEQ`.
+    #[oai(path = "/experiments/:id/history", method = "get")]
+    async fn history(&self, id: Path<String>) -> ApiResult<Json<HistoryView>> {
+        let (state, course) = self.0.course(&id).await?;
+        Ok(Json(HistoryView::new(state, course)))
     }
 
     /// Cancels an experiment.

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use azura_learner::PipelineInfo;
-use azura_queue::{State, TaskFailure};
+use azura_queue::{Entry, State, TaskFailure};
 use jiff::Timestamp;
 use poem_openapi::{Enum, Object};
 use serde_json::Value;
 
 use crate::{
     VERSION,
-    app::{StoredFile, Submission},
+    app::{Course, StoredFile, Submission},
     runs::{BATCH_ID, BATCH_NAME, RESUMED_FROM, Run},
 };
 
@@ -49,6 +49,32 @@ pub(crate) struct SubmittedView {
     batch_id: Option<String>,
     /// The runs of a grid, in the order of the values in its lists, the last list changing fastest.
     task_ids: Option<Vec<String>>,
+}
+
+/// The course of a run so far.
+#[derive(Object)]
+pub(crate) struct HistoryView {
+    /// Follow it from here on, with `?after=`.
+    seq: u64,
+    attempt: u32,
+    status: Status,
+    /// `epoch`, and by name each figure that was told of epochs: columns of equal length. What a later attempt did again stands for what was there
+    /// before.
+    columns: BTreeMap<String, Vec<Option<f64>>>,
+    /// The newest forecast of the validation part, or null.
+    validation: Option<Value>,
+    /// Everything that happened besides progress.
+    events: Vec<EventView>,
+}
+
+/// Something that happened to a run.
+#[derive(Object)]
+struct EventView {
+    state: String,
+    seq: Option<u64>,
+    attempt: u32,
+    time: String,
+    details: Value,
 }
 
 /// A file that a run has left.
@@ -200,6 +226,29 @@ impl From<Submission> for SubmittedView {
                 batch_id: Some(id),
                 task_ids: Some(tasks.iter().map(ToString::to_string).collect()),
             },
+        }
+    }
+}
+
+impl HistoryView {
+    pub(crate) fn new(state: State, course: Course) -> Self {
+        let mut columns = course.figures;
+        let epochs = course.epochs.iter().map(|&epoch| Some(epoch as f64)).collect();
+        columns.insert("epoch".to_owned(), epochs);
+        let event = |event: Entry| EventView {
+            state: event.kind.as_str().to_owned(),
+            seq: event.seq,
+            attempt: event.attempt,
+            time: iso(event.at),
+            details: event.details,
+        };
+        Self {
+            seq: course.seq,
+            attempt: course.attempt,
+            status: state.into(),
+            columns,
+            validation: course.validation,
+            events: course.events.into_iter().map(event).collect(),
         }
     }
 }

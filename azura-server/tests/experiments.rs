@@ -146,7 +146,7 @@ async fn what_cannot_run_is_refused_with_its_place_and_nothing_is_left_behind() 
         (training("epochs", json!(100_001)), "CONFIG_INVALID", "/training_params/epochs"),
         (training("epochs", deep), "CONFIG_INVALID", ""),
         (training("lr", json!("abc")), "CONFIG_INVALID", "/training_params/lr"),
-        (training("lr", json!([0.1, 0.01])), "CONFIG_INVALID", "/training_params/lr"),
+        (training("lr", json!([0.1, "x"])), "CONFIG_INVALID", "/training_params/lr"),
         (training("lr", json!(null)), "CONFIG_INVALID", "/training_params/lr"),
         (training("epoch", json!(5)), "CONFIG_INVALID", "/training_params/epoch"),
         (model("hidden_size", json!(1_000_000_000)), "CONFIG_INVALID", "/model_params/hidden_size"),

@@ -148,3 +148,23 @@ async fn the_files_of_a_run_are_listed_and_served_as_what_they_are() {
         assert_eq!((answer.status, answer.code().as_str()), (404, "FILE_NOT_FOUND"), "{name}");
     }
 }
+
+#[tokio::test]
+async fn the_course_of_a_run_is_told_in_columns() {
+    let server = Server::start().await;
+    let task = server.submit(small(3)).await;
+    server.ended(&task).await;
+    let (frames, _) = server.watch(&task, "").await.rest().await;
+    let history = server.get(&format!("/experiments/{task}/history")).await.json();
+    assert_eq!((&history["seq"], &history["status"]), (&frames.last().unwrap()["seq"], &json!("SUCCESS")));
+    let told: Vec<_> = frames.iter().filter(|frame| frame["state"] == "PROGRESS").collect();
+    assert_eq!(history["columns"]["epoch"], json!([1.0, 2.0, 3.0]));
+    for (i, frame) in told.iter().enumerate() {
+        for figure in ["loss", "val_loss"] {
+            assert_eq!(history["columns"][figure][i], frame["details"][figure], "{frame}");
+        }
+    }
+    assert_eq!(history["validation"], told[2]["details"]["validation_data"]);
+    let states: Vec<_> = history["events"].as_array().unwrap().iter().map(|event| &event["state"]).collect();
+    assert_eq!(states, ["PENDING", "STARTED", "SUCCESS"]);
+}

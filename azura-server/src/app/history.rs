@@ -1,0 +1,135 @@
+//! The course of a run, of its log.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use azura_queue::{Entry, EventKind, Seq, State};
+use serde_json::Value;
+
+use super::{App, Result};
+
+/// How many entries are read at a time: each may hold a forecast.
+const READ: usize = 1000;
+/// What a progress says besides figures of its epoch.
+const EPOCH: &str = "epoch";
+const OF_THE_RUN: [&str; 2] = [EPOCH, "total_epochs"];
+
+/// What a log tells of a run up to a place in it.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Course {
+    /// The number of the last entry that it is made of.
+    pub seq: Seq,
+    /// The attempt of that entry.
+    pub attempt: u32,
+    /// The epochs, rising. What a later attempt did again stands for what was there before.
+    pub epochs: Vec<u64>,
+    /// The figures of each epoch by name: `loss`, `val_loss`, `lr`. Each as long as `epochs`.
+    pub figures: BTreeMap<String, Vec<Option<f64>>>,
+    /// The newest forecast of the validation part.
+    pub validation: Option<Value>,
+    /// What else happened: everything but progress.
+    pub events: Vec<Entry>,
+}
+
+impl Course {
+    fn add(&mut self, mut entry: Entry) {
+        self.seq = entry.seq.unwrap_or(self.seq);
+        self.attempt = entry.attempt;
+        match entry.kind {
+            EventKind::Progress => {
+                let Some(epoch) = entry.details[EPOCH].as_u64() else { return };
+                self.truncate(|there| there < epoch);
+                self.push(epoch, &entry.details);
+                match entry.details["validation_data"].take() {
+                    Value::Null => {}
+                    newest => self.validation = Some(newest),
+                }
+            }
+            kind => {
+                if kind == EventKind::Started {
+                    let from = entry.details["from_epoch"].as_u64().unwrap_or(0);
+                    self.truncate(|there| there <= from);
+                }
+                self.events.push(entry);
+            }
+        }
+    }
+
+    /// Keeps the epochs before the first that is not to stay.
+    fn truncate(&mut self, stays: impl Fn(u64) -> bool) {
+        let kept = self.epochs.iter().rposition(|&epoch| stays(epoch)).map_or(0, |last| last + 1);
+        self.epochs.truncate(kept);
+        self.figures.values_mut().for_each(|column| column.truncate(kept));
+    }
+
+    fn push(&mut self, epoch: u64, details: &Value) {
+        let before = self.epochs.len();
+        self.epochs.push(epoch);
+        let figures = details.as_object().into_iter().flatten();
+        for (name, value) in figures.filter(|(name, _)| !OF_THE_RUN.contains(&name.as_str())) {
+            let Some(value) = value.as_f64() else { continue };
+            match self.figures.get_mut(name) {
+                Some(column) => column.push(Some(value)),
+                None => {
+                    let mut column = vec![None; before];
+                    column.push(Some(value));
+                    self.figures.insert(name.clone(), column);
+                }
+            }
+        }
+        self.figures.values_mut().for_each(|column| column.resize(before + 1, None));
+    }
+}
+
+impl App {
+    /// The course of a run so far, and its state. What comes after it can be [followed](Self::follow) from [`Course::seq`] on.
+    ///
+    /// # Errors
+    /// [`AppError::NoExperiment`](super::AppError::NoExperiment).
+    pub async fn course(self: &Arc<Self>, id: &str) -> Result<(State, Course)> {
+        let record = self.record(id).await?;
+        let mut course = Course::default();
+        loop {
+            let entries = self.queue.read(&record.id, course.seq, READ).await?;
+            let more = entries.len() == READ;
+            entries.into_iter().for_each(|entry| course.add(entry));
+            if !more {
+                return Ok((record.state, course));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_later_attempt_did_again_counts() {
+        let mut course = Course::default();
+        let mut seq = 0;
+        let mut tell = |kind, attempt, details| {
+            seq += 1;
+            course.add(Entry::new(kind, Some(seq), attempt, details, "2026-03-01T12:00:00Z".parse().unwrap()));
+        };
+        let epoch = |epoch: u32, loss: f64| json!({"epoch": epoch, "total_epochs": 4, "loss": loss, "status_text": "x"});
+        tell(EventKind::Started, 1, json!({"attempt": 1, "from_epoch": 0}));
+        tell(EventKind::Progress, 1, epoch(1, 9.0));
+        let validated = json!({"epoch": 2, "loss": 8.0, "val_loss": 7.5, "validation_data": {"y_true": [1.0]}});
+        tell(EventKind::Progress, 1, validated);
+        tell(EventKind::Progress, 1, epoch(3, 7.0));
+        tell(EventKind::Started, 2, json!({"attempt": 2, "from_epoch": 2}));
+        tell(EventKind::Progress, 2, epoch(3, 6.0));
+        tell(EventKind::Progress, 2, json!({"epoch": 4, "loss": null}));
+        let column = |values: [f64; 3]| values.into_iter().map(Some).chain([None]).collect::<Vec<_>>();
+        let figures = BTreeMap::from([
+            ("loss".to_owned(), column([9.0, 8.0, 6.0])),
+            ("val_loss".to_owned(), vec![None, Some(7.5), None, None]),
+        ]);
+        assert_eq!((course.seq, course.attempt, &course.epochs[..]), (7, 2, &[1, 2, 3, 4][..]));
+        assert_eq!((course.figures, course.validation), (figures, Some(json!({"y_true": [1.0]}))));
+        assert_eq!(course.events.len(), 2);
+    }
+}
