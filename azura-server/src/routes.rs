@@ -23,8 +23,8 @@ use crate::{
     headers, page, report,
     runs::Run,
     views::{
-        CancelledView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView, PipelineView, SubmittedView,
-        ValidView, VersionView,
+        CancelledView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView, PipelineView,
+        SubmittedView, ValidView, VersionView,
     },
     ws,
 };

@@ -68,13 +68,12 @@ impl Course {
         let figures = details.as_object().into_iter().flatten();
         for (name, value) in figures.filter(|(name, _)| !OF_THE_RUN.contains(&name.as_str())) {
             let Some(value) = value.as_f64() else { continue };
-            match self.figures.get_mut(name) {
-                Some(column) => column.push(Some(value)),
-                None => {
-                    let mut column = vec![None; before];
-                    column.push(Some(value));
-                    self.figures.insert(name.clone(), column);
-                }
+            if let Some(column) = self.figures.get_mut(name) {
+                column.push(Some(value));
+            } else {
+                let mut column = vec![None; before];
+                column.push(Some(value));
+                self.figures.insert(name.clone(), column);
             }
         }
         self.figures.values_mut().for_each(|column| column.resize(before + 1, None));
@@ -92,7 +91,9 @@ impl App {
         loop {
             let entries = self.queue.read(&record.id, course.seq, READ).await?;
             let more = entries.len() == READ;
-            entries.into_iter().for_each(|entry| course.add(entry));
+            for entry in entries {
+                course.add(entry);
+            }
             if !more {
                 return Ok((record.state, course));
             }
@@ -112,12 +113,19 @@ mod tests {
         let mut seq = 0;
         let mut tell = |kind, attempt, details| {
             seq += 1;
-            course.add(Entry::new(kind, Some(seq), attempt, details, "2026-03-01T12:00:00Z".parse().unwrap()));
+            course.add(Entry::new(
+                kind,
+                Some(seq),
+                attempt,
+                details,
+                "2026-03-01T12:00:00Z".parse().unwrap(),
+            ));
         };
         let epoch = |epoch: u32, loss: f64| json!({"epoch": epoch, "total_epochs": 4, "loss": loss, "status_text": "x"});
         tell(EventKind::Started, 1, json!({"attempt": 1, "from_epoch": 0}));
         tell(EventKind::Progress, 1, epoch(1, 9.0));
-        let validated = json!({"epoch": 2, "loss": 8.0, "val_loss": 7.5, "validation_data": {"y_true": [1.0]}});
+        let validated =
+            json!({"epoch": 2, "loss": 8.0, "val_loss": 7.5, "validation_data": {"y_true": [1.0]}});
         tell(EventKind::Progress, 1, validated);
         tell(EventKind::Progress, 1, epoch(3, 7.0));
         tell(EventKind::Started, 2, json!({"attempt": 2, "from_epoch": 2}));
