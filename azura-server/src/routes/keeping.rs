@@ -1,10 +1,11 @@
 //! What is kept of experiments: what people say of them, their files, and that they can be removed.
 
-use poem::Body;
+use poem::{Body, IntoResponse, Response, http::header};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::Path,
-    payload::{Binary, Json},
+    payload::{Binary, Json, Payload as _},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::MaybeUndefined,
 };
 
@@ -40,17 +41,29 @@ enum Deleted {
     Gone,
 }
 
-/// A file of a run.
-#[derive(ApiResponse)]
-enum StoredFile {
-    #[oai(status = 200)]
-    File(
-        Binary<Body>,
-        #[oai(header = "Content-Type")] String,
-        #[oai(header = "Content-Length")] String,
-        #[oai(header = "Content-Disposition")] String,
-        #[oai(header = "Content-Security-Policy")] String,
-    ),
+/// A file of a run, as what it is.
+struct StoredFile(Response);
+
+impl IntoResponse for StoredFile {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl ApiResponse for StoredFile {
+    fn meta() -> MetaResponses {
+        let file = MetaMediaType { content_type: "*/*", schema: Binary::<Vec<u8>>::schema_ref() };
+        let found = MetaResponse {
+            description: "The file.",
+            status: Some(200),
+            status_range: None,
+            content: vec![file],
+            headers: Vec::new(),
+        };
+        MetaResponses { responses: vec![found] }
+    }
+
+    fn register(_: &mut Registry) {}
 }
 
 #[OpenApi(prefix_path = PREFIX)]
@@ -95,13 +108,12 @@ impl Keeping {
         let how = if kind == "application/octet-stream" { "attachment" } else { "inline" };
         // A name of a file has no quotes in it.
         let plain = name.rsplit('/').next().unwrap_or(name);
-        Ok(StoredFile::File(
-            Binary(Body::from_async_read(file)),
-            kind.to_owned(),
-            length.to_string(),
-            format!("{how}; filename=\"{plain}\""),
-            headers::ARTEFACT.to_owned(),
-        ))
+        let response = Response::builder()
+            .content_type(kind)
+            .header(header::CONTENT_LENGTH, length)
+            .header(header::CONTENT_DISPOSITION, format!("{how}; filename=\"{plain}\""))
+            .header(header::CONTENT_SECURITY_POLICY, headers::ARTEFACT);
+        Ok(StoredFile(response.body(Body::from_async_read(file))))
     }
 }
 
