@@ -41,7 +41,7 @@ async fn every_route_is_in_the_document_and_answers_as_it_says() {
             let promised = responses.get(answer.status.to_string()).unwrap_or(&responses["default"]);
             match answer.header("content-type") {
                 None => {
-                    assert!(answer.body.is_empty() && promised.is_object(), "{method} {path}: {answer:?}")
+                    assert!(answer.body.is_empty() && promised.is_object(), "{method} {path}: {answer:?}");
                 }
                 Some(content) => {
                     let promised = &promised["content"];
