@@ -1,0 +1,1 @@
+export const turkish: Record<string, string> = {};
