@@ -37,7 +37,7 @@ interface View {
 }
 
 export function Plot({ label, curves, data, time = false, log = false, bands, xLabel, height = 280 }: Props) {
-  const { t, number, moment, language } = useText();
+  const { t, number, moment, date, language } = useText();
   const theme = useTheme();
   const box = useRef<HTMLDivElement>(null);
   const values = useRef<(HTMLElement | null)[]>([]);
@@ -47,7 +47,7 @@ export function Plot({ label, curves, data, time = false, log = false, bands, xL
   const [zoomed, setZoomed] = useState(false);
   const [hidden, hide] = useState<ReadonlySet<string>>(new Set());
   const help = useId();
-  const says = (value: number | null | undefined) => (value == null ? "–" : time ? moment(new Date(value * 1000).toISOString()) : number(value));
+  const says = (value: number | null | undefined) => (value == null ? "–" : time ? moment(value * 1000) : number(value));
 
   const shown = useMemo(() => {
     const [x, ...ys] = data;
@@ -94,11 +94,11 @@ export function Plot({ label, curves, data, time = false, log = false, bands, xL
       {
         width: box.current!.clientWidth,
         height,
-        padding: [8, 8, 0, 0],
+        padding: [8, 16, 0, 0],
         legend: { show: false },
         scales: { x: { time, auto: false }, y: log ? { distr: 3 } : {} },
         axes: [
-          { ...axis, ...(time ? {} : { values: (_, ticks) => ticks.map(tick => (Number.isInteger(tick) ? number(tick) : "")) }) },
+          { ...axis, size: 30, space: time ? 64 : 50, values: (_, ticks, _axis, _space, step) => ticks.map(tick => (time ? date(tick * 1000, step) : Number.isInteger(tick) ? number(tick) : "")) },
           { ...axis, size: (_, ticks) => 16 + 7 * Math.max(3, ...(ticks ?? []).map(tick => tick.length)), values: (_, ticks) => ticks.map(tick => (tick === null ? "" : number(tick))) },
         ],
         series: [

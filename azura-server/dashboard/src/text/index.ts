@@ -29,7 +29,7 @@ export function useText() {
     t: TEXTS[chosen],
     ...formats(chosen),
     /** What pipelines say of themselves, in the language if it is known there. */
-    said: (text: string) => (chosen === "tr" ? (turkish[text] ?? text) : text),
+    said: (text: string) => ((chosen === "tr" && turkish[text]) || text).replaceAll("`", ""),
   };
 }
 export type Text = ReturnType<typeof useText>;

@@ -1,4 +1,4 @@
-const WIDTH = 96;
+const WIDTH = 72;
 const HEIGHT = 24;
 const EDGE = 2;
 

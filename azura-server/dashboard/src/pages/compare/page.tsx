@@ -46,11 +46,15 @@ export function Compare() {
   });
   // Runs of one name are told apart by what differs, or by the beginning of their ids.
   const differing = parameters(shown.map(({ run }) => run)).filter(({ differs, path }) => differs && path !== "batch_name");
+  const times = (name: string) => shown.filter(one => one.name === name).length;
+  const plain = shown.map(({ name }) => times(name) > 1);
   shown.forEach((one, i) => {
-    const twins = shown.filter(other => other.name === one.name).length > 1 || shown.filter(other => title(other.run) === title(one.run)).length > 1;
-    if (!twins) return;
-    const words = differing.filter(({ values }) => values[i] !== undefined).slice(0, 2).map(({ path, values }) => `${path.split(".").at(-1)} ${brief(values[i])}`);
-    one.name = `${title(one.run)} · ${[...words, one.run.task_id.slice(0, 4)].join(" · ")}`;
+    const words = differing.filter(({ values }) => values[i] !== undefined).slice(0, 3).map(({ path, values }) => `${path.split(".").at(-1)} ${brief(values[i])}`);
+    if (plain[i]) one.name = words.join(" · ") || one.name;
+  });
+  const twins = shown.map(({ name }) => times(name) > 1);
+  shown.forEach((one, i) => {
+    if (twins[i]) one.name += ` · ${one.run.task_id.slice(0, 4)}`;
   });
 
   const without = (id: string) => setParams({ ids: ids.filter(other => other !== id).join(",") }, { replace: true });
@@ -156,7 +160,7 @@ function CurvesCard({ shown }: { shown: Shown[] }) {
 }
 
 function FiguresCard({ shown }: { shown: Shown[] }) {
-  const { t, number } = useText();
+  const { t, figure } = useText();
   const rows = figures(shown.map(({ run }) => run));
   if (!rows.length) return null;
   return (
@@ -182,7 +186,7 @@ function FiguresCard({ shown }: { shown: Shown[] }) {
                 </th>
                 {rows.map(({ name, values, best }) => (
                   <td key={name} className={best.has(i) ? "num best" : "num"}>
-                    {number(values[i])}
+                    {figure(values[i])}
                     {best.has(i) && <span className="unseen"> {t.best}</span>}
                   </td>
                 ))}
@@ -196,7 +200,7 @@ function FiguresCard({ shown }: { shown: Shown[] }) {
 }
 
 function SeedsCard({ shown }: { shown: Shown[] }) {
-  const { t, number } = useText();
+  const { t, figure, number } = useText();
   const runs = shown.map(({ run }) => run);
   const groups = seeds(runs);
   const rows = figures(runs);
@@ -226,7 +230,7 @@ function SeedsCard({ shown }: { shown: Shown[] }) {
                   const found = spread(group.map(i => values[i]));
                   return (
                     <td key={name} className="num">
-                      {found ? `${number(found.mean)} ± ${number(found.deviation)}` : "–"}
+                      {found ? `${figure(found.mean)} ± ${number(Number(found.deviation.toPrecision(2)))}` : "–"}
                     </td>
                   );
                 })}

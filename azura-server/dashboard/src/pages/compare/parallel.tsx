@@ -37,7 +37,7 @@ export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string
         ))}
         {axes.map(({ name, ticks }, i) =>
           ticks.map(({ at, label }) => (
-            <text key={`${name} ${at}`} className="tick" x={x(i) + 7} y={y(at) + 4}>
+            <text key={`${name} ${at}`} className="tick" x={x(i) + (i ? 8 : -8)} y={y(at) + 4} textAnchor={i ? "start" : "end"}>
               {typeof label === "number" ? number(label) : brief(label)}
             </text>
           )),

@@ -13,7 +13,7 @@ import { parseOrder, showOrder, sorted, type Key } from "../runs/sort";
 import { metricName, rises, title } from "../runs/words";
 
 export function Models() {
-  const { t, number, age, moment } = useText();
+  const { t, figure, age, moment } = useText();
   const now = useNow();
   const [params, setParams] = useSearchParams();
   const query = useInfiniteQuery(queries.runs({ status: "SUCCESS" }));
@@ -77,7 +77,7 @@ export function Models() {
                   </th>
                   {(["rmse", "r2_score", "accuracy"] as const).map(metric => (
                     <td key={metric} className="num">
-                      {number(run.results_summary[metric])}
+                      {figure(run.results_summary[metric])}
                     </td>
                   ))}
                   <td className="small faint">

@@ -44,7 +44,7 @@ export function FieldRow({ field, config, set, problems }: Props) {
         {Array.isArray(value) && field.kind !== "list" && <span className="chip grid">{t.form.values(value.length)}</span>}
       </div>
       <p id={`${id}-help`} className="small faint help">
-        {said(field.help.replaceAll("\n", " "))} <Range field={field} />
+        {said(field.help)} <Range field={field} changed={changed} />
         {field.kind === "choice" && typeof value === "string" && <em> {said(field.options.find(option => option.value === value)?.help ?? "")}</em>}
       </p>
       {problem && (
@@ -101,11 +101,14 @@ function Typed({ field, value, set, control }: { field: Field; value: Json | und
   );
 }
 
+/** A limit so high that nobody needs to know it. */
+const ENDLESS = 1e15;
+
 /** What is allowed, as one reads it: `1 – 2048`. */
-function Range({ field: { least, most, above, below, default: usual, kind } }: { field: Field }) {
+function Range({ field: { least, most, above, below, default: usual, kind }, changed }: { field: Field; changed: boolean }) {
   const { t, number } = useText();
-  const [low, high] = [least !== undefined && `${above ? "> " : ""}${number(least)}`, most !== undefined && `${below ? "< " : ""}${number(most)}`];
+  const [low, high] = [least !== undefined && `${above ? "> " : ""}${number(least)}`, most !== undefined && most < ENDLESS && `${below ? "< " : ""}${number(most)}`];
   const range = low && high ? `${low} – ${high}` : low ? `≥ ${low}`.replace("≥ >", ">") : high ? `≤ ${high}`.replace("≤ <", "<") : "";
-  const text = [range, usual !== null && kind !== "record" && kind !== "switch" && t.form.usually(show(usual))].filter(Boolean).join(" · ");
+  const text = [range, changed && usual !== null && kind !== "record" && kind !== "switch" && t.form.usually(show(usual))].filter(Boolean).join(" · ");
   return text ? <span className="range">{text}</span> : null;
 }

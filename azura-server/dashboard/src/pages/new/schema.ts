@@ -40,11 +40,14 @@ export function groups(schema: Schema): Group[] {
   for (const [id, raw] of Object.entries(schema.properties ?? {})) {
     if (LEFT_OUT.includes(id)) continue;
     const { schema: group } = resolve(raw);
-    if (group.properties) found.push({ id, title: group.title ?? id, help: group.description ?? "", fields: fields(group, [id], resolve) });
+    if (group.properties) found.push({ id, title: group.title ?? id, help: brief(group), fields: fields(group, [id], resolve) });
     else alone.fields.push(field(raw, [id], resolve));
   }
   return alone.fields.length ? [...found, alone] : found;
 }
+
+/** The first paragraph of a description; others are for those who program. */
+const brief = ({ description = "" }: Schema) => description.split("\n\n")[0].replaceAll("\n", " ");
 
 type Resolve = ReturnType<typeof resolver>;
 
@@ -76,14 +79,14 @@ function fields(schema: Schema, path: string[], resolve: Resolve): Field[] {
 function field(raw: Schema, path: string[], resolve: Resolve): Field {
   const { schema, nullable } = resolve(raw);
   const type = [schema.type].flat().find(type => type !== "null");
-  const options = (schema.oneOf ?? []).map(({ const: value, description }) => ({ value: String(value), help: description ?? "" }));
+  const options = (schema.oneOf ?? []).map(({ const: value, description }) => ({ value: String(value), help: brief({ description }) }));
   options.push(...(schema.enum ?? []).filter(value => value !== null).map(value => ({ value: String(value), help: "" })));
   const item = schema.items && resolve(schema.items).schema;
   const kinds: Record<string, Field["kind"]> = { number: "number", integer: "integer", boolean: "switch", array: "list", object: "record" };
   return {
     path,
     title: schema.title ?? path.at(-1)!,
-    help: schema.description ?? "",
+    help: brief(schema),
     kind: options.length ? "choice" : (kinds[type ?? ""] ?? "text"),
     nullable,
     options,

@@ -4,7 +4,7 @@ import type { ClassReport, Results } from "../../api/types";
 import { useText } from "../../text";
 
 export function Classes({ results: { confusion_matrix: matrix = [], class_names: names = [], metrics } }: { results: Results }) {
-  const { t, number, percent } = useText();
+  const { t, number, figure, percent } = useText();
   const report = (metrics.classification_report ?? {}) as Record<string, ClassReport>;
   return (
     <div className="pair">
@@ -74,9 +74,9 @@ export function Classes({ results: { confusion_matrix: matrix = [], class_names:
                 .map(([name, figures]) => (
                   <tr key={name}>
                     <th scope="row">{name}</th>
-                    <td className="num">{number(figures.precision)}</td>
-                    <td className="num">{number(figures.recall)}</td>
-                    <td className="num">{number(figures["f1-score"])}</td>
+                    <td className="num">{figure(figures.precision)}</td>
+                    <td className="num">{figure(figures.recall)}</td>
+                    <td className="num">{figure(figures["f1-score"])}</td>
                     <td className="num">{number(figures.support)}</td>
                   </tr>
                 ))}

@@ -4,8 +4,8 @@ import { metricName, rises } from "../runs/words";
 
 /** The figures of the test part, beside what they would be of a forecast that knows nothing. */
 export function Figures({ results: { metrics, baselines } }: { results: Results }) {
-  const { t, number, percent } = useText();
-  const [simple, base] = Object.entries(baselines ?? {}).find(([name]) => name === "persistence") ?? Object.entries(baselines ?? {})[0] ?? [];
+  const { t, figure, percent } = useText();
+  const [simple, base] = Object.entries(baselines ?? {}).find(([name]) => name === "persistence") ?? Object.entries(baselines ?? {}).at(-1) ?? [];
   const values = Object.entries(metrics).filter((metric): metric is [string, number] => typeof metric[1] === "number");
   return (
     <dl className="figures">
@@ -17,11 +17,11 @@ export function Figures({ results: { metrics, baselines } }: { results: Results 
         return (
           <div key={name} className="card">
             <dt>{metricName(name, t)}</dt>
-            <dd>{number(value)}</dd>
+            <dd>{figure(value)}</dd>
             {typeof other === "number" && (
               <dd className="small faint">
-                {t.baseline(t.baselines[simple as keyof typeof t.baselines] ?? simple!, number(other))}{" "}
-                {change !== undefined && <b className={better ? "better" : "worse"}>{better ? t.lower(percent(-change)) : t.higher(percent(change))}</b>}
+                {t.baseline(t.baselines[simple as keyof typeof t.baselines] ?? simple!, figure(other))}{" "}
+                {change !== undefined && Math.abs(change) >= 0.001 && <b className={better ? "better" : "worse"}>{better ? t.lower(percent(-change)) : t.higher(percent(change))}</b>}
               </dd>
             )}
           </div>

@@ -7,7 +7,7 @@ import { Bar } from "../../ui/bar";
 import { useNow } from "../../ui/now";
 
 export function Pace({ run, feed: { course, line } }: { run: Run; feed: Feed }) {
-  const { t, number, duration } = useText();
+  const { t, number, figure, duration } = useText();
   const now = useNow();
   const total = course?.total || run.progress?.total_epochs || 0;
   const epoch = course?.epoch ?? 0;
@@ -21,7 +21,7 @@ export function Pace({ run, feed: { course, line } }: { run: Run; feed: Feed }) 
     { name: t.timeLeft, value: rate && total ? duration((total - epoch) / rate) : "–" },
     { name: t.speed, value: rate ? (rate >= 1 ? t.epochsPer(number(Number(rate.toPrecision(2)))) : t.perEpoch(duration(1 / rate))) : "–" },
     ...(lr != null ? [{ name: t.lr, value: number(lr) }] : []),
-    { name: t.loss, value: number(course?.columns.loss?.at(-1)) },
+    { name: t.loss, value: figure(course?.columns.loss?.at(-1)) },
   ];
   return (
     <section className="card pace" aria-label={t.progress}>

@@ -22,7 +22,7 @@ interface Props {
 }
 
 export const Row = memo(function Row({ run, metrics, chosen, choose }: Props) {
-  const { t, number } = useText();
+  const { t, figure } = useText();
   const { items, alter } = useActions();
   const name = title(run);
   const differs = changes(run);
@@ -54,8 +54,8 @@ export const Row = memo(function Row({ run, metrics, chosen, choose }: Props) {
         <Loss run={run} />
       </td>
       {metrics.map(metric => (
-        <td key={metric} role="cell" className="num figure" data-label={metricName(metric, t)}>
-          {number(run.results_summary[metric])}
+        <td key={metric} role="cell" className={run.results_summary[metric] == null ? "num figure none" : "num figure"} data-label={metricName(metric, t)}>
+          {figure(run.results_summary[metric])}
         </td>
       ))}
       <td role="cell" className="differs">
@@ -105,7 +105,7 @@ function How({ run }: { run: Run }) {
 }
 
 function Loss({ run }: { run: Run }) {
-  const { t, number } = useText();
+  const { t, figure } = useText();
   const heard = useHeard(run.task_id);
   const live = !ended(run.status) && heard ? heard : undefined;
   const values = [...run.loss, ...(live?.losses ?? [])];
@@ -113,7 +113,7 @@ function Loss({ run }: { run: Run }) {
   return (
     <div className="row">
       <Sparkline values={values} label={t.lossOf(title(run))} />
-      <span className="num small">{number(last)}</span>
+      <span className="num small">{figure(last)}</span>
     </div>
   );
 }
