@@ -29,14 +29,14 @@ function make(language: string) {
 
   return {
     number: (value: unknown) => {
-      if (typeof value !== "number") return "–";
+      if (typeof value !== "number" || !Number.isFinite(value)) return "–";
       const size = Math.abs(value);
       if (Number.isInteger(value) && size < 1e9) return whole.format(value);
       return value !== 0 && (size < 1e-3 || size >= 1e7) ? tiny.format(value) : plain.format(value);
     },
     /** A figure of a column of such: always to four digits. */
     figure: (value: unknown) => {
-      if (typeof value !== "number") return "–";
+      if (typeof value !== "number" || !Number.isFinite(value)) return "–";
       const size = Math.abs(value);
       return value !== 0 && (size < 1e-3 || size >= 1e7) ? tiny.format(value) : size >= 1e4 ? whole.format(Math.round(value)) : exact.format(value);
     },

@@ -82,12 +82,12 @@ function field(raw: Schema, path: string[], resolve: Resolve): Field {
   const options = (schema.oneOf ?? []).map(({ const: value, description }) => ({ value: String(value), help: brief({ description }) }));
   options.push(...(schema.enum ?? []).filter(value => value !== null).map(value => ({ value: String(value), help: "" })));
   const item = schema.items && resolve(schema.items).schema;
-  const kinds: Record<string, Field["kind"]> = { number: "number", integer: "integer", boolean: "switch", array: "list", object: "record" };
+  const kinds: Record<string, Field["kind"]> = { number: "number", integer: "integer", boolean: "switch", array: "list" };
   return {
     path,
     title: schema.title ?? path.at(-1)!,
     help: brief(schema),
-    kind: options.length ? "choice" : (kinds[type ?? ""] ?? "text"),
+    kind: options.length ? "choice" : schema.properties ? "record" : (kinds[type ?? ""] ?? "text"),
     nullable,
     options,
     of: item?.type === "integer" || item?.type === "number" ? "number" : "text",

@@ -59,7 +59,7 @@ export function Head({ run, feed }: { run: Run; feed: Feed }) {
           {run.resumed_from && <Link href={`/runs/${run.resumed_from}`}>{t.resumedFrom}</Link>}
         </p>
       </div>
-      <div className="row">
+      <div className="row wrap">
         <State status={run.status} />
         {!ended(run.status) && <button onClick={() => void stop(run)}>{t.cancel}</button>}
         <Menu label={t.actions} items={items(run)}>

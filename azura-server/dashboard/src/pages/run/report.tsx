@@ -10,6 +10,7 @@ import { useText } from "../../text";
 import { Failed, Loading } from "../../ui/notes";
 
 const KEPT = new Set("h1 h2 h3 h4 h5 h6 p ul ol li strong em del code pre blockquote table thead tbody tr th td hr br figure figcaption sub sup".split(" "));
+const DROPPED = new Set(["script", "style", "title", "svg", "math", "template", "iframe", "object"]);
 const IMAGE = /^images\/[\w.-]+$/;
 
 export function Report({ run }: { run: Run }) {
@@ -44,13 +45,13 @@ export function render(html: string, id: string): ReactNode {
     const name = node.localName;
     if (name === "img") {
       const source = node.getAttribute("src") ?? "";
-      return IMAGE.test(source) && <img src={link(id, `report/${source}`)} alt={node.getAttribute("alt") ?? ""} loading="lazy" width="880" height="400" />;
+      return IMAGE.test(source) && <img src={link(id, `report/${source}`)} alt={node.getAttribute("alt") ?? ""} width="880" height="400" />;
     }
     if (name === "a") {
       const to = node.getAttribute("href") ?? "";
       return /^https?:\/\//.test(to) ? <a href={to} target="_blank" rel="noopener noreferrer">{children(node)}</a> : <>{children(node)}</>;
     }
-    if (name === "script" || name === "style" || name === "title") return null;
+    if (DROPPED.has(name)) return null;
     if (!KEPT.has(name)) return <>{children(node)}</>;
     if (name === "hr" || name === "br") return createElement(name);
     if (name === "table") return <div className="scroll" tabIndex={0}><table>{children(node).filter((_, i) => node.childNodes[i] instanceof Element)}</table></div>;
