@@ -102,8 +102,11 @@ export function put(client: QueryClient, fresh: Run) {
       ? { ...old, pages: old.pages.map(page => (page.runs.some(same) ? { ...page, runs: page.runs.map(run => (same(run) ? fresh : run)) } : page)) }
       : old,
   );
-  // A page of one run has its config and results, which a summary lacks.
   for (const id of [fresh.experiment_id, fresh.task_id]) {
-    client.setQueryData<Run>(["run", id], old => old && { ...fresh, config: old.config, results: old.results });
+    const old = client.getQueryData<Run>(["run", id]);
+    if (!old) continue;
+    // A page of one run has its config and results, which a summary lacks; another state brings other ones.
+    client.setQueryData<Run>(["run", id], { ...fresh, config: old.config, results: old.results });
+    if (fresh.status !== old.status) void client.invalidateQueries({ queryKey: ["run", id] });
   }
 }

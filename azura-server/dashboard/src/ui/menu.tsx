@@ -1,6 +1,6 @@
-// A menu behind a button, in the browser's top layer so that no table cuts it off.
+// A menu behind a button, in the browser's top layer so that no table cuts it off. Its items are there only while it is open.
 
-import { useId, useRef, type KeyboardEvent, type ReactNode } from "react";
+import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { Icon } from "./icon";
 
 export interface Item {
@@ -9,25 +9,33 @@ export interface Item {
   danger?: boolean;
 }
 
-export function Menu({ label, items, children }: { label: string; items: Item[]; children?: ReactNode }) {
+interface Props {
+  label: string;
+  items: () => Item[];
+  children?: ReactNode;
+}
+
+export function Menu({ label, items, children }: Props) {
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLDivElement>(null);
-  const close = () => {
-    list.current?.hidePopover();
-    button.current?.focus();
-  };
+  const [open, setOpen] = useState(false);
 
-  function open() {
-    const menu = list.current!;
-    if (menu.matches(":popover-open")) return close();
+  useEffect(() => {
+    const menu = list.current;
+    if (!menu) return;
     menu.showPopover();
     const at = button.current!.getBoundingClientRect();
     const fits = at.bottom + menu.offsetHeight + 8 < innerHeight;
     menu.style.left = `${Math.max(8, Math.min(at.right - menu.offsetWidth, innerWidth - menu.offsetWidth - 8))}px`;
     menu.style.top = `${Math.max(8, fits ? at.bottom + 4 : at.top - menu.offsetHeight - 4)}px`;
     menu.querySelector<HTMLElement>("button")?.focus();
-  }
+  }, [open]);
+
+  const close = () => {
+    list.current?.hidePopover();
+    button.current?.focus();
+  };
 
   function move(event: KeyboardEvent) {
     const all = [...list.current!.querySelectorAll<HTMLElement>("button")];
@@ -41,25 +49,36 @@ export function Menu({ label, items, children }: { label: string; items: Item[];
 
   return (
     <>
-      <button ref={button} className={children ? "" : "plain"} aria-label={children ? undefined : label} title={children ? undefined : label} aria-haspopup="menu" aria-controls={id} onClick={open}>
+      <button
+        ref={button}
+        className={children ? "" : "plain"}
+        aria-label={children ? undefined : label}
+        title={children ? undefined : label}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        aria-controls={open ? id : undefined}
+        onClick={() => (open ? close() : setOpen(true))}
+      >
         {children ?? <Icon name="more" />}
       </button>
-      <div ref={list} id={id} className="menu" role="menu" aria-label={label} popover="auto" onKeyDown={move}>
-        {items.map(({ label, act, danger }) => (
-          <button
-            key={label}
-            role="menuitem"
-            tabIndex={-1}
-            className={danger ? "danger" : ""}
-            onClick={() => {
-              close();
-              act();
-            }}
-          >
-            {label}
-          </button>
-        ))}
-      </div>
+      {open && (
+        <div ref={list} id={id} className="menu" role="menu" aria-label={label} popover="auto" onKeyDown={move} onToggle={event => event.newState === "closed" && setOpen(false)}>
+          {items().map(({ label, act, danger }) => (
+            <button
+              key={label}
+              role="menuitem"
+              tabIndex={-1}
+              className={danger ? "danger" : ""}
+              onClick={() => {
+                close();
+                act();
+              }}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      )}
     </>
   );
 }

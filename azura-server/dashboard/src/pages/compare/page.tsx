@@ -266,7 +266,7 @@ function ConfigCard({ shown }: { shown: Shown[] }) {
   const rows = parameters(shown.map(({ run }) => run)).filter(({ differs }) => all || differs);
   return (
     <section className="card">
-      <div className="row between">
+      <div className="row between wrap">
         <h2>{t.configDiff}</h2>
         <label className="row small">
           <input type="checkbox" checked={all} onChange={event => setAll(event.target.checked)} /> {t.alsoEqual}

@@ -20,7 +20,7 @@ export function ConfigTab({ run }: { run: Run }) {
   return (
     <div className="pair">
       <section className="card">
-        <div className="row between">
+        <div className="row between wrap">
           <h2>{t.tab.config}</h2>
           <div className="row">
             <button

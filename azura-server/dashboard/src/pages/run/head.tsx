@@ -62,7 +62,7 @@ export function Head({ run, feed }: { run: Run; feed: Feed }) {
       <div className="row wrap">
         <State status={run.status} />
         {!ended(run.status) && <button onClick={() => void stop(run)}>{t.cancel}</button>}
-        <Menu label={t.actions} items={items(run)}>
+        <Menu label={t.actions} items={() => items(run)}>
           {t.actions}
         </Menu>
       </div>

@@ -70,7 +70,7 @@ export const Row = memo(function Row({ run, metrics, chosen, choose }: Props) {
         <Age iso={run.created_at} />
       </td>
       <td role="cell" className="acts">
-        <Menu label={t.actionsOf(name)} items={items(run)} />
+        <Menu label={t.actionsOf(name)} items={() => items(run)} />
       </td>
     </tr>
   );
