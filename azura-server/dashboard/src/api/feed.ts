@@ -111,15 +111,14 @@ export interface Feed {
 const PAUSE = { first: 250, most: 8000 };
 const UNKNOWN = 4404;
 
-/** Follows a run from its first epoch, live while it trains. */
-export function useFeed(task: string | undefined): Feed {
+/** Follows a run, named by either of its ids, from its first epoch on, live while it trains. */
+export function useFeed(id: string): Feed {
   const client = useQueryClient();
   const [version, redraw] = useState(0);
-  const state = useRef<{ task?: string; course?: Course; error?: ApiError; line: Line }>({ line: "connecting" });
+  const state = useRef<{ id?: string; course?: Course; error?: ApiError; line: Line }>({ line: "connecting" });
 
   useEffect(() => {
-    if (!task) return;
-    const now: typeof state.current = { task, line: "connecting" };
+    const now: typeof state.current = { id, line: "connecting" };
     state.current = now;
     let socket: WebSocket | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -148,7 +147,7 @@ export function useFeed(task: string | undefined): Feed {
 
     async function load() {
       try {
-        now.course = new Course(await client.fetchQuery({ ...history(task!), staleTime: 0, gcTime: 0, retry: false }));
+        now.course = new Course(await client.fetchQuery({ ...history(id), staleTime: 0, gcTime: 0, retry: false }));
       } catch (error) {
         if (stopped) return;
         now.error = error as ApiError;
@@ -164,7 +163,7 @@ export function useFeed(task: string | undefined): Feed {
 
     function connect() {
       if (stopped) return;
-      const url = new URL(`/ws/task_status/${task}?level=batch&after=${now.course!.seq}`, location.href);
+      const url = new URL(`/ws/task_status/${encodeURIComponent(id)}?level=batch&after=${now.course!.seq}`, location.href);
       url.protocol = url.protocol.replace("http", "ws");
       socket = new WebSocket(url);
       socket.onopen = () => {
@@ -197,9 +196,9 @@ export function useFeed(task: string | undefined): Feed {
       clearTimeout(drawn);
       socket?.close();
     };
-  }, [task, client]);
+  }, [id, client]);
 
-  const { course, error, line } = state.current.task === task ? state.current : { course: undefined, error: undefined, line: "connecting" as const };
+  const { course, error, line } = state.current.id === id ? state.current : { course: undefined, error: undefined, line: "connecting" as const };
   // The course is one object that grows; who is to see it anew gets a new record.
   return useMemo(() => ({ course, error, line, version }), [course, error, line, version]);
 }

@@ -50,8 +50,21 @@ export function useHeard(task: string) {
 }
 
 const KEPT = 48;
+/** All that was heard is shown together, this often: a page that shows twenty runs is drawn no more often than one of one run. */
+const SHOWN = 250;
+const waiting = new Map<string, Progress>();
+let showing: ReturnType<typeof setTimeout> | undefined;
 
-export function hear(progress: Progress, at = Date.now()) {
+function hear(progress: Progress) {
+  waiting.set(progress.task_id, progress);
+  showing ??= setTimeout(() => {
+    showing = undefined;
+    waiting.forEach(progress => note(progress));
+    waiting.clear();
+  }, SHOWN);
+}
+
+export function note(progress: Progress, at = Date.now()) {
   const { get, set } = of(progress.task_id);
   const old = get()?.attempt === progress.attempt ? get() : undefined;
   if (old && old.seq > progress.seq) return;
@@ -98,7 +111,10 @@ export function listen(client: QueryClient) {
     });
     on<Progress>("progress", hear);
     on<Run>("experiment", run => {
-      if (ended(run.status)) heard.get(run.task_id)?.set(undefined);
+      if (ended(run.status)) {
+        waiting.delete(run.task_id);
+        heard.get(run.task_id)?.set(undefined);
+      }
       put(client, run);
       refetch();
     });

@@ -174,8 +174,10 @@ export function Plot({ label, curves, data, time = false, log = false, bands, xL
   useEffect(() => {
     const u = chart.current;
     if (!u) return;
-    if (u.data !== shown) u.setData(shown, false);
-    u.setScale("x", view.current ?? full());
+    if (u.data !== shown) {
+      u.setData(shown, false);
+      u.setScale("x", view.current ?? full());
+    }
     tell(u);
   }, [shown, shape]);
 

@@ -24,7 +24,7 @@ export function RunPage({ id }: { id: string }) {
   const { t } = useText();
   const client = useQueryClient();
   const { data: run, error, refetch } = useQuery(queries.run(id));
-  const feed = useFeed(run?.task_id);
+  const feed = useFeed(id);
   const status = feed.course?.status ?? run?.status;
 
   // Each change of state brings what only the record tells: when it began, its results.
