@@ -207,7 +207,6 @@ export const en = {
   figure: "What is drawn",
   figures: "Figures",
   best: "best",
-  mean: "mean",
   meanOfSeeds: "mean ± σ over seeds",
   overSeeds: "Over seeds: mean ± standard deviation",
   noCurves: "None of these runs has come so far.",

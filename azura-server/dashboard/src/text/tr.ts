@@ -207,7 +207,6 @@ export const tr: Texts = {
   figure: "Çizilen",
   figures: "Ölçütler",
   best: "en iyi",
-  mean: "ortalama",
   meanOfSeeds: "tohumlar üzerinden ortalama ± σ",
   overSeeds: "Tohumlar üzerinden: ortalama ± standart sapma",
   noCurves: "Bu çalışmaların hiçbiri henüz o kadar ilerlemedi.",

@@ -5,7 +5,9 @@ import { useEffect, useMemo, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import * as queries from "../../api/queries";
 import { ended, type Column, type History, type Run } from "../../api/types";
-import { Curves, ScaleControls, useScale } from "../../chart/curves";
+import { Curves, ScaleControls, useScale, type Scale } from "../../chart/curves";
+import { Plot } from "../../chart/plot";
+import { smooth } from "../../chart/smooth";
 import { useText } from "../../text";
 import { Icon } from "../../ui/icon";
 import { Empty, Loading } from "../../ui/notes";
@@ -117,23 +119,7 @@ function CurvesCard({ shown }: { shown: Shown[] }) {
   const told = shown.filter(({ history }) => history?.columns[name]?.length);
   const groups = seeds(told.map(({ run }) => run));
   const { x, columns } = aligned(told.map(({ history }) => ({ epoch: history!.columns.epoch, values: history!.columns[name] })));
-  const lines =
-    mean && groups.length
-      ? groups.flatMap(group => {
-          const at = (pick: (found: NonNullable<ReturnType<typeof spread>>) => number): Column =>
-            x.map((_, i) => {
-              const found = spread(group.map(run => columns[run][i]));
-              return found ? pick(found) : null;
-            });
-          const { colour, run } = told[group[0]];
-          const label = `${title(run)} · ${t.runsN(group.length)}`;
-          return [
-            { label: `${label}: ${t.mean}`, colour, values: at(({ mean }) => mean) },
-            { label: `${label}: +σ`, colour, dash: true, values: at(({ mean, deviation }) => mean + deviation) },
-            { label: `${label}: −σ`, colour, dash: true, values: at(({ mean, deviation }) => mean - deviation) },
-          ];
-        })
-      : told.map(({ name: label, colour, dash }, i) => ({ label, colour, dash, values: columns[i] }));
+  const lines = told.map(({ name: label, colour, dash }, i) => ({ label, colour, dash, values: columns[i] }));
   return (
     <figure className="card">
       <figcaption>
@@ -154,9 +140,34 @@ function CurvesCard({ shown }: { shown: Shown[] }) {
         </div>
         <ScaleControls {...scale} />
       </figcaption>
-      {lines.length ? <Curves key={`${name} ${mean}`} x={x} lines={lines} scale={scale} label={t.curves} height={320} version={columns.reduce((sum, column) => sum + column.length, x.length)} /> : <p className="faint">{t.noCurves}</p>}
+      {!lines.length ? (
+        <p className="faint">{t.noCurves}</p>
+      ) : mean && groups.length ? (
+        <Spread x={x} groups={groups.map(group => ({ label: `${together(told, group)} · ${t.seedsN(group.length)}`, colour: told[group[0]].colour, columns: group.map(i => columns[i]) }))} scale={scale} />
+      ) : (
+        <Curves key={name} x={x} lines={lines} scale={scale} label={t.curves} height={320} version={columns.reduce((sum, column) => sum + column.length, x.length)} />
+      )}
     </figure>
   );
+}
+
+/** What runs that differ by their seeds are called together: what tells them from the others. */
+function together(shown: Shown[], group: number[]) {
+  const told = parameters(shown.map(({ run }) => run)).filter(({ differs, path }) => differs && path !== "training_params.seed" && path !== "batch_name");
+  return told.map(({ path, values }) => `${path.split(".").at(-1)} ${brief(values[group[0]])}`).join(" · ") || title(shown[group[0]].run);
+}
+
+/** The mean over seeds, with the standard deviation as a band around it. */
+function Spread({ x, groups, scale }: { x: Column; groups: { label: string; colour: string; columns: Column[] }[]; scale: Scale }) {
+  const { t } = useText();
+  const curves = groups.flatMap(({ label, colour }) => [{ label, colour }, { label, colour, ghost: true }, { label, colour, ghost: true }]);
+  const data = groups.flatMap(({ columns }) => {
+    const found = x.map((_, i) => spread(columns.map(column => column[i])));
+    const at = (sign: number) => smooth(found.map(one => (one ? one.mean + sign * one.deviation : null)), scale.weight);
+    return [at(0), at(1), at(-1)];
+  });
+  const bands = groups.map(({ colour }, i) => ({ series: [3 * i + 2, 3 * i + 3] as [number, number], colour }));
+  return <Plot label={t.meanOfSeeds} curves={curves} data={[x, ...data]} bands={bands} log={scale.log} xLabel={t.epoch} height={320} />;
 }
 
 function FiguresCard({ shown }: { shown: Shown[] }) {
@@ -224,7 +235,7 @@ function SeedsCard({ shown }: { shown: Shown[] }) {
             {groups.map(group => (
               <tr key={group.join()}>
                 <th scope="row">
-                  {title(runs[group[0]])} <span className="faint small">{t.seedsN(group.length)}</span>
+                  {together(shown, group)} <span className="faint small">{t.seedsN(group.length)}</span>
                 </th>
                 {rows.map(({ name, values }) => {
                   const found = spread(group.map(i => values[i]));

@@ -1,7 +1,7 @@
 // What was learned and kept: finished runs with a saved model.
 
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useEffect, useMemo } from "react";
+import { Fragment, useEffect, useMemo } from "react";
 import { Link, useSearchParams } from "wouter";
 import { link } from "../../api/client";
 import * as queries from "../../api/queries";
@@ -9,6 +9,7 @@ import { useText } from "../../text";
 import { Icon } from "../../ui/icon";
 import { Empty, Failed, Loading } from "../../ui/notes";
 import { useNow } from "../../ui/now";
+import { columns } from "../runs/page";
 import { parseOrder, showOrder, sorted, type Key } from "../runs/sort";
 import { metricName, rises, title } from "../runs/words";
 
@@ -19,6 +20,7 @@ export function Models() {
   const query = useInfiniteQuery(queries.runs({ status: "SUCCESS" }));
   const order = parseOrder(params.get("sort"));
   const models = useMemo(() => sorted((query.data?.pages.flatMap(page => page.runs) ?? []).filter(run => run.model_path), order), [query.data, params.get("sort")]);
+  const metrics = columns(models);
   useEffect(() => {
     document.title = `${t.models} · AzuraForge`;
   }, [t]);
@@ -57,9 +59,9 @@ export function Models() {
             <thead>
               <tr>
                 {head("name", t.model)}
-                {head("rmse", metricName("rmse", t), "num")}
-                {head("r2_score", metricName("r2_score", t), "num")}
-                {head("accuracy", metricName("accuracy", t), "num")}
+                {metrics.map(metric => (
+                  <Fragment key={metric}>{head(metric, metricName(metric, t), "num")}</Fragment>
+                ))}
                 {head("age", t.age)}
                 <th scope="col">
                   <span className="unseen">{t.actions}</span>
@@ -75,7 +77,7 @@ export function Models() {
                       {run.pipeline_name} · <span className="mono">{run.task_id.slice(0, 8)}</span>
                     </p>
                   </th>
-                  {(["rmse", "r2_score", "accuracy"] as const).map(metric => (
+                  {metrics.map(metric => (
                     <td key={metric} className="num">
                       {figure(run.results_summary[metric])}
                     </td>

@@ -134,7 +134,7 @@ export function Runs() {
 export const compare = (runs: Run[]) => `/compare?ids=${runs.map(run => run.experiment_id).join(",")}`;
 
 /** The figures that there are columns for. */
-function columns(runs: Run[]): Metric[] {
+export function columns(runs: Run[]): Metric[] {
   const has = (metric: Metric) => runs.some(run => typeof run.results_summary[metric] === "number");
   const classes = has("accuracy");
   return [...(classes ? ["accuracy" as const] : []), ...(!classes || has("rmse") ? (["rmse", "r2_score"] as const) : [])];
