@@ -1,0 +1,207 @@
+// The dashboard as people use it, in a real browser, against the real server.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { barriers, start } from "./harness.mjs";
+
+let world;
+before(async () => (world = await start()));
+after(() => world.stop());
+afterEach(() => assert.deepEqual(world.complained(), []));
+
+const state = page => page.locator(".run-head .state");
+const reads = (locator, text) => locator.filter({ hasText: text }).first().waitFor();
+const SHORT = { training_params: { epochs: 2 } };
+const LONG = { training_params: { epochs: 3000, seed: 7 } };
+const FAILS = { training_params: { lr: 10, optimizer: "sgd", epochs: 40 }, model_params: { kind: "mlp" }, feature_engineering: { scaler: "minmax" } };
+
+test("a first visit trains the example and ends at its report, without a reload", async () => {
+  const page = await world.open("/");
+  await page.evaluate(() => (globalThis.loaded = 1));
+  await page.getByRole("button", { name: "Start the example" }).click();
+  await reads(state(page), "training");
+  // Curves within five seconds of the beginning.
+  await page.locator(".pace dd", { hasText: /^[1-9]\d* \/ 40$/ }).waitFor({ timeout: 5000 });
+  await page.locator(".plot canvas").first().waitFor();
+  await reads(state(page), "finished");
+  await reads(page.locator(".figures"), "RMSE");
+  await page.getByRole("tab", { name: "Report" }).click();
+  await page.locator(".report h1").waitFor();
+  await page.waitForFunction(() => {
+    const images = [...document.querySelectorAll(".report img")];
+    return images.length > 0 && images.every(image => image.complete && image.naturalWidth > 0);
+  });
+  assert.equal(await page.evaluate(() => globalThis.loaded), 1);
+
+  await page.getByRole("tab", { name: "Forecast" }).click();
+  await page.getByLabel("Steps").fill("5");
+  await page.getByRole("button", { name: "Forecast" }).click();
+  await page.locator("table tbody tr").nth(4).waitFor();
+  assert.equal(await page.locator("table tbody tr").count(), 5);
+  await page.context().close();
+});
+
+test("a line that is cut is said to be, and heals without a gap", async () => {
+  const task = await world.submit(LONG);
+  const page = await world.open(`/runs/${task}`);
+  await page.locator(".pace dd", { hasText: /^[1-9]\d* \// }).waitFor();
+  world.cut();
+  await reads(page.locator(".banner"), "No connection since");
+  await page.waitForTimeout(1500);
+  world.heal();
+  await reads(page.locator(".connection"), "Live");
+  await page.locator(".banner").waitFor({ state: "detached" });
+  await reads(page.locator(".pace"), "Updates as it learns.");
+
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await reads(state(page), "cancelled");
+  const { columns } = await world.ask(`experiments/${task}/history`);
+  await page.getByRole("tab", { name: "Log" }).click();
+  await reads(page.locator(".log"), `${columns.epoch.length} epochs told`);
+  await page.context().close();
+});
+
+test("zoom survives new data", async () => {
+  const task = await world.submit(LONG);
+  const page = await world.open(`/runs/${task}`);
+  await page.locator(".pace dd", { hasText: /^([5-9]|\d\d+) \// }).waitFor();
+  await page.getByRole("button", { name: "Zoom in" }).first().click();
+  await page.waitForTimeout(1000);
+  assert.equal(await page.getByRole("button", { name: "Show all" }).first().isEnabled(), true);
+  await world.ask(`experiments/${task}/cancel`, {});
+  await reads(state(page), "cancelled");
+  assert.equal(await page.getByRole("button", { name: "Show all" }).first().isEnabled(), true);
+  await page.context().close();
+});
+
+test("a grid of six is counted before it starts, and compared at its end", async () => {
+  const page = await world.open("/new/csv_forecaster");
+  await page.getByLabel("Learning rate", { exact: true }).fill("0.01, 0.003, 0.001");
+  await page.getByLabel("Seed").fill("1, 2");
+  await page.getByLabel("Epochs").fill("abc");
+  await reads(page.locator(".field .problem"), /abc/);
+  await page.getByLabel("Epochs").fill("2");
+  await page.getByRole("button", { name: "Start 6 runs" }).click();
+  await page.locator(".runs tbody tr").nth(5).waitFor();
+  for (let i = 0; i < 6; i++) await reads(page.locator(".runs tbody tr").nth(i).locator(".state"), "finished");
+  await page.getByRole("link", { name: "Compare these 6" }).click();
+  await reads(page.locator("h2"), "Parallel coordinates");
+  await reads(page.locator("h2"), "Over seeds");
+  assert.ok((await page.locator("td.best").count()) > 0);
+  await page.context().close();
+});
+
+test("a failed run says why, and breaks no comparison", async () => {
+  const [bad, good] = await Promise.all([world.submit(FAILS), world.submit(SHORT)]);
+  const [failed, fine] = await Promise.all([world.ended(bad), world.ended(good)]);
+  assert.equal(failed.status, "FAILURE");
+  const page = await world.open(`/runs/${bad}`);
+  await reads(page.locator(".failed"), failed.error.error_code);
+  await reads(page.locator(".failed .why"), failed.error.message);
+  await page.goto(`/compare?ids=${failed.experiment_id},${fine.experiment_id},nobody`);
+  await reads(page.locator("td.num"), "–");
+  await reads(page.locator(".note"), "nobody");
+  assert.equal(await page.locator(".legend-runs li").count(), 2);
+  await page.context().close();
+});
+
+test("deep links are pages, and reload", async () => {
+  const task = await world.submit(SHORT);
+  const { experiment_id: id } = await world.ended(task);
+  const page = await world.open("/runs?status=SUCCESS&sort=rmse");
+  for (const [address, text] of [
+    ["/runs?status=SUCCESS&sort=rmse", "Runs"],
+    ["/new", "New run"],
+    ["/new/image_classifier", "Image classifier"],
+    [`/new/csv_forecaster?from=${id}`, "CSV forecaster"],
+    [`/runs/${id}`, "seattle-weather"],
+    [`/runs/${id}?tab=config`, "seattle-weather"],
+    [`/compare?ids=${id}`, "Compare"],
+    ["/models", "Models"],
+  ]) {
+    await page.goto(address);
+    await reads(page.locator("h1"), text);
+    await page.reload();
+    await reads(page.locator("h1"), text);
+  }
+  await page.goto(`/runs/${id}?tab=config`);
+  assert.equal(await page.getByRole("tab", { name: "Config" }).getAttribute("aria-selected"), "true");
+  await page.context().close();
+});
+
+test("a run is named, starred, found, and deleted", async () => {
+  const { experiment_id: id } = await world.ended(await world.submit(SHORT));
+  const page = await world.open(`/runs/${id}`);
+  await page.getByRole("button", { name: "Rename" }).click();
+  await page.getByLabel("Name").fill("<b>The one</b>");
+  await page.keyboard.press("Enter");
+  await reads(page.locator("h1"), "<b>The one</b>");
+  await page.goto("/runs");
+  await page.locator(".runs tbody tr").first().waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("the one");
+  await page.waitForURL(/q=the/);
+  await page.waitForFunction(() => document.querySelectorAll(".runs tbody tr").length === 1);
+  await page.getByRole("button", { name: /^Actions for/ }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await reads(page.locator("h2"), "No run fits");
+  await page.context().close();
+});
+
+test("the keyboard is enough", async () => {
+  const page = await world.open("/new/csv_forecaster");
+  await page.getByLabel("Epochs").fill("2");
+  await page.getByRole("button", { name: "Start run" }).waitFor();
+  await page.keyboard.press("Enter");
+  await reads(state(page), "finished");
+  await page.getByRole("tab", { name: "Forecast" }).waitFor();
+  await page.getByRole("tab", { name: "Overview" }).focus();
+  await page.keyboard.press("ArrowRight");
+  await reads(page.locator("[role=tab][aria-selected=true]"), "Forecast");
+  await page.getByRole("button", { name: "Actions" }).focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("role")), "menuitem");
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Actions");
+  const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.equal(ring, "solid");
+  await page.context().close();
+});
+
+test("language and theme are the browser's, and can be chosen", async () => {
+  const page = await world.open("/runs", { locale: "tr-TR", theme: "dark" });
+  await reads(page.locator("h1"), "Çalışmalar");
+  assert.equal(await page.evaluate(() => document.documentElement.lang), "tr");
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await ground();
+  await page.getByRole("button", { name: "English" }).click();
+  await page.getByRole("button", { name: "Light theme" }).click();
+  await page.reload();
+  await reads(page.locator("h1"), "Runs");
+  assert.notEqual(await ground(), dark);
+  await page.context().close();
+});
+
+test("no screen has barriers, spills over, or breaks the policy", async () => {
+  const { experiment_id: id } = await world.ended(await world.submit(SHORT));
+  const { experiment_id: other } = await world.ended(await world.submit({ training_params: { epochs: 2, lr: 0.01 } }));
+  const { experiment_id: picture } = await world.ended(await world.submit({ pipeline_name: "image_classifier", training_params: { epochs: 1 } }));
+  const live = await world.submit(LONG);
+  const screens = ["/runs", "/runs?group=batch", "/runs?q=nothing-is-called-so", "/new", "/new/csv_forecaster", `/runs/${id}`, `/runs/${picture}`, `/runs/${live}`, "/runs/nobody", "/compare", `/compare?ids=${id},${other}`, "/models"];
+  screens.push(...["forecast", "report", "config", "log", "files"].map(tab => `/runs/${id}?tab=${tab}`));
+  for (const [theme, width, locale] of [["light", 1280, "en-GB"], ["dark", 1280, "tr-TR"], ["dark", 390, "en-GB"], ["light", 360, "tr-TR"]]) {
+    const page = await world.open("/runs", { theme, width, locale });
+    for (const screen of screens) {
+      await page.goto(screen);
+      await page.locator("h1, h2").first().waitFor();
+      await page.waitForFunction(() => !document.querySelector(".loading"));
+      assert.deepEqual(await barriers(page), [], `${screen} ${theme} ${width}`);
+      const spilt = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(spilt <= 0, `${screen} at ${width} px spills over by ${spilt} px`);
+    }
+    await page.context().close();
+  }
+  await world.ask(`experiments/${live}/cancel`, {});
+});

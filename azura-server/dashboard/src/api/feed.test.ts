@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { Course } from "./feed";
+import type { Frame } from "./types";
+
+const start = () => new Course({ seq: 2, attempt: 1, status: "STARTED", columns: { epoch: [], total_epochs: [], loss: [] }, validation: null, events: [] });
+const epoch = (seq: number, epoch: number, more = {}): Frame => ({ state: "PROGRESS", seq, attempt: 1, details: { epoch, total_epochs: 9, loss: 1 / epoch, ...more } });
+
+test("frames are taken once, however often they come", () => {
+  const course = start();
+  for (const frame of [epoch(3, 1), epoch(4, 2), epoch(3, 1), epoch(4, 2), epoch(5, 3)]) course.take(frame);
+  expect(course.columns).toEqual({ epoch: [1, 2, 3], loss: [1, 1 / 2, 1 / 3] });
+  expect([course.seq, course.epoch, course.total]).toEqual([5, 3, 9]);
+});
+
+test("a new attempt drops what came after its checkpoint", () => {
+  const course = start();
+  for (let i = 1; i <= 5; i++) course.take(epoch(2 + i, i));
+  course.take({ state: "STARTED", seq: 8, attempt: 2, details: { attempt: 2, from_epoch: 3 } });
+  expect(course.columns.epoch).toEqual([1, 2, 3]);
+  course.take({ ...epoch(9, 4, { loss: 7 }), attempt: 2 });
+  expect(course.columns).toEqual({ epoch: [1, 2, 3, 4], loss: [1, 1 / 2, 1 / 3, 7] });
+  expect(course.attempt).toBe(2);
+});
+
+test("a column that begins late has no values before, and none where it is not told", () => {
+  const course = start();
+  course.take(epoch(3, 1));
+  course.take(epoch(4, 2, { val_loss: 5 }));
+  course.take(epoch(5, 3));
+  expect(course.columns.val_loss).toEqual([null, 5, null]);
+});
+
+test("batches tell where a run is and are no points", () => {
+  const course = start();
+  course.take({ state: "PROGRESS", attempt: 1, details: { epoch: 1, total_epochs: 9, batch: 3, total_batches: 8, loss: 1 } });
+  expect(course.batch?.batch).toBe(3);
+  expect(course.columns.epoch).toEqual([]);
+  course.take(epoch(3, 1));
+  expect(course.batch).toBeUndefined();
+});
+
+test("the speed is that of the last epochs, and an end is an end", () => {
+  const course = start();
+  course.take(epoch(3, 1), 1000);
+  expect(course.rate).toBeUndefined();
+  course.take(epoch(4, 2), 1500);
+  course.take(epoch(5, 3), 2000);
+  expect(course.rate).toBe(2);
+  course.take({ state: "SUCCESS", seq: 6, attempt: 1, details: {} });
+  expect(course.status).toBe("SUCCESS");
+  expect(course.events).toHaveLength(1);
+});

@@ -1,0 +1,204 @@
+// One run as its log tells it: what is stored, then every frame, each once, however often the connection breaks.
+
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { ApiError } from "./client";
+import { history } from "./queries";
+import { ended, type Column, type Frame, type History, type Validation } from "./types";
+
+/** How many epochs lately the speed is taken from. */
+const LATELY = 20;
+/** Redrawing more often than this nobody sees. */
+const REDRAW = 200;
+
+export interface Batch {
+  epoch: number;
+  batch: number;
+  total_batches: number;
+}
+
+/** What is known of a run, grown frame by frame. */
+export class Course {
+  seq: number;
+  attempt: number;
+  status: string;
+  columns: Record<string, Column>;
+  validation: Validation | null;
+  events: Frame[];
+  total = 0;
+  batch?: Batch;
+  private times: number[] = [];
+
+  constructor({ seq, attempt, status, columns, validation, events }: History) {
+    this.seq = seq;
+    this.attempt = attempt;
+    this.status = status;
+    this.validation = validation;
+    const { total_epochs, ...rest } = columns;
+    this.total = total_epochs?.at(-1) ?? 0;
+    this.columns = { epoch: [], ...rest };
+    this.events = [...events];
+  }
+
+  /** Epochs that are done. */
+  get epoch() {
+    return this.columns.epoch.at(-1) ?? 0;
+  }
+
+  /** Epochs a second, lately; as long as that is not known, undefined. */
+  get rate() {
+    const { times } = this;
+    return times.length < 2 ? undefined : (1000 * (times.length - 1)) / (times.at(-1)! - times[0]);
+  }
+
+  take(frame: Frame, now = performance.now()) {
+    const { state, seq, details } = frame;
+    if (seq !== undefined) {
+      if (seq <= this.seq) return;
+      this.seq = seq;
+    }
+    this.attempt = Math.max(this.attempt, frame.attempt);
+    if (state !== "PROGRESS") {
+      this.events.push(frame);
+      this.status = state;
+      this.batch = undefined;
+      // What came after the checkpoint that a new attempt starts from is done anew.
+      if (state === "STARTED") this.keep(Number(details.from_epoch ?? 0));
+      return;
+    }
+    if (typeof details.total_epochs === "number") this.total = details.total_epochs;
+    if ("batch" in details) {
+      this.batch = details as unknown as Batch;
+      return;
+    }
+    this.status = "STARTED";
+    this.batch = undefined;
+    this.times = [...this.times.slice(1 - LATELY), now];
+    this.validation = details.validation_data ?? this.validation;
+    this.add(details);
+  }
+
+  private add(details: Frame["details"]) {
+    const { columns } = this;
+    const length = columns.epoch.length;
+    for (const [name, value] of Object.entries(details)) {
+      if (name !== "total_epochs" && (typeof value === "number" || name in columns)) {
+        columns[name] ??= new Array(length).fill(null);
+      }
+    }
+    for (const [name, column] of Object.entries(columns)) {
+      const value = details[name];
+      column.push(typeof value === "number" ? value : null);
+    }
+  }
+
+  private keep(epoch: number) {
+    const first = this.columns.epoch.findIndex(at => at! > epoch);
+    if (first >= 0) for (const name in this.columns) this.columns[name] = this.columns[name].slice(0, first);
+    this.times = [];
+  }
+}
+
+export type Line = "connecting" | "live" | "lost" | "closed";
+export interface Feed {
+  course?: Course;
+  error?: ApiError;
+  line: Line;
+  /** Changes with everything that was heard. */
+  version: number;
+}
+
+const PAUSE = { first: 250, most: 8000 };
+const UNKNOWN = 4404;
+
+/** Follows a run, named by either of its ids, from its first epoch on, live while it trains. */
+export function useFeed(id: string): Feed {
+  const client = useQueryClient();
+  const [version, redraw] = useState(0);
+  const state = useRef<{ id?: string; course?: Course; error?: ApiError; line: Line }>({ line: "connecting" });
+
+  useEffect(() => {
+    const now: typeof state.current = { id, line: "connecting" };
+    state.current = now;
+    let socket: WebSocket | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let drawn: ReturnType<typeof setTimeout> | undefined;
+    let pause = PAUSE.first;
+    let stopped = false;
+
+    const draw = (soon = true) => {
+      if (!soon) {
+        clearTimeout(drawn);
+        drawn = undefined;
+        if (!stopped) redraw(n => n + 1);
+      } else
+        drawn ??= setTimeout(() => {
+          drawn = undefined;
+          redraw(n => n + 1);
+        }, REDRAW);
+    };
+    const retry = (what: () => void) => {
+      if (stopped) return;
+      now.line = "lost";
+      draw(false);
+      timer = setTimeout(what, pause);
+      pause = Math.min(2 * pause, PAUSE.most);
+    };
+
+    async function load() {
+      try {
+        now.course = new Course(await client.fetchQuery({ ...history(id), staleTime: 0, gcTime: 0, retry: false }));
+      } catch (error) {
+        if (stopped) return;
+        now.error = error as ApiError;
+        if (now.error.status === 404) return draw(false);
+        return retry(load);
+      }
+      now.error = undefined;
+      pause = PAUSE.first;
+      if (ended(now.course.status)) now.line = "closed";
+      else connect();
+      draw(false);
+    }
+
+    function connect() {
+      if (stopped) return;
+      const url = new URL(`/ws/task_status/${encodeURIComponent(id)}?level=batch&after=${now.course!.seq}`, location.href);
+      url.protocol = url.protocol.replace("http", "ws");
+      socket = new WebSocket(url);
+      socket.onopen = () => {
+        now.line = "live";
+        pause = PAUSE.first;
+        draw(false);
+      };
+      socket.onmessage = ({ data }) => {
+        const frame = JSON.parse(data as string) as Frame;
+        if (frame.state === "RESYNC") return;
+        now.course!.take(frame);
+        const last = ended(frame.state);
+        if (last) now.line = "closed";
+        draw(!last && frame.state === "PROGRESS");
+      };
+      socket.onclose = ({ code }) => {
+        if (stopped || now.line === "closed") return;
+        if (code === UNKNOWN) {
+          now.error = new ApiError("", 404);
+          return draw(false);
+        }
+        retry(connect);
+      };
+    }
+
+    void load();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+      clearTimeout(drawn);
+      socket?.close();
+    };
+  }, [id, client]);
+
+  const { course, error, line } = state.current.id === id ? state.current : { course: undefined, error: undefined, line: "connecting" as const };
+  // The course is one object that grows; who is to see it anew gets a new record.
+  return useMemo(() => ({ course, error, line, version }), [course, error, line, version]);
+}

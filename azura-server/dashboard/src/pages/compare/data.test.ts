@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import type { Run } from "../../api/types";
+import { aligned, axis, figures, parameters, seeds, spread } from "./data";
+
+const run = (config: object, metrics?: object) => ({ config, results: metrics && { metrics, final_loss: 1, history: {} } }) as unknown as Run;
+
+test("the best is the least error and the greatest share; a failed run is neither", () => {
+  const found = figures([run({}, { rmse: 2, r2_score: 0.5 }), run({}, { rmse: 1, r2_score: 0.9 }), run({})]);
+  const by = Object.fromEntries(found.map(figure => [figure.name, figure]));
+  expect(by.rmse).toMatchObject({ values: [2, 1, null], best: new Set([1]) });
+  expect(by.r2_score.best).toEqual(new Set([1]));
+  expect(by.final_loss.best).toEqual(new Set());
+});
+
+test("configs are compared by path", () => {
+  const found = parameters([run({ a: { lr: 1, n: [1] } }), run({ a: { lr: 2, n: [1] }, b: null })]);
+  expect(found).toEqual([
+    { path: "a.lr", values: [1, 2], differs: true },
+    { path: "a.n", values: [[1], [1]], differs: false },
+    { path: "b", values: [undefined, null], differs: true },
+  ]);
+});
+
+test("runs that differ by their seeds only belong together", () => {
+  const of = (lr: number, seed: number) => run({ training_params: { lr, seed } });
+  expect(seeds([of(1, 1), of(1, 2), of(2, 1), of(1, 3)])).toEqual([[0, 1, 3]]);
+  expect(spread([1, 2, 3, null])).toEqual({ mean: 2, deviation: 1, count: 3 });
+  expect(spread([null])).toBeUndefined();
+});
+
+test("curves of different lengths share an axis", () => {
+  expect(aligned([{ epoch: [1, 2], values: [5, 6] }, { epoch: [2, 3], values: [7, 8] }])).toEqual({ x: [1, 2, 3], columns: [[5, 6, null], [null, 7, 8]] });
+});
+
+test("axes are linear, logarithmic over two powers of ten, or of names", () => {
+  expect(axis("n", [0, 5, 10]).places).toEqual([0, 0.5, 1]);
+  const places = axis("lr", [0.001, 0.01, 0.1, null]).places;
+  expect(places[1]).toBeCloseTo(0.5);
+  expect(places[3]).toBeNull();
+  expect(axis("kind", ["lstm", "gru", "lstm"])).toMatchObject({ places: [0, 1, 0], ticks: [{ label: "lstm" }, { label: "gru" }] });
+  expect(axis("same", [4, 4]).places).toEqual([0.5, 0.5]);
+});

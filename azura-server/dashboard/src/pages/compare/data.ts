@@ -1,0 +1,105 @@
+// What runs have in common, and in what they differ.
+
+import type { Column, Config, Json, Run } from "../../api/types";
+import { rises } from "../runs/words";
+
+/** Every value of a config by its dotted path. */
+export function flat(value: Json, path = "", into: Record<string, Json> = {}): Record<string, Json> {
+  if (value !== null && typeof value === "object" && !Array.isArray(value)) {
+    for (const [key, inner] of Object.entries(value)) flat(inner, path ? `${path}.${key}` : key, into);
+  } else into[path] = value;
+  return into;
+}
+
+export interface Parameter {
+  path: string;
+  values: (Json | undefined)[];
+  differs: boolean;
+}
+
+export function parameters(runs: Run[]): Parameter[] {
+  const all = runs.map(run => flat((run.config ?? {}) as Config));
+  const paths = [...new Set(all.flatMap(Object.keys))];
+  return paths.map(path => {
+    const values = all.map(config => config[path]);
+    return { path, values, differs: new Set(values.map(value => JSON.stringify(value))).size > 1 };
+  });
+}
+
+export interface Figure {
+  name: string;
+  values: (number | null)[];
+  /** Which of them are the best; none if all are equal. */
+  best: Set<number>;
+}
+
+export function figures(runs: Run[]): Figure[] {
+  const metrics = runs.map(run => ({ ...(run.results?.metrics ?? {}), final_loss: run.results?.final_loss ?? null }) as Record<string, unknown>);
+  const names = [...new Set(metrics.flatMap(Object.keys))];
+  return names
+    .map(name => ({ name, values: metrics.map(all => (typeof all[name] === "number" ? all[name] : null)) }))
+    .filter(({ values }) => values.some(value => value !== null))
+    .map(({ name, values }) => ({ name, values, best: best(name, values) }));
+}
+
+function best(name: string, values: (number | null)[]): Set<number> {
+  const known = values.filter(value => value !== null);
+  const target = rises(name) ? Math.max(...known) : Math.min(...known);
+  if (known.length < 2 || known.every(value => value === target)) return new Set();
+  return new Set(values.flatMap((value, i) => (value === target ? [i] : [])));
+}
+
+/** Runs whose configs are equal but for the seed, two or more at a time. */
+export function seeds(runs: Run[]): number[][] {
+  const groups = new Map<string, number[]>();
+  runs.forEach((run, i) => {
+    const { "training_params.seed": _, batch_name: __, ...rest } = flat((run.config ?? {}) as Config);
+    const key = JSON.stringify(Object.entries(rest).sort());
+    groups.set(key, [...(groups.get(key) ?? []), i]);
+  });
+  return [...groups.values()].filter(group => group.length > 1);
+}
+
+/** The mean, and the spread as the standard deviation of a sample. */
+export function spread(values: (number | null)[]) {
+  const known = values.filter(value => value !== null);
+  const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+  const variance = known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (known.length - 1);
+  return known.length ? { mean, deviation: known.length > 1 ? Math.sqrt(variance) : 0, count: known.length } : undefined;
+}
+
+/** Columns of several runs over all their epochs. */
+export function aligned(courses: { epoch: Column; values: Column }[]): { x: Column; columns: Column[] } {
+  const x = [...new Set(courses.flatMap(({ epoch }) => epoch as number[]))].sort((a, b) => a - b);
+  const columns = courses.map(({ epoch, values }) => {
+    const by = new Map(epoch.map((at, i) => [at, values[i]]));
+    return x.map(at => by.get(at) ?? null);
+  });
+  return { x, columns };
+}
+
+export interface Axis {
+  name: string;
+  /** Where each run's value stands, from 0 at the foot to 1 at the top; null where there is none. */
+  places: (number | null)[];
+  ticks: { at: number; label: Json }[];
+}
+
+/** A numeric axis; logarithmic where the values span two powers of ten. */
+export function axis(name: string, values: (Json | undefined)[]): Axis {
+  const numbers = values.filter(value => typeof value === "number");
+  const known = values.filter(value => value !== undefined && value !== null);
+  if (numbers.length === known.length && numbers.length) {
+    const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+    const log = low > 0 && high / low >= 100;
+    const scale = log ? Math.log : (value: number) => value;
+    const place = (value: number) => (high === low ? 0.5 : (scale(value) - scale(low)) / (scale(high) - scale(low)));
+    const middle = log ? Math.sqrt(low * high) : (low + high) / 2;
+    const few = [...new Set(numbers)].sort((a, b) => a - b);
+    const ticks = few.length <= 5 ? few : [low, middle, high];
+    return { name, places: values.map(value => (typeof value === "number" ? place(value) : null)), ticks: ticks.map(label => ({ at: place(label), label })) };
+  }
+  const kinds = [...new Set(known.map(value => JSON.stringify(value)))];
+  const place = (value: Json) => (kinds.length === 1 ? 0.5 : kinds.indexOf(JSON.stringify(value)) / (kinds.length - 1));
+  return { name, places: values.map(value => (value == null ? null : place(value))), ticks: kinds.map(kind => ({ at: place(JSON.parse(kind)), label: JSON.parse(kind) })) };
+}

@@ -1,0 +1,320 @@
+// Two to twenty runs side by side.
+
+import { useQueries } from "@tanstack/react-query";
+import { useEffect, useMemo, useState } from "react";
+import { Link, useSearchParams } from "wouter";
+import * as queries from "../../api/queries";
+import { ended, type Column, type History, type Run } from "../../api/types";
+import { Curves, ScaleControls, useScale, type Scale } from "../../chart/curves";
+import { Plot } from "../../chart/plot";
+import { smooth } from "../../chart/smooth";
+import { useText } from "../../text";
+import { Icon } from "../../ui/icon";
+import { Empty, Loading } from "../../ui/notes";
+import { State } from "../../ui/state";
+import { brief, metricName, title } from "../runs/words";
+import { aligned, axis, figures, parameters, seeds, spread } from "./data";
+import { Parallel } from "./parallel";
+
+const MOST = 20;
+const COLOURS = 8;
+/** A run that trains is asked anew as often as this. */
+const AGAIN = 2000;
+
+interface Shown {
+  run: Run;
+  history?: History;
+  name: string;
+  colour: string;
+  dash: boolean;
+}
+
+export function Compare() {
+  const { t } = useText();
+  const [params, setParams] = useSearchParams();
+  const ids = useMemo(() => [...new Set((params.get("ids") ?? "").split(",").filter(Boolean))].slice(0, MOST), [params]);
+  useEffect(() => {
+    document.title = `${t.compare} · AzuraForge`;
+  }, [t]);
+  const refetchInterval = (status?: string) => (status && !ended(status) ? AGAIN : false);
+  const records = useQueries({ queries: ids.map(id => ({ ...queries.run(id), refetchInterval: (query: { state: { data?: Run } }) => refetchInterval(query.state.data?.status) })) });
+  const courses = useQueries({ queries: ids.map(id => ({ ...queries.history(id), refetchInterval: (query: { state: { data?: History } }) => refetchInterval(query.state.data?.status) })) });
+
+  const missing = ids.filter((_, i) => records[i].isError);
+  const waiting = records.some(record => record.isPending);
+  const shown: Shown[] = [];
+  records.forEach(({ data: run }, i) => {
+    if (run) shown.push({ run, history: courses[i].data, name: title(run), colour: `--c${1 + (shown.length % COLOURS)}`, dash: shown.length >= COLOURS });
+  });
+  // Runs of one name are told apart by what differs, or by the beginning of their ids.
+  const differing = parameters(shown.map(({ run }) => run)).filter(({ differs, path }) => differs && path !== "batch_name");
+  const times = (name: string) => shown.filter(one => one.name === name).length;
+  const plain = shown.map(({ name }) => times(name) > 1);
+  shown.forEach((one, i) => {
+    const words = differing.filter(({ values }) => values[i] !== undefined).slice(0, 3).map(({ path, values }) => `${path.split(".").at(-1)} ${brief(values[i])}`);
+    if (plain[i]) one.name = words.join(" · ") || one.name;
+  });
+  const twins = shown.map(({ name }) => times(name) > 1);
+  shown.forEach((one, i) => {
+    if (twins[i]) one.name += ` · ${one.run.task_id.slice(0, 4)}`;
+  });
+
+  const without = (id: string) => setParams({ ids: ids.filter(other => other !== id).join(",") }, { replace: true });
+  return (
+    <>
+      <nav className="small crumbs" aria-label={t.path}>
+        <Link href="/runs">{t.runs}</Link>
+      </nav>
+      <div className="heading">
+        <h1>{t.compare}</h1>
+      </div>
+      {missing.length > 0 && (
+        <p className="note" role="alert">
+          {t.missingRuns(missing.join(", "))}
+        </p>
+      )}
+      {waiting ? (
+        <Loading lines={10} />
+      ) : shown.length < 2 ? (
+        <Empty title={t.chooseTwo}>
+          <p>{t.chooseTwoText}</p>
+          <Link className="button" href="/runs">
+            {t.runs}
+          </Link>
+        </Empty>
+      ) : (
+        <div className="stack">
+          <ul className="legend-runs">
+            {shown.map(({ run, name, colour, dash }) => (
+              <li key={run.task_id} className="chip">
+                <i className={dash ? "dash" : ""} style={{ color: `var(${colour})` }} />
+                <Link href={`/runs/${run.experiment_id}`}>{name}</Link>
+                <State status={run.status} />
+                <button className="plain" aria-label={t.leaveOut(name)} onClick={() => without(ids.find(id => id === run.experiment_id || id === run.task_id)!)}>
+                  <Icon name="close" />
+                </button>
+              </li>
+            ))}
+          </ul>
+          <CurvesCard shown={shown} />
+          <FiguresCard shown={shown} />
+          <SeedsCard shown={shown} />
+          <ParallelCard shown={shown} />
+          <ConfigCard shown={shown} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function CurvesCard({ shown }: { shown: Shown[] }) {
+  const { t } = useText();
+  const scale = useScale();
+  const [chosen, choose] = useState("loss");
+  const [mean, setMean] = useState(false);
+  const names = [...new Set(shown.flatMap(({ history }) => Object.keys(history?.columns ?? {})))].filter(
+    name => name !== "epoch" && name !== "total_epochs" && shown.some(({ history }) => history?.columns[name]?.some(value => value !== null)),
+  );
+  const name = names.includes(chosen) ? chosen : (names[0] ?? "loss");
+  const told = shown.filter(({ history }) => history?.columns[name]?.length);
+  const groups = seeds(told.map(({ run }) => run));
+  const { x, columns } = aligned(told.map(({ history }) => ({ epoch: history!.columns.epoch, values: history!.columns[name] })));
+  const lines = told.map(({ name: label, colour, dash }, i) => ({ label, colour, dash, values: columns[i] }));
+  return (
+    <figure className="card">
+      <figcaption>
+        <div className="row wrap">
+          <h2>{t.curves}</h2>
+          <select aria-label={t.figure} value={name} onChange={event => choose(event.target.value)}>
+            {names.map(name => (
+              <option key={name} value={name}>
+                {metricName(name, t)}
+              </option>
+            ))}
+          </select>
+          {groups.length > 0 && (
+            <label className="row small">
+              <input type="checkbox" checked={mean} onChange={event => setMean(event.target.checked)} /> {t.meanOfSeeds}
+            </label>
+          )}
+        </div>
+        <ScaleControls {...scale} />
+      </figcaption>
+      {!lines.length ? (
+        <p className="faint">{t.noCurves}</p>
+      ) : mean && groups.length ? (
+        <Spread x={x} groups={groups.map(group => ({ label: `${together(told, group)} · ${t.seedsN(group.length)}`, colour: told[group[0]].colour, columns: group.map(i => columns[i]) }))} scale={scale} />
+      ) : (
+        <Curves key={name} x={x} lines={lines} scale={scale} label={t.curves} height={320} version={columns.reduce((sum, column) => sum + column.length, x.length)} />
+      )}
+    </figure>
+  );
+}
+
+/** What runs that differ by their seeds are called together: what tells them from the others. */
+function together(shown: Shown[], group: number[]) {
+  const told = parameters(shown.map(({ run }) => run)).filter(({ differs, path }) => differs && path !== "training_params.seed" && path !== "batch_name");
+  return told.map(({ path, values }) => `${path.split(".").at(-1)} ${brief(values[group[0]])}`).join(" · ") || title(shown[group[0]].run);
+}
+
+/** The mean over seeds, with the standard deviation as a band around it. */
+function Spread({ x, groups, scale }: { x: Column; groups: { label: string; colour: string; columns: Column[] }[]; scale: Scale }) {
+  const { t } = useText();
+  const curves = groups.flatMap(({ label, colour }) => [{ label, colour }, { label, colour, ghost: true }, { label, colour, ghost: true }]);
+  const data = groups.flatMap(({ columns }) => {
+    const found = x.map((_, i) => spread(columns.map(column => column[i])));
+    const at = (sign: number) => smooth(found.map(one => (one ? one.mean + sign * one.deviation : null)), scale.weight);
+    return [at(0), at(1), at(-1)];
+  });
+  const bands = groups.map(({ colour }, i) => ({ series: [3 * i + 2, 3 * i + 3] as [number, number], colour }));
+  return <Plot label={t.meanOfSeeds} curves={curves} data={[x, ...data]} bands={bands} log={scale.log} xLabel={t.epoch} height={320} />;
+}
+
+function FiguresCard({ shown }: { shown: Shown[] }) {
+  const { t, figure } = useText();
+  const rows = figures(shown.map(({ run }) => run));
+  if (!rows.length) return null;
+  return (
+    <section className="card">
+      <h2>{t.figures}</h2>
+      <div className="scroll" tabIndex={0} role="region" aria-label={t.figures}>
+        <table className="plain-table wide">
+          <thead>
+            <tr>
+              <th scope="col">{t.run}</th>
+              {rows.map(({ name }) => (
+                <th key={name} scope="col" className="num">
+                  {metricName(name, t)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(({ run, name, colour }, i) => (
+              <tr key={run.task_id}>
+                <th scope="row">
+                  <i className="swatch" style={{ color: `var(${colour})` }} /> {name}
+                </th>
+                {rows.map(({ name, values, best }) => (
+                  <td key={name} className={best.has(i) ? "num best" : "num"}>
+                    {figure(values[i])}
+                    {best.has(i) && <span className="unseen"> {t.best}</span>}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function SeedsCard({ shown }: { shown: Shown[] }) {
+  const { t, figure, number } = useText();
+  const runs = shown.map(({ run }) => run);
+  const groups = seeds(runs);
+  const rows = figures(runs);
+  if (!groups.length || !rows.length) return null;
+  return (
+    <section className="card">
+      <h2>{t.overSeeds}</h2>
+      <div className="scroll" tabIndex={0} role="region" aria-label={t.overSeeds}>
+        <table className="plain-table wide">
+          <thead>
+            <tr>
+              <th scope="col">{t.runs}</th>
+              {rows.map(({ name }) => (
+                <th key={name} scope="col" className="num">
+                  {metricName(name, t)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {groups.map(group => (
+              <tr key={group.join()}>
+                <th scope="row">
+                  {together(shown, group)} <span className="faint small">{t.seedsN(group.length)}</span>
+                </th>
+                {rows.map(({ name, values }) => {
+                  const found = spread(group.map(i => values[i]));
+                  return (
+                    <td key={name} className="num">
+                      {found ? `${figure(found.mean)} ± ${number(Number(found.deviation.toPrecision(2)))}` : "–"}
+                    </td>
+                  );
+                })}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function ParallelCard({ shown }: { shown: Shown[] }) {
+  const { t } = useText();
+  const runs = shown.map(({ run }) => run);
+  const differing = parameters(runs).filter(({ differs, path }) => differs && path !== "batch_name");
+  const found = figures(runs).filter(({ name }) => ["rmse", "r2_score", "accuracy", "final_loss"].includes(name));
+  if (shown.length < 3 || !differing.length || !found.length) return null;
+  const axes = [...differing.slice(0, 7).map(({ path, values }) => axis(path, values)), ...found.slice(0, 3).map(({ name, values }) => axis(metricName(name, t), values))];
+  return (
+    <figure className="card">
+      <figcaption>
+        <h2>{t.parallel}</h2>
+      </figcaption>
+      <Parallel axes={axes} names={shown.map(({ name }) => name)} colours={shown.map(({ colour }) => colour)} />
+    </figure>
+  );
+}
+
+function ConfigCard({ shown }: { shown: Shown[] }) {
+  const { t } = useText();
+  const [all, setAll] = useState(false);
+  const rows = parameters(shown.map(({ run }) => run)).filter(({ differs }) => all || differs);
+  return (
+    <section className="card">
+      <div className="row between wrap">
+        <h2>{t.configDiff}</h2>
+        <label className="row small">
+          <input type="checkbox" checked={all} onChange={event => setAll(event.target.checked)} /> {t.alsoEqual}
+        </label>
+      </div>
+      {rows.length === 0 ? (
+        <p className="faint">{t.noDiff}</p>
+      ) : (
+        <div className="scroll" tabIndex={0} role="region" aria-label={t.configDiff}>
+          <table className="plain-table wide">
+            <thead>
+              <tr>
+                <th scope="col">{t.parameter}</th>
+                {shown.map(({ run, name, colour }) => (
+                  <th key={run.task_id} scope="col" className="num">
+                    <i className="swatch" style={{ color: `var(${colour})` }} /> <span title={name}>{run.name ?? run.task_id.slice(0, 8)}</span>
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map(({ path, values, differs }) => (
+                <tr key={path}>
+                  <th scope="row" className="mono small">
+                    {path}
+                  </th>
+                  {values.map((value, i) => (
+                    <td key={i} className={differs ? "num differs" : "num faint"}>
+                      {value === undefined ? "" : brief(value)}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,117 @@
+// What was learned and kept: finished runs with a saved model.
+
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Fragment, useEffect, useMemo } from "react";
+import { Link, useSearchParams } from "wouter";
+import { link } from "../../api/client";
+import * as queries from "../../api/queries";
+import { useText } from "../../text";
+import { Icon } from "../../ui/icon";
+import { Empty, Failed, Loading } from "../../ui/notes";
+import { useNow } from "../../ui/now";
+import { columns } from "../runs/page";
+import { parseOrder, showOrder, sorted, type Key } from "../runs/sort";
+import { metricName, rises, title } from "../runs/words";
+
+export function Models() {
+  const { t, figure, age, moment } = useText();
+  const now = useNow();
+  const [params, setParams] = useSearchParams();
+  const query = useInfiniteQuery(queries.runs({ status: "SUCCESS" }));
+  const order = parseOrder(params.get("sort"));
+  const models = useMemo(() => sorted((query.data?.pages.flatMap(page => page.runs) ?? []).filter(run => run.model_path), order), [query.data, params.get("sort")]);
+  const metrics = columns(models);
+  useEffect(() => {
+    document.title = `${t.models} · AzuraForge`;
+  }, [t]);
+
+  const head = (key: Key, label: string, className = "") => {
+    const mine = order?.key === key;
+    const first = key === "age" || rises(key);
+    const next = !mine ? { key, down: first } : order.down === first ? { key, down: !first } : undefined;
+    return (
+      <th scope="col" className={className} aria-sort={mine ? (order.down ? "descending" : "ascending") : "none"}>
+        <button className="plain" onClick={() => setParams(next ? { sort: showOrder(next) } : {}, { replace: true })}>
+          {label}
+          <span aria-hidden="true">{mine ? (order.down ? " ↓" : " ↑") : ""}</span>
+        </button>
+      </th>
+    );
+  };
+  if (query.isError && !query.data) return <Failed error={query.error} retry={() => void query.refetch()} />;
+  return (
+    <>
+      <div className="heading">
+        <h1>{t.models}</h1>
+      </div>
+      {query.isPending ? (
+        <Loading lines={8} />
+      ) : models.length === 0 ? (
+        <Empty title={t.noModels}>
+          <p>{t.noModelsText}</p>
+          <Link className="button primary" href="/new">
+            {t.newRun}
+          </Link>
+        </Empty>
+      ) : (
+        <div className="card flush scroll" tabIndex={0} role="region" aria-label={t.models}>
+          <table className="plain-table wide">
+            <thead>
+              <tr>
+                {head("name", t.model)}
+                {metrics.map(metric => (
+                  <Fragment key={metric}>{head(metric, metricName(metric, t), "num")}</Fragment>
+                ))}
+                {head("age", t.age)}
+                <th scope="col">
+                  <span className="unseen">{t.actions}</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {models.map(run => (
+                <tr key={run.task_id}>
+                  <th scope="row">
+                    <Link href={`/runs/${run.experiment_id}`}>{title(run)}</Link>
+                    <p className="small faint">
+                      {run.pipeline_name} · <span className="mono">{run.task_id.slice(0, 8)}</span>
+                    </p>
+                  </th>
+                  {metrics.map(metric => (
+                    <td key={metric} className="num">
+                      {figure(run.results_summary[metric])}
+                    </td>
+                  ))}
+                  <td className="small faint">
+                    <time dateTime={run.created_at} title={moment(run.created_at)}>
+                      {age(run.created_at, now)}
+                    </time>
+                  </td>
+                  <td>
+                    <div className="row end">
+                      {typeof run.results_summary.rmse === "number" && (
+                        <Link className="button" href={`/runs/${run.experiment_id}?tab=forecast`} aria-label={`${t.makeForecast}: ${title(run)}`}>
+                          {t.makeForecast}
+                        </Link>
+                      )}
+                      <a className="button" href={link(run.experiment_id, "files/model.safetensors")} download={`${run.experiment_id}.safetensors`} aria-label={`${t.download}: ${title(run)}`} title={t.download}>
+                        <Icon name="down" />
+                      </a>
+                    </div>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {query.hasNextPage && (
+        <p className="foot">
+          <button disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+            {t.more}
+          </button>
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import type { Schema } from "../../api/types";
+import { groups, merged, valueAt, withValue, type Field } from "./schema";
+import { parse, show } from "./typed";
+
+const schema: Schema = {
+  properties: {
+    pipeline_name: { const: "x", type: "string" },
+    data_sourcing: { $ref: "#/$defs/Data" },
+    training_params: { $ref: "#/$defs/Training", description: "How it is trained." },
+    loose: { type: "integer", default: 3 },
+  },
+  $defs: {
+    Data: { title: "Data", properties: { file: { type: ["string", "null"] }, hourly: { type: ["array", "null"], items: { type: "string" } } } },
+    Training: {
+      title: "Training",
+      description: "Of the type.",
+      properties: {
+        lr: { type: "number", exclusiveMinimum: 0, maximum: 10, default: 0.003, title: "Learning rate", description: "First.\n\nFor programmers." },
+        optimizer: { $ref: "#/$defs/Optimizer", default: "adam" },
+        early_stopping: { anyOf: [{ $ref: "#/$defs/Early" }, { type: "null" }], default: null },
+      },
+    },
+    Optimizer: { oneOf: [{ const: "adam", description: "Adam." }, { const: "sgd", description: "Plain." }] },
+    Early: { properties: { patience: { type: "integer", default: 10, minimum: 1 } } },
+  },
+};
+
+test("groups and fields come from the schema, without what is not for a browser", () => {
+  const found = groups(schema);
+  expect(found.map(({ title, help }) => [title, help])).toEqual([["Data", ""], ["Training", "How it is trained."], ["", ""]]);
+  expect(found[0].fields.map(({ path }) => path.join("."))).toEqual(["data_sourcing.hourly"]);
+  const [lr, optimizer, early] = found[1].fields;
+  expect(lr).toMatchObject({ kind: "number", least: 0, above: true, most: 10, below: false, nullable: false, help: "First." });
+  expect(optimizer).toMatchObject({ kind: "choice", default: "adam", options: [{ value: "adam" }, { value: "sgd" }] });
+  expect(early).toMatchObject({ kind: "record", nullable: true, fields: [{ path: ["training_params", "early_stopping", "patience"] }] });
+});
+
+const field = (some: Partial<Field>) => ({ kind: "number", nullable: false, of: "text", ...some }) as Field;
+
+test.each<[string, Partial<Field>, unknown]>([
+  ["0.01", {}, 0.01],
+  ["1e-3", {}, 0.001],
+  ["0.01, 0.001", {}, [0.01, 0.001]],
+  ["1 2;3", { kind: "integer" }, [1, 2, 3]],
+  ["0.01,", {}, 0.01],
+  ["abc", {}, "abc"],
+  ["", {}, ""],
+  ["", { nullable: true }, null],
+  ["a, b", { kind: "text" }, "a, b"],
+  ["a, b", { kind: "list" }, ["a", "b"]],
+  ["16, 32", { kind: "list", of: "number" }, [16, 32]],
+  ["", { kind: "list", nullable: true }, null],
+])("%o typed into %o is %o", (text, some, value) => expect(parse(text, field(some))).toEqual(value));
+
+test("what is shown can be typed", () => {
+  expect([0.01, null, undefined, [1, 2], "x"].map(show)).toEqual(["0.01", "", "", "1, 2", "x"]);
+});
+
+test("values are set without touching what was", () => {
+  const config = { a: { b: 1 } };
+  expect(withValue(config, ["a", "c"], 2)).toEqual({ a: { b: 1, c: 2 } });
+  expect(config).toEqual({ a: { b: 1 } });
+  expect(withValue({ a: null }, ["a", "b"], 1)).toEqual({ a: { b: 1 } });
+  expect(valueAt(config, ["a", "x", "y"])).toBeUndefined();
+  expect(merged({ a: { b: 1, c: 2 }, d: [1] }, { a: { b: 9 }, d: [] })).toEqual({ a: { b: 9, c: 2 }, d: [] });
+});

@@ -1,0 +1,220 @@
+// A new run: its config as a form or as JSON, checked by the server as one types.
+
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo, useState } from "react";
+import { Link, useSearchParams } from "wouter";
+import { ApiError } from "../../api/client";
+import * as queries from "../../api/queries";
+import type { Config, Json, PipelineConfig } from "../../api/types";
+import { useText } from "../../text";
+import { Failed, Loading, useReason } from "../../ui/notes";
+import { useAct, useActions } from "../runs/actions";
+import { FieldRow } from "./field";
+import { groups, merged, valueAt, withValue } from "./schema";
+
+const PAUSE = 300;
+const remembered = (id: string) => `azura.config.${id}`;
+
+export function NewRun({ id }: { id: string }) {
+  const { t, said } = useText();
+  const [params] = useSearchParams();
+  const from = params.get("from");
+  const pipeline = useQuery(queries.pipeline(id));
+  const source = useQuery({ ...queries.run(from ?? ""), enabled: Boolean(from) });
+  useEffect(() => {
+    document.title = `${t.newRun} · AzuraForge`;
+  }, [t]);
+
+  const error = pipeline.error ?? source.error;
+  if (error) return <Failed error={error} retry={() => void (pipeline.refetch(), from && source.refetch())} />;
+  if (!pipeline.data || (from && !source.data)) return <Loading lines={10} />;
+  const { data } = pipeline;
+  return (
+    <>
+      <nav className="small crumbs" aria-label={t.path}>
+        <Link href="/new">{t.newRun}</Link>
+      </nav>
+      <div className="heading">
+        <h1>{said(data.name)}</h1>
+      </div>
+      <p className="faint lead">{said(data.description)}</p>
+      <Form key={from} pipeline={data} start={source.data?.config ?? undefined} from={source.data?.name ?? from ?? undefined} />
+    </>
+  );
+}
+
+function recall(id: string): Config | undefined {
+  try {
+    return JSON.parse(localStorage.getItem(remembered(id))!) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Config; from?: string }) {
+  const { t, said, number } = useText();
+  const defaults = pipeline.default_config;
+  const [config, setConfig] = useState<Config>(() => merged(defaults, start ?? recall(pipeline.id) ?? {}) as Config);
+  const [view, setView] = useState<"form" | "json">("form");
+  const [broken, setBroken] = useState<string>();
+  const form = useMemo(() => groups(pipeline.json_schema), [pipeline]);
+  const set = (path: string[], value: Json) => setConfig(config => withValue(config, path, value));
+
+  const settled = useSettled(config);
+  const check = useQuery({ ...queries.check(pipeline.id, settled), placeholderData: keepPreviousData, retry: false });
+  const problems = useMemo(() => sortProblems(check.error), [check.error]);
+  const invalid = check.error instanceof ApiError && check.error.status === 422;
+  const other = useReason(check.error);
+  const runs = check.isError ? undefined : check.data?.runs;
+
+  const act = useAct();
+  const { open } = useActions();
+  const [busy, setBusy] = useState(false);
+  async function run() {
+    setBusy(true);
+    localStorage.setItem(remembered(pipeline.id), JSON.stringify(config));
+    open(await act(queries.submit({ ...config, pipeline_name: pipeline.id })));
+    setBusy(false);
+  }
+
+  const known = new Set(form.flatMap(group => group.fields.flatMap(field => [field, ...field.fields])).map(field => field.path.join(".")));
+  const elsewhere = [...problems].filter(([path]) => !known.has(path) || view === "json");
+  const edited = JSON.stringify(config) !== JSON.stringify(defaults);
+  return (
+    <form
+      className="new"
+      onSubmit={event => {
+        event.preventDefault();
+        void run();
+      }}
+    >
+      <div className="row between bar-top">
+        <div className="tabs" role="tablist" aria-label={t.form.views}>
+          {(["form", "json"] as const).map(name => (
+            <button key={name} type="button" role="tab" id={`tab-${name}`} aria-selected={view === name} aria-controls="config" disabled={name === "form" && broken !== undefined} onClick={() => setView(name)}>
+              {t.form[name]}
+            </button>
+          ))}
+        </div>
+        <span className="small faint">{start ? t.form.from(from!) : ""}</span>
+        <button type="button" className="plain" disabled={!edited} onClick={() => (setConfig(defaults), setBroken(undefined))}>
+          {t.form.reset}
+        </button>
+      </div>
+      <div id="config" role="tabpanel" aria-labelledby={`tab-${view}`}>
+        {view === "json" ? (
+          <JsonView config={config} set={setConfig} broken={broken} setBroken={setBroken} />
+        ) : (
+          form.map(group => (
+            <fieldset key={group.id} className="card group">
+              <legend>{said(group.title || t.form.more)}</legend>
+              {group.help && <p className="small faint">{said(group.help)}</p>}
+              <div className="fields">
+                {group.fields.map(field => (
+                  <FieldRow key={field.path.join(".")} field={field} config={config} set={set} problems={problems} />
+                ))}
+              </div>
+            </fieldset>
+          ))
+        )}
+      </div>
+      {elsewhere.length > 0 && (
+        <ul className="card problems" role="alert">
+          {elsewhere.map(([path, message]) => (
+            <li key={path}>
+              <code>{path || "config"}</code> {message}
+            </li>
+          ))}
+        </ul>
+      )}
+      <div className="submit">
+        <div role="status" className="verdict">
+          {broken !== undefined ? (
+            <span className="problem">{t.form.broken}</span>
+          ) : check.isError ? (
+            <span className="problem">{invalid && problems.size ? t.form.wrong(problems.size) : other}</span>
+          ) : runs === undefined ? (
+            <span className="faint">{t.form.checking}</span>
+          ) : runs > 1 ? (
+            <b>{t.form.gridOf(number(runs))}</b>
+          ) : (
+            <span className="faint">{t.form.fine}</span>
+          )}
+          <span className="small faint">{t.form.gridHint}</span>
+        </div>
+        {(runs ?? 1) > 1 && (
+          <label className="batch small">
+            {t.batchName}
+            <input type="text" maxLength={200} value={String(valueAt(config, ["batch_name"]) ?? "")} onChange={event => set(["batch_name"], event.target.value || null)} />
+          </label>
+        )}
+        <button className="primary" disabled={busy || invalid || broken !== undefined}>
+          {busy ? t.form.starting : (runs ?? 1) > 1 ? t.form.startN(number(runs)) : t.form.start}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+/** A value once it has not changed for a moment. */
+function useSettled<T>(value: T): T {
+  const [settled, settle] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(settle, PAUSE, value);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return settled;
+}
+
+/** By path; what is said of one value of a grid, or of one item of a list, is said of its field. */
+function sortProblems(error: unknown): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const { pointer, message } of error instanceof ApiError ? error.problems : []) {
+    const path = pointer.slice(1).split("/").map(part => part.replaceAll("~1", "/").replaceAll("~0", "~")).filter(part => !/^\d+$/.test(part)).join(".");
+    found.set(path, found.has(path) ? `${found.get(path)}\n${message}` : message);
+  }
+  return found;
+}
+
+function JsonView({ config, set, broken, setBroken }: { config: Config; set: (config: Config) => void; broken?: string; setBroken: (why?: string) => void }) {
+  const { t } = useText();
+  const [text, type] = useState(() => JSON.stringify(config, null, 2));
+  // A reset comes from outside; what one types oneself is left as it is typed.
+  useEffect(() => {
+    if (broken !== undefined) return;
+    type(text => {
+      try {
+        return JSON.stringify(JSON.parse(text)) === JSON.stringify(config) ? text : JSON.stringify(config, null, 2);
+      } catch {
+        return JSON.stringify(config, null, 2);
+      }
+    });
+  }, [config, broken]);
+  return (
+    <div className="card">
+      <textarea
+        className="mono json"
+        aria-label={t.form.json}
+        aria-invalid={broken !== undefined}
+        aria-describedby="broken"
+        spellCheck={false}
+        rows={Math.min(48, text.split("\n").length + 1)}
+        value={text}
+        onChange={event => {
+          type(event.target.value);
+          try {
+            const parsed: unknown = JSON.parse(event.target.value);
+            if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed)) return setBroken(t.form.noObject);
+            setBroken(undefined);
+            set(parsed as Config);
+          } catch (error) {
+            setBroken((error as Error).message);
+          }
+        }}
+      />
+      <p id="broken" className="small problem" role="alert">
+        {broken}
+      </p>
+    </div>
+  );
+}

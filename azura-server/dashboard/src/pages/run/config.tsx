@@ -1,0 +1,82 @@
+// A run's config, and what people wrote about it.
+
+import { useState } from "react";
+import { Link } from "wouter";
+import type { Run } from "../../api/types";
+import { useText } from "../../text";
+import { useActions } from "../runs/actions";
+import { brief } from "../runs/words";
+
+export function ConfigTab({ run }: { run: Run }) {
+  const { t } = useText();
+  const { alter } = useActions();
+  const [notes, setNotes] = useState(run.notes ?? "");
+  const [tags, setTags] = useState(run.tags.join(", "));
+  const [copied, setCopied] = useState(false);
+  const json = JSON.stringify(run.config, null, 2);
+  const differs = Object.entries(run.changes);
+  const wanted = tags.split(",").map(tag => tag.trim()).filter(Boolean);
+  const same = notes === (run.notes ?? "") && wanted.join() === run.tags.join();
+  return (
+    <div className="pair">
+      <section className="card">
+        <div className="row between wrap">
+          <h2>{t.tab.config}</h2>
+          <div className="row">
+            <button
+              onClick={() =>
+                void navigator.clipboard?.writeText(json).then(() => {
+                  setCopied(true);
+                  setTimeout(setCopied, 2000, false);
+                })
+              }
+            >
+              {copied ? t.copied : t.copy}
+            </button>
+            <Link className="button" href={`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`}>
+              {t.editAndRun}
+            </Link>
+          </div>
+        </div>
+        <pre className="scroll" tabIndex={0} aria-label={t.tab.config}>
+          {json}
+        </pre>
+      </section>
+      <div className="stack">
+        <section className="card">
+          <h2>{t.differs}</h2>
+          {differs.length ? (
+            <dl className="pairs">
+              {differs.map(([path, value]) => (
+                <div key={path}>
+                  <dt className="mono small">{path}</dt>
+                  <dd className="num">{brief(value)}</dd>
+                </div>
+              ))}
+            </dl>
+          ) : (
+            <p className="faint small">{t.allDefaults}</p>
+          )}
+        </section>
+        <form
+          className="card stack"
+          onSubmit={event => {
+            event.preventDefault();
+            void alter(run, { notes: notes || null, tags: wanted }, t.saved);
+          }}
+        >
+          <h2>{t.about}</h2>
+          <label className="column small">
+            {t.notes}
+            <textarea rows={5} maxLength={10_000} value={notes} onChange={event => setNotes(event.target.value)} />
+          </label>
+          <label className="column small">
+            {t.tags}
+            <input type="text" value={tags} placeholder={t.tagsHint} onChange={event => setTags(event.target.value)} />
+          </label>
+          <button disabled={same}>{t.save}</button>
+        </form>
+      </div>
+    </div>
+  );
+}

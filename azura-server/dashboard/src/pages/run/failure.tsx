@@ -1,0 +1,36 @@
+// Why a run failed, and where to look.
+
+import { Link } from "wouter";
+import type { Feed } from "../../api/feed";
+import type { Run } from "../../api/types";
+import { useText } from "../../text";
+import { Icon } from "../../ui/icon";
+
+export function Failure({ run, feed }: { run: Run; feed: Feed }) {
+  const { t } = useText();
+  const told = feed.course?.events.findLast(event => event.state === "FAILURE")?.details;
+  const code = run.error?.error_code ?? (told?.error_code as string | undefined);
+  const message = run.error?.message ?? (told?.message as string | undefined);
+  return (
+    <section className="card failed">
+      <h2>
+        <Icon name="warn" /> {t.failed} {code && <code>{code}</code>}
+      </h2>
+      <p className="why">{message}</p>
+      <p className="small">
+        {t.hint[code as keyof typeof t.hint] ?? t.hint.other}{" "}
+        <Link href={`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`}>{t.editAndRun}</Link>
+        {" · "}
+        <Link href="?tab=log">{t.tab.log}</Link>
+        {" · "}
+        <Link href="?tab=config">{t.tab.config}</Link>
+      </p>
+      {run.error?.traceback && (
+        <details>
+          <summary>{t.details}</summary>
+          <pre>{run.error.traceback}</pre>
+        </details>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,29 @@
+import type { Feed } from "../../api/feed";
+import { useText } from "../../text";
+import { Empty, Loading } from "../../ui/notes";
+import { State } from "../../ui/state";
+
+/** What happened to a run, the newest last. */
+export function Log({ feed: { course } }: { feed: Feed }) {
+  const { t, moment } = useText();
+  if (!course) return <Loading />;
+  if (!course.events.length) return <Empty title={t.noEvents} />;
+  return (
+    <ol className="card log">
+      {course.events.map((event, i) => {
+        const { details, attempt } = event;
+        const from = Number(details.from_epoch ?? 0);
+        const words = event.state === "STARTED" ? `${t.attempt(attempt)}${from ? ` · ${t.fromEpoch(from)}` : ""}` : [details.error_code, details.message].filter(Boolean).join(": ");
+        return (
+          <li key={event.seq ?? i}>
+            <span className="faint mono">{event.seq}</span>
+            <State status={event.state} />
+            <span className="words">{words}</span>
+            {event.time && <time className="small faint">{moment(event.time)}</time>}
+          </li>
+        );
+      })}
+      {course.epoch > 0 && <li className="faint small">{t.epochsTold(course.columns.epoch.length)}</li>}
+    </ol>
+  );
+}

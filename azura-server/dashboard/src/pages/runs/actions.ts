@@ -1,0 +1,70 @@
+// What can be done with a run.
+
+import { useQueryClient } from "@tanstack/react-query";
+import { useLocation } from "wouter";
+import { cancel, change, put, remove, rerun, resume, type Submitted } from "../../api/queries";
+import { ended, type Change, type Run } from "../../api/types";
+import { useText } from "../../text";
+import { ask } from "../../ui/ask";
+import type { Item } from "../../ui/menu";
+import { reason } from "../../ui/notes";
+import { say } from "../../ui/toast";
+import { title } from "./words";
+
+/** Does something, says what came of it, and lets the lists follow. */
+export function useAct() {
+  const client = useQueryClient();
+  const { t } = useText();
+  return async <T,>(what: Promise<T>, done?: string): Promise<T | undefined> => {
+    try {
+      const answer = await what;
+      if (done) say(done);
+      void client.invalidateQueries({ queryKey: ["runs"] });
+      return answer;
+    } catch (error) {
+      say(reason(error, t.away), true);
+      return undefined;
+    }
+  };
+}
+
+export function useActions() {
+  const { t } = useText();
+  const client = useQueryClient();
+  const [, go] = useLocation();
+  const act = useAct();
+
+  const open = (submitted?: Submitted) => {
+    if (submitted?.task_id) go(`/runs/${submitted.task_id}`);
+    else if (submitted?.batch_id) go(`/runs?batch_id=${submitted.batch_id}`);
+  };
+  const alter = async (run: Run, what: Change, done?: string) => {
+    const fresh = await act(change(run.experiment_id, what), done);
+    if (fresh) put(client, fresh);
+  };
+  const stop = (run: Run) => act(cancel(run.experiment_id), t.cancelling);
+  const destroy = (run: Run) =>
+    ask({
+      title: t.deleteTitle(title(run)),
+      text: t.deleteText,
+      yes: t.delete,
+      act: async () => {
+        if ((await act(remove(run.experiment_id).then(() => true), t.deleted)) && location.pathname.startsWith("/runs/")) go("/runs");
+      },
+    });
+
+  const items = (run: Run): Item[] => {
+    const over = ended(run.status);
+    const all: (Item | false)[] = [
+      !over && { label: t.cancel, act: () => void stop(run) },
+      over && run.status !== "SUCCESS" && { label: t.resume, act: async () => open(await act(resume(run.experiment_id))) },
+      { label: t.rerun, act: async () => open(await act(rerun(run.experiment_id))) },
+      { label: t.editAndRun, act: () => go(`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`) },
+      { label: run.starred ? t.unstar : t.star, act: () => void alter(run, { starred: !run.starred }) },
+      { label: run.archived ? t.unarchive : t.archive, act: () => void alter(run, { archived: !run.archived }, run.archived ? t.unarchived : t.archived) },
+      over && { label: t.delete, danger: true, act: () => destroy(run) },
+    ];
+    return all.filter(item => item !== false);
+  };
+  return { items, alter, stop, open };
+}

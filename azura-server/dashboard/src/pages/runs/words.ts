@@ -1,0 +1,45 @@
+// What lists say of a run.
+
+import type { Heard } from "../../api/live";
+import { ended, type Json, type Run } from "../../api/types";
+import type { Text } from "../../text";
+
+/** A run's name: what somebody called it, else what it learns from. */
+export const title = (run: Run) => run.name ?? dataOf(run) ?? run.pipeline_name;
+const dataOf = ({ config_summary: { dataset, ticker, location } }: Run) => dataset ?? ticker ?? location;
+
+export const METRICS = { rmse: "RMSE", mae: "MAE", r2_score: "R²", accuracy: "Accuracy" } as const;
+export type Metric = keyof typeof METRICS;
+/** Whether more of a figure is better. */
+export const rises = (name: string) => /r2|accuracy|precision|recall|f1|skill|coverage/.test(name);
+
+export function metricName(name: string, t: Text["t"]) {
+  return t.metrics[name as keyof typeof t.metrics] ?? name.replaceAll("_", " ");
+}
+
+/** What a run's config says otherwise than the defaults: `lr 0.01`. */
+export const changes = (run: Run) => Object.entries(run.changes).map(([path, value]) => ({ path, name: path.split(".").at(-1)!, value: brief(value) }));
+
+export function brief(value: Json | undefined): string {
+  if (value === undefined || value === null) return "–";
+  if (Array.isArray(value)) return `[${value.map(brief).join(", ")}]`;
+  if (typeof value === "object") return JSON.stringify(value);
+  return String(value);
+}
+
+/** Where a run that trains is, and how long it will take yet. */
+export function course(run: Run, heard: Heard | undefined, now: number) {
+  const known = heard && !ended(run.status) ? heard : run.progress;
+  if (!known) return undefined;
+  const { epoch, total_epochs: total } = known;
+  const since = run.started_at ? (now - Date.parse(run.started_at)) / 1000 : 0;
+  const rate = heard?.rate ?? (since > 0 ? epoch / since : 0);
+  return { epoch, total, done: total ? epoch / total : 0, left: rate > 0 ? (total - epoch) / rate : undefined };
+}
+
+/** Seconds from a run's start to its end, or to now. */
+export function took(run: Run, now: number) {
+  if (!run.started_at) return undefined;
+  const end = run.completed_at ?? run.failed_at;
+  return ((end ? Date.parse(end) : now) - Date.parse(run.started_at)) / 1000;
+}
