@@ -9,9 +9,7 @@ use super::{App, Result};
 
 /// How many entries are read at a time: each may hold a forecast.
 const READ: usize = 1000;
-/// What a progress says besides figures of its epoch.
 const EPOCH: &str = "epoch";
-const OF_THE_RUN: [&str; 2] = [EPOCH, "total_epochs"];
 
 /// What a log tells of a run up to a place in it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,7 +21,7 @@ pub struct Course {
     pub attempt: u32,
     /// The epochs, rising. What a later attempt did again stands for what was there before.
     pub epochs: Vec<u64>,
-    /// The figures of each epoch by name: `loss`, `val_loss`, `lr`. Each as long as `epochs`.
+    /// Every number that is told of epochs, by name: `loss`, `val_loss`, `lr`, `total_epochs`. Each as long as `epochs`.
     pub figures: BTreeMap<String, Vec<Option<f64>>>,
     /// The newest forecast of the validation part.
     pub validation: Option<Value>,
@@ -66,7 +64,7 @@ impl Course {
         let before = self.epochs.len();
         self.epochs.push(epoch);
         let figures = details.as_object().into_iter().flatten();
-        for (name, value) in figures.filter(|(name, _)| !OF_THE_RUN.contains(&name.as_str())) {
+        for (name, value) in figures.filter(|(name, _)| *name != EPOCH) {
             let Some(value) = value.as_f64() else { continue };
             if let Some(column) = self.figures.get_mut(name) {
                 column.push(Some(value));
@@ -134,6 +132,7 @@ mod tests {
         let column = |values: [f64; 3]| values.into_iter().map(Some).chain([None]).collect::<Vec<_>>();
         let figures = BTreeMap::from([
             ("loss".to_owned(), column([9.0, 8.0, 6.0])),
+            ("total_epochs".to_owned(), vec![Some(4.0), None, Some(4.0), None]),
             ("val_loss".to_owned(), vec![None, Some(7.5), None, None]),
         ]);
         assert_eq!((course.seq, course.attempt, &course.epochs[..]), (7, 2, &[1, 2, 3, 4][..]));
