@@ -308,7 +308,10 @@ impl App {
     /// # Errors
     /// [`AppError::NoExperiment`].
     pub async fn follow(&self, id: &str, after: Seq) -> Result<BoxStream<'static, QueueResult<Entry>>> {
-        Ok(self.queue.follow(&self.record(id).await?.id, after).await?)
+        let record = self.record(id).await?;
+        // What was heard of it before its queue forgot it was another log: this one holds its end alone.
+        let interrupted = record.error.as_ref().is_some_and(|error| error.code == resume::INTERRUPTED);
+        Ok(self.queue.follow(&record.id, if interrupted { 0 } else { after }).await?)
     }
 
     /// A run's experiment id, and its report as Markdown.

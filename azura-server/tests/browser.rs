@@ -109,13 +109,13 @@ async fn a_person_sees_that_the_server_is_gone_and_that_it_is_back() {
     browser.reads("#link", "not connected").await;
     browser.reads("#notice", "The server cannot be reached.").await;
 
-    // What was training when it went is gone, and what had ended is still there.
+    // What was training when it went has failed, and what had ended is still there.
     let server = Server::again(folder, address).await;
     browser
         .until("return document.getElementById('link').innerText;", |link: &String| link == "connected")
         .await;
-    browser.reads("#state", "lost").await;
-    browser.reads("#notice", "This run is not known here.").await;
+    browser.reads("#state", "failed").await;
+    browser.reads("#why", "the process that trained it ended before it did").await;
     browser.click(&format!("#runs a[data-task='{ended}']")).await;
     browser.reads("#state", "finished").await;
     browser.hides("#notice").await;

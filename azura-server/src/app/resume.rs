@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The code of a run whose process has ended, and of which its queue knows nothing.
-const INTERRUPTED: &str = "RUN_INTERRUPTED";
+pub(super) const INTERRUPTED: &str = "RUN_INTERRUPTED";
 /// Within this time a task is submitted once it is written down that it is to be.
 const SUBMITTED: Duration = Duration::from_mins(1);
 

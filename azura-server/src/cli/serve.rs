@@ -46,7 +46,10 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     writeln!(io::stdout(), "AzuraForge is listening on http://{}", listener.local_addr()?)?;
     writeln!(io::stdout(), "Runs are kept in {}", experiments.display())?;
     if args.queue.url == "memory" {
-        writeln!(io::stdout(), "Runs that wait or train are gone when this process ends.")?;
+        writeln!(
+            io::stdout(),
+            "When this process ends, runs that wait are gone, and those that train have failed and can be resumed."
+        )?;
     }
     if args.workers == 0 {
         let memory = args.queue.url == "memory";
