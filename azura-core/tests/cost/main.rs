@@ -120,7 +120,7 @@ fn steps_where_gradients_fade() {
     grows_in_proportion("fading steps", [30, 240], |steps| {
         let (weight_ih, weight_hh, bias) = (&w_ih.tracked(), &w_hh.tracked(), &bias.tracked());
         let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None, direction: Direction::Forward };
-        param(&[16, steps, 3], 1.0).tracked().lstm(&inputs, Steps::Last)?.y.mean_all()
+        param(&[256, steps, 3], 1.0).tracked().lstm(&inputs, Steps::Last)?.y.mean_all()
     });
     let [w_ih, w_hh] = [param(&[24, 3], 0.3), param(&[24, 8], 0.3)];
     let [b_ih, b_hh] = [0.3, 0.2].map(|scale| param(&[24], scale));
@@ -129,7 +129,7 @@ fn steps_where_gradients_fade() {
         let (bias_ih, bias_hh) = (&b_ih.tracked(), &b_hh.tracked());
         let direction = Direction::Forward;
         let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state: None, direction };
-        param(&[16, steps, 3], 1.0).tracked().gru(&inputs, Steps::Last)?.y.mean_all()
+        param(&[256, steps, 3], 1.0).tracked().gru(&inputs, Steps::Last)?.y.mean_all()
     });
 }
 
