@@ -368,6 +368,18 @@ impl App {
         Ok(runs.map_err(io::Error::other)?)
     }
 
+    /// Records of the queue, and whether there is a model on disk.
+    async fn outlines(self: &Arc<Self>, records: Vec<TaskRecord>) -> Result<Vec<Run>> {
+        let app = Arc::clone(self);
+        let outline = move |record: TaskRecord| {
+            let succeeded = record.state == State::Success;
+            let has_model = succeeded && app.runs.has_model(&runs::experiment_id(&record));
+            Run { has_model, ..Run::new(record) }
+        };
+        let runs = spawn_blocking(move || records.into_iter().map(outline).collect()).await;
+        Ok(runs.map_err(io::Error::other)?)
+    }
+
     /// Writes down a run that ended before anybody worked on it.
     async fn keep(self: &Arc<Self>, id: TaskId) -> Result<()> {
         let (record, log) = (self.queue.get(&id).await?, self.queue.read(&id, 0, usize::MAX).await?);

@@ -176,6 +176,11 @@ impl Runs {
         }
     }
 
+    /// Whether a run has left a model.
+    pub(crate) fn has_model(&self, experiment_id: &str) -> bool {
+        has_model(&self.folder(experiment_id))
+    }
+
     /// The records of all runs that have ended, in the order in which they were submitted.
     pub(crate) fn records(&self) -> io::Result<Vec<TaskRecord>> {
         let mut records: Vec<_> = self.folders()?.iter().filter_map(|folder| legible(folder)).collect();
@@ -307,7 +312,11 @@ fn read(folder: &Path, name: &str) -> io::Result<Run> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    Ok(Run { record, results, has_model: folder.join("model.safetensors").is_file() })
+    Ok(Run { record, results, has_model: has_model(folder) })
+}
+
+fn has_model(folder: &Path) -> bool {
+    folder.join("model.safetensors").is_file()
 }
 
 /// The log of a run as it was when it ended, as far as it can be read.

@@ -89,48 +89,42 @@ fn lstm_weights() -> [Param; 3] {
     [param(&[32, 3], 0.3), param(&[32, 8], 0.3), param(&[32], 0.3)]
 }
 
-#[test]
-fn steps_of_a_sequence() {
+/// The loss of an LSTM over so many samples and steps.
+fn lstm_loss() -> impl Fn(usize, usize, Steps) -> Result<Tensor> + Send + Sync {
     let [w_ih, w_hh, bias] = lstm_weights();
-    grows_in_proportion("steps", [625, 5000], |steps| {
+    move |batch, steps, kept| {
         let (weight_ih, weight_hh, bias) = (&w_ih.tracked(), &w_hh.tracked(), &bias.tracked());
         let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None, direction: Direction::Forward };
-        param(&[2, steps, 3], 1.0).tracked().lstm(&inputs, Steps::All)?.y.mean_all()
-    });
+        param(&[batch, steps, 3], 1.0).tracked().lstm(&inputs, kept)?.y.mean_all()
+    }
+}
+
+/// As there, of a GRU.
+fn gru_loss(direction: Direction) -> impl Fn(usize, usize, Steps) -> Result<Tensor> + Send + Sync {
+    let [w_ih, w_hh] = [param(&[24, 3], 0.3), param(&[24, 8], 0.3)];
+    let [b_ih, b_hh] = [0.3, 0.2].map(|scale| param(&[24], scale));
+    move |batch, steps, kept| {
+        let (weight_ih, weight_hh) = (&w_ih.tracked(), &w_hh.tracked());
+        let (bias_ih, bias_hh) = (&b_ih.tracked(), &b_hh.tracked());
+        let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state: None, direction };
+        param(&[batch, steps, 3], 1.0).tracked().gru(&inputs, kept)?.y.mean_all()
+    }
 }
 
 #[test]
-fn steps_of_a_gated_sequence() {
-    let [w_ih, w_hh] = [param(&[24, 3], 0.3), param(&[24, 8], 0.3)];
-    let [b_ih, b_hh] = [0.3, 0.2].map(|scale| param(&[24], scale));
-    grows_in_proportion("steps", [625, 5000], |steps| {
-        let (weight_ih, weight_hh) = (&w_ih.tracked(), &w_hh.tracked());
-        let (bias_ih, bias_hh) = (&b_ih.tracked(), &b_hh.tracked());
-        let direction = Direction::Reverse;
-        let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state: None, direction };
-        param(&[2, steps, 3], 1.0).tracked().gru(&inputs, Steps::All)?.y.mean_all()
-    });
+fn steps_of_a_sequence() {
+    let (lstm, gru) = (lstm_loss(), gru_loss(Direction::Reverse));
+    grows_in_proportion("steps", [625, 5000], |steps| lstm(2, steps, Steps::All));
+    grows_in_proportion("gated steps", [625, 5000], |steps| gru(2, steps, Steps::All));
 }
 
 /// The gradient of the last step fades by half at each step before: after a hundred it would be subnormal, and a step
 /// cost many times as much.
 #[test]
 fn steps_where_gradients_fade() {
-    let [w_ih, w_hh, bias] = lstm_weights();
-    grows_in_proportion("fading steps", [30, 240], |steps| {
-        let (weight_ih, weight_hh, bias) = (&w_ih.tracked(), &w_hh.tracked(), &bias.tracked());
-        let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None, direction: Direction::Forward };
-        param(&[256, steps, 3], 1.0).tracked().lstm(&inputs, Steps::Last)?.y.mean_all()
-    });
-    let [w_ih, w_hh] = [param(&[24, 3], 0.3), param(&[24, 8], 0.3)];
-    let [b_ih, b_hh] = [0.3, 0.2].map(|scale| param(&[24], scale));
-    grows_in_proportion("fading gated steps", [30, 240], |steps| {
-        let (weight_ih, weight_hh) = (&w_ih.tracked(), &w_hh.tracked());
-        let (bias_ih, bias_hh) = (&b_ih.tracked(), &b_hh.tracked());
-        let direction = Direction::Forward;
-        let inputs = GruInputs { weight_ih, weight_hh, bias_ih, bias_hh, state: None, direction };
-        param(&[256, steps, 3], 1.0).tracked().gru(&inputs, Steps::Last)?.y.mean_all()
-    });
+    let (lstm, gru) = (lstm_loss(), gru_loss(Direction::Forward));
+    grows_in_proportion("fading steps", [30, 240], |steps| lstm(256, steps, Steps::Last));
+    grows_in_proportion("fading gated steps", [30, 240], |steps| gru(256, steps, Steps::Last));
 }
 
 /// As a recurrent layer of one's own would do it: each step is a slice, and hands its state to the next.
@@ -158,12 +152,8 @@ fn steps_of_a_loop() {
 
 #[test]
 fn batch() {
-    let [w_ih, w_hh, bias] = lstm_weights();
-    grows_in_proportion("batch", [32, 256], |batch| {
-        let (weight_ih, weight_hh, bias) = (&w_ih.tracked(), &w_hh.tracked(), &bias.tracked());
-        let inputs = LstmInputs { weight_ih, weight_hh, bias, state: None, direction: Direction::Forward };
-        param(&[batch, 200, 3], 1.0).tracked().lstm(&inputs, Steps::All)?.y.mean_all()
-    });
+    let lstm = lstm_loss();
+    grows_in_proportion("batch", [32, 256], |batch| lstm(batch, 200, Steps::All));
 }
 
 /// Scores of 2000 queries and keys would be 16 MB. What is asked for is the result, gradients, and room for 64 queries.

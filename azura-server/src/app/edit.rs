@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, sync::Arc};
 
 use azura_learner::config::Problem;
 use azura_queue::QueueError;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::{App, AppError, Result};
@@ -122,8 +122,7 @@ impl Run {
 
     /// Words by which it is found.
     pub fn tags(&self) -> Vec<String> {
-        let tags = self.label(TAGS).and_then(|tags| serde_json::from_str(tags).ok());
-        tags.and_then(|tags: Value| serde_json::from_value(tags).ok()).unwrap_or_default()
+        self.label(TAGS).and_then(|tags| serde_json::from_str(tags).ok()).unwrap_or_default()
     }
 
     /// Whether it stands out.

@@ -28,7 +28,7 @@ pub struct RunQuery {
     pub archived: bool,
     /// Only runs whose ids, name, tags, pipeline, batch or data set have this text somewhere, in small or capital letters.
     pub text: Option<String>,
-    /// Whether the folders of runs are looked at. Without, they have no results but what is in their records.
+    /// Whether what is in the folders of runs is read. Without, they have no results but what is in their records.
     pub whole: bool,
 }
 
@@ -111,8 +111,7 @@ impl App {
                 next => (place, skip) = (next, 0),
             }
         };
-        let runs =
-            if query.whole { self.whole(found).await? } else { found.into_iter().map(Run::new).collect() };
+        let runs = if query.whole { self.whole(found).await? } else { self.outlines(found).await? };
         Ok(Page::new(runs, next))
     }
 }

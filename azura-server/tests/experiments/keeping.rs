@@ -135,6 +135,10 @@ async fn the_files_of_a_run_are_listed_and_served_as_what_they_are() {
         assert_eq!(answer.header("content-type"), file["content_type"].as_str());
         assert!(answer.header("content-security-policy").unwrap().starts_with("sandbox;"), "{name}");
     }
+    // Lists tell of the model without reading what else is there.
+    let listed = server.get("/experiments?fields=summary").await.json();
+    assert_eq!(listed[0]["model_path"], format!("{id}/model.safetensors"));
+    assert_eq!(listed[0]["results"], Value::Null);
     let model = server.get(&format!("/experiments/{id}/files/model.safetensors")).await;
     assert_eq!(model.header("content-type"), Some("application/octet-stream"));
     assert_eq!(model.header("content-disposition"), Some("attachment; filename=\"model.safetensors\""));
