@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
-use azura_learner::config::Problem;
+use azura_learner::config::{Invalid, Problem};
 use azura_queue::QueueError;
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -75,8 +75,8 @@ impl App {
     pub async fn annotate(self: &Arc<Self>, id: &str, notes: Notes) -> Result<Run> {
         let problems = notes.problems();
         if !problems.is_empty() {
-            let said = problems.iter().map(|problem| format!("{}: {}", problem.pointer, problem.message));
-            return Err(AppError::Request { message: said.collect::<Vec<_>>().join("; "), problems });
+            let wrong = Invalid(problems);
+            return Err(AppError::Request { message: wrong.first(5, "; "), problems: wrong.0 });
         }
         let mut record = self.record(id).await?;
         record.labels = self.queue.annotate(&record.id, &notes.labels()).await?;
