@@ -18,9 +18,9 @@ use poem_openapi::{
 use serde_json::Value;
 
 use crate::{
-    Access, App, RunQuery, Submission, VERSION, body,
+    Access, App, RunQuery, Submission, VERSION, body, compress, dashboard,
     error::{self, ApiError, ApiResult},
-    headers, page, report,
+    headers, report,
     runs::Run,
     views::{
         CancelledView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView, PipelineView,
@@ -72,7 +72,7 @@ pub fn routes(app: &Arc<App>, access: Access) -> impl Endpoint + 'static {
         .at(format!("{PREFIX}/ws/task_status/:id"), get(watch))
         .nest_no_strip(PREFIX, Arc::clone(&api))
         .at("/healthz", api);
-    protect(page::add(routes).before(|request| async { Ok(versioned(request)) }), access)
+    protect(dashboard::add(routes).before(|request| async { Ok(versioned(request)) }), access)
 }
 
 /// Puts what every endpoint of a server on a loopback needs around one: only requests for this server, from its own pages or from other programs,
@@ -88,6 +88,7 @@ pub fn protect(endpoint: impl IntoEndpoint<Endpoint: 'static>, access: Access) -
         })
         .with(CatchPanic::new().with_handler(|_| ApiError::internal("a handler panicked")))
         .around(error::uniform)
+        .around(compress::compressed)
         .around(headers::secured)
 }
 

@@ -52,9 +52,14 @@ async fn own_routes_live_beside_those_of_the_server() {
     for path in ["/hello", "/experience"] {
         assert_eq!(ask(nest, path, None).await.text(), "hello");
     }
-    for path in
-        ["/", "/app.js", "/healthz", "/experiments", "/api/v1/pipelines", "/pipelines/csv_forecaster/config"]
-    {
+    for path in [
+        "/",
+        "/theme.js",
+        "/healthz",
+        "/experiments",
+        "/api/v1/pipelines",
+        "/pipelines/csv_forecaster/config",
+    ] {
         assert_eq!(ask(nest, path, None).await.status, 200, "{path}");
         assert_eq!(ask(nest, path, Some("evil.test")).await.status, 421, "{path}");
     }
@@ -65,7 +70,7 @@ async fn own_routes_live_beside_those_of_the_server() {
 async fn the_server_can_be_somewhere_below() {
     let nest = |app: &Arc<App>| Route::new().nest("/tools", routes(app, Access::loopback()));
     for path in
-        ["/tools/", "/tools/app.js", "/tools/healthz", "/tools/experiments", "/tools/api/v1/pipelines"]
+        ["/tools/", "/tools/theme.js", "/tools/healthz", "/tools/experiments", "/tools/api/v1/pipelines"]
     {
         assert_eq!(ask(nest, path, None).await.status, 200, "{path}");
     }

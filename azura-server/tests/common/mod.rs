@@ -211,7 +211,11 @@ impl Answer {
         let headers = lines
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        Self { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() }
+        let mut answer = Self { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = unchunked(&answer.body);
+        }
+        answer
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -240,6 +244,17 @@ impl Answer {
         let errors = json["detail"]["errors"].as_array().cloned().unwrap_or_default();
         errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// A body that came in chunks, each with its length in hexadecimal before it.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = body.windows(2).position(|two| two == b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&body[..end]).unwrap(), 16).unwrap();
+        whole.extend_from_slice(&body[end + 2..end + 2 + length]);
+        body = &body[end + 2 + length + 2..];
+    }
+    whole
 }
 
 /// Somebody at the other end of a WebSocket.

@@ -1,0 +1,125 @@
+//! How the dashboard's files are served. What they do in a browser, their own tests see: `dashboard/browser/`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod common;
+
+use std::io::Read as _;
+
+use common::{Answer, Server};
+use flate2::read::GzDecoder;
+
+const GZIP: &str = "Accept-Encoding: gzip, deflate, br";
+
+fn unpacked(answer: &Answer) -> Vec<u8> {
+    assert_eq!(answer.header("content-encoding"), Some("gzip"));
+    assert_eq!(answer.header("vary"), Some("accept-encoding"));
+    let mut whole = Vec::new();
+    GzDecoder::new(&answer.body[..]).read_to_end(&mut whole).unwrap();
+    whole
+}
+
+/// The addresses that the page names in attributes of this kind.
+fn named(page: &str, attribute: &str) -> Vec<String> {
+    let start = format!(" {attribute}=\"/");
+    let parts = page.split(&start).skip(1);
+    parts.map(|rest| format!("/{}", rest.split('"').next().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn every_address_of_a_page_is_the_dashboard() {
+    let server = Server::idle().await;
+    let page = server.get("/").await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.text().contains("<div id=\"root\">"));
+    for path in [
+        "/runs",
+        "/runs/",
+        "/runs/a/b?tab=log",
+        "/new",
+        "/new/csv_forecaster",
+        "/compare?runs=a,b",
+        "/models",
+    ] {
+        assert_eq!(server.get(path).await.text(), page.text(), "{path}");
+    }
+    for path in
+        ["/nothing", "/runsome", "/index.html/x", "/assets/nothing.js", "/api/v1/runs", "/SOURCES.sha256"]
+    {
+        assert_eq!(
+            (server.get(path).await.status, server.get(path).await.code()),
+            (404, "ROUTE_NOT_FOUND".into()),
+            "{path}"
+        );
+    }
+    assert_eq!(server.send("POST", "/runs", &[], b"").await.status, 405);
+}
+
+#[tokio::test]
+async fn the_page_is_whole_and_light_and_loads_nothing_from_elsewhere() {
+    let server = Server::idle().await;
+    let page = server.get("/").await.text();
+    assert!(!page.contains("http") && !page.contains("style=") && !page.contains("onclick"), "{page}");
+    assert_eq!(page.matches("<script").count(), page.matches("></script>").count(), "no script is inline");
+    let (scripts, links) = (named(&page, "src"), named(&page, "href"));
+    assert!(scripts.len() >= 2 && links.len() >= 3, "{page}");
+    let mut javascript = 0;
+    for path in scripts.iter().chain(&links) {
+        let (plain, packed) = (server.get(path).await, server.send("GET", path, &[GZIP], b"").await);
+        assert_eq!((plain.status, packed.status), (200, 200), "{path}");
+        assert_eq!(plain.header("content-length"), Some(&*plain.body.len().to_string()), "{path}");
+        if plain.body.len() >= 1024 {
+            assert_eq!(unpacked(&packed), plain.body, "{path}");
+        } else {
+            assert_eq!((packed.header("content-encoding"), &packed.body), (None, &plain.body), "{path}");
+        }
+        let kind = plain.header("content-type").unwrap();
+        let ending = path.rsplit('.').next().unwrap();
+        assert!(
+            kind.contains(match ending {
+                "js" => "text/javascript",
+                other => other,
+            }),
+            "{path}: {kind}"
+        );
+        javascript += if ending == "js" { packed.body.len() } else { 0 };
+    }
+    assert!((50_000..200_000).contains(&javascript), "{javascript} bytes of JavaScript to begin with");
+}
+
+#[tokio::test]
+async fn what_never_changes_is_kept_and_the_rest_is_asked_for() {
+    let server = Server::idle().await;
+    let page = server.get("/").await.text();
+    let hashed = named(&page, "src").into_iter().find(|path| path.starts_with("/assets/")).unwrap();
+    assert_eq!(server.get(&hashed).await.header("cache-control"), Some("max-age=31536000, immutable"));
+    for path in ["/", "/theme.js", "/runs/x", &hashed] {
+        let whole = server.send("GET", path, &[GZIP], b"").await;
+        if !path.starts_with("/assets/") {
+            assert_eq!(whole.header("cache-control"), Some("no-cache"), "{path}");
+        }
+        let tag = whole.header("etag").unwrap();
+        let again = server.send("GET", path, &[GZIP, &format!("If-None-Match: {tag}")], b"").await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+        let other =
+            server.send("GET", path, &["If-None-Match: \"0123456789abcdef0123456789abcdef\""], b"").await;
+        assert_eq!(other.status, 200, "{path}");
+        let head = server.send("HEAD", path, &[], b"").await;
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+        assert_eq!(head.header("content-length"), Some(&*other.body.len().to_string()), "{path}");
+        assert_eq!(head.header("content-type"), other.header("content-type"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn answers_of_the_api_are_compressed_too() {
+    let server = Server::idle().await;
+    let path = "/api/v1/openapi.json";
+    let (plain, packed) = (server.get(path).await, server.send("GET", path, &[GZIP], b"").await);
+    assert_eq!(plain.header("content-encoding"), None);
+    assert_eq!(unpacked(&packed), plain.body);
+    assert!(packed.body.len() * 4 < plain.body.len());
+    for refused in ["Accept-Encoding: identity", "Accept-Encoding: gzip;q=0"] {
+        assert_eq!(server.send("GET", path, &[refused], b"").await.body, plain.body, "{refused}");
+    }
+}
