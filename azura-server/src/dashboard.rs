@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use poem::{
     Endpoint, Request, Response, Result, Route, get,
     http::{StatusCode, header},
@@ -43,7 +44,7 @@ impl Endpoint for Part {
         let Some(EmbeddedFile { data, metadata }) = Bundle::get(&self.0) else {
             return Err(StatusCode::NOT_FOUND.into());
         };
-        let tag = format!("\"{}\"", hex(&metadata.sha256_hash()[..16]));
+        let tag = format!("\"{}\"", BASE64_STANDARD.encode(metadata.sha256_hash()));
         let lasts = if self.0.starts_with(HASHED) { "max-age=31536000, immutable" } else { "no-cache" };
         let known = request.header(header::IF_NONE_MATCH).is_some_and(|known| known.contains(&tag));
         let response = Response::builder().header(header::ETAG, tag).header(header::CACHE_CONTROL, lasts);
@@ -64,8 +65,4 @@ fn kind(name: &str) -> &'static str {
         Some((_, "css")) => "text/css; charset=utf-8",
         _ => content_type(name),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -61,6 +61,39 @@ test("a line that is cut is said to be, and heals without a gap", async () => {
   await page.context().close();
 });
 
+test("a server that is killed is missed, and what it trained goes on when it is back", async () => {
+  const done = await world.ended(await world.submit(SHORT));
+  const task = await world.submit(LONG);
+  const page = await world.open(`/runs/${task}`);
+  await page.locator(".pace dd", { hasText: /^[1-9]\d* \// }).waitFor();
+  await world.kill();
+  await reads(page.locator(".banner"), "No connection since");
+  await world.again();
+  await reads(page.locator(".connection"), "Live");
+  // The dead attempt's lease runs out, another one goes on from its checkpoint, and the page says so.
+  await reads(page.locator(".run-head, .pace, .log"), /[Aa]ttempt 2/);
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await reads(state(page), "cancelled");
+  await page.goto(`/runs/${done.experiment_id}`);
+  await reads(state(page), "finished");
+  await page.context().close();
+});
+
+test("what was written as markup is shown as text", async () => {
+  const markup = "<img src=x onerror=alert(1)><b class=evil>&amp;";
+  const { experiment_id: id, task_id: task } = await world.ended(await world.submit({ ...FAILS, batch_name: markup }));
+  await world.ask(`experiments/${id}`, { name: markup, tags: [markup.slice(0, 40)], notes: `*Says:* ${markup} [here](javascript:alert(1))` }, "PATCH");
+  const page = await world.open("/runs");
+  await reads(page.locator(".runs"), markup);
+  for (const address of ["/runs", "/runs?group=batch", `/runs/${id}`, `/runs/${id}?tab=config`, `/runs/${task}?tab=log`, `/compare?ids=${id},${encodeURIComponent(markup)}`, `/new/csv_forecaster?from=${id}`, `/runs/${encodeURIComponent(markup)}`]) {
+    await page.goto(address);
+    await page.locator("h1, h2").first().waitFor();
+    await page.waitForFunction(() => !document.querySelector(".loading"));
+    assert.equal(await page.locator("[src=x], .evil, [onerror], a[href^=javascript]").count(), 0, address);
+  }
+  await page.context().close();
+});
+
 test("zoom survives new data", async () => {
   const task = await world.submit(LONG);
   const page = await world.open(`/runs/${task}`);

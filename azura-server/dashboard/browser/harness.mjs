@@ -20,26 +20,35 @@ async function freePort() {
 }
 
 /** The binary of AZURA, on a data folder that goes with it; or whatever listens on AZURA_PORT. */
-async function startServer(origin) {
+export async function startServer(origin) {
   if (process.env.AZURA_PORT) return { port: Number(process.env.AZURA_PORT), stop: async () => {} };
   const binary = process.env.AZURA ?? "../../target/release/azura";
   const data = await mkdtemp(path.join(tmpdir(), "azura-browser-"));
   const port = await freePort();
-  const child = spawn(binary, ["serve", "--bind", `127.0.0.1:${port}`, "--data-dir", data, "--queue", "memory", "--workers", "2", "--allow-origin", origin], { stdio: ["ignore", "inherit", "inherit"] });
-  const ended = new Promise(done => child.once("exit", done));
-  child.once("error", error => {
-    throw error;
-  });
-  for (let tries = 0; ; tries++) {
-    if (await fetch(`http://127.0.0.1:${port}/healthz`).then(({ ok }) => ok, () => false)) break;
-    if (tries > 200) throw new Error("the server does not start");
-    await new Promise(done => setTimeout(done, 50));
+  let child, ended;
+  async function begin() {
+    child = spawn(binary, ["serve", "--bind", `127.0.0.1:${port}`, "--data-dir", data, "--workers", "2", "--allow-origin", origin], { stdio: ["ignore", "inherit", "inherit"] });
+    ended = new Promise(done => child.once("exit", done));
+    child.once("error", error => {
+      throw error;
+    });
+    for (let tries = 0; ; tries++) {
+      if (await fetch(`http://127.0.0.1:${port}/healthz`).then(({ ok }) => ok, () => false)) break;
+      if (tries > 200) throw new Error("the server does not start");
+      await new Promise(done => setTimeout(done, 50));
+    }
   }
+  async function end(signal) {
+    child.kill(signal);
+    await ended;
+  }
+  await begin();
   return {
     port,
+    kill: () => end("SIGKILL"),
+    again: begin,
     stop: async () => {
-      child.kill();
-      await ended;
+      await end("SIGTERM");
       await rm(data, { recursive: true, force: true });
     },
   };
@@ -117,6 +126,8 @@ export async function start() {
     submit,
     ended,
     complained,
+    kill: server.kill,
+    again: server.again,
     cut: wire.cut,
     heal: wire.heal,
     stop: async () => {

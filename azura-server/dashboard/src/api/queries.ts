@@ -90,7 +90,7 @@ export const cancel = (id: string) => body<unknown>(api.POST("/api/v1/experiment
 export const resume = (id: string) => body<Submitted>(api.POST("/api/v1/experiments/{id}/resume", of(id)));
 export const rerun = (id: string) => body<Submitted>(api.POST("/api/v1/experiments/{id}/rerun", of(id)));
 export const remove = (id: string) => body<unknown>(api.DELETE("/api/v1/experiments/{id}", of(id)));
-export const change = (id: string, change: Change) => body<Run>(api.PATCH("/api/v1/experiments/{id}", { ...of(id), body: change }));
+export const change = (id: string, change: Change) => body<Run>(api.PATCH("/api/v1/experiments/{id}", { ...of(id), body: change as never }));
 export const predict = (id: string, steps: number) =>
   body<Forecast>(api.POST("/api/v1/experiments/{id}/predict", { ...of(id), body: { prediction_steps: steps } as never }));
 

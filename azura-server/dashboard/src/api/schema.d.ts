@@ -96,7 +96,7 @@ export interface paths {
         put?: never;
         /**
          * Checks a config without starting anything.
-         * @description The config need not say which pipeline it is for. With anything wrong, 422 as for `POST /experiments`.
+         * @description The config need not say which pipeline it is for, and may be a grid. With anything wrong, 422 as for `POST /experiments`.
          */
         post: {
             parameters: {
@@ -145,18 +145,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The newest experiments, newest first. */
+        /**
+         * Experiments, newest first.
+         * @description Page by page: the header `X-Next-Cursor` of one is the `cursor` of the next.
+         */
         get: {
             parameters: {
                 query?: {
+                    /** @description How many at most. */
                     limit?: number;
+                    /** @description Where the page begins. */
                     cursor?: string;
+                    /** @description Only in one of these states, with commas between: `SUCCESS,FAILURE`. */
                     status?: string;
+                    /** @description Only of this pipeline. */
                     pipeline?: string;
+                    /** @description Only runs of this grid. */
                     batch_id?: string;
+                    /** @description Only those that have this text in their ids, name, tags, pipeline, batch or data set, in small or capital letters. */
                     q?: string;
+                    /** @description Only those that are archived, instead of those that are not. */
                     archived?: boolean;
-                    fields?: components["schemas"]["Fields"];
+                    /** @description How much of each: `all`, or `summary` for lists, where `config` and `results` are null. */
+                    fields?: components["schemas"]["Fields"] & unknown;
                 };
                 header?: never;
                 path?: never;
@@ -166,6 +177,8 @@ export interface paths {
             responses: {
                 200: {
                     headers: {
+                        /** @description Where the next page begins, to be given as `cursor`; absent on the last one. */
+                        "X-NEXT-CURSOR"?: string;
                         [name: string]: unknown;
                     };
                     content: {
@@ -188,6 +201,9 @@ export interface paths {
          * Submits an experiment.
          * @description The body is a config: `pipeline_name`, and whatever is to differ from that pipeline's defaults. A config that cannot be used is
          *     refused with 422 and everything that is wrong with it: `errors` has a JSON pointer and a message for each problem.
+         *
+         *     A list, or text with commas, for a value that is none makes a grid: a run for each combination, 256 at most, and all or none of them are
+         *     submitted. Then the answer has `batch_id` and `task_ids` instead of `task_id`.
          */
         post: {
             parameters: {
@@ -273,6 +289,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The course of an experiment so far, by epoch.
+         * @description What comes after it is told by the WebSocket `/ws/task_status/{task_id}?after=SEQ`.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["HistoryView"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/experiments/{id}/cancel": {
         parameters: {
             query?: never;
@@ -334,7 +399,8 @@ export interface paths {
         /**
          * Asks the model of an experiment that has succeeded, and waits for the answer.
          * @description What may be asked is the pipeline's own. A forecaster: `prediction_steps` (1 by default), and rows to forecast from as `data`; it answers
-         *     `prediction`, `target_col`, `actual_history` and `forecasted_series`. Files in an answer are base64, under `files`.
+         *     `prediction`, `target_col`, `actual_history` and `forecasted_series`. Files in an answer are base64, under `files`. A request holds at most
+         *     10 000 values in all, or 1000 pictures for a classifier. One that cannot be used is refused with 422, as a config is.
          */
         post: {
             parameters: {
@@ -388,8 +454,54 @@ export interface paths {
         /**
          * Goes on with an experiment that was cancelled or has failed.
          * @description A new one of the same config begins where its last checkpoint was taken, and ends as it would have ended. The old one stays as it is. 409 if
-         *     it has not ended, has succeeded, or has no checkpoint.
+         *     it has not ended, has succeeded, has no checkpoint, or another one goes on with it and has not ended.
          */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["SubmittedView"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Submits the config of an experiment once more. */
         post: {
             parameters: {
                 query?: never;
@@ -602,6 +714,226 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes an experiment that has ended, with its files. 409 if it has not. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        /** Changes what people say of an experiment. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["NotesView"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ExperimentView"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The files that an experiment has left, by name. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["FileView"][];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/files/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file that an experiment has left. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The file. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "*/*": string;
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/files/images/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A picture among the files that an experiment has left. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The file. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "*/*": string;
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -635,172 +967,6 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
-        trace?: never;
-    };
-    "/api/v1/experiments/{id}/history": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json; charset=utf-8": components["schemas"]["HistoryView"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/experiments/{id}/files": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json; charset=utf-8": components["schemas"]["FileView"][];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/experiments/{id}/rerun": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json; charset=utf-8": components["schemas"]["SubmittedView"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/experiments/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
-        options?: never;
-        head?: never;
-        patch: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ChangeRequest"];
-                };
-            };
-            responses: {
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json; charset=utf-8": components["schemas"]["ExperimentView"];
-                    };
-                };
-            };
-        };
         trace?: never;
     };
 }
@@ -838,7 +1004,7 @@ export interface components {
             error_code: string;
             /** @description What happened, for people. */
             message: string;
-            /** @description Everything that is wrong with a config. */
+            /** @description Everything that is wrong with a config or with what a model is asked. */
             errors?: components["schemas"]["ProblemView"][];
         };
         /**
@@ -847,6 +1013,19 @@ export interface components {
          */
         ErrorView: {
             detail: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * EventView
+         * @description Something that happened to a run.
+         */
+        EventView: {
+            state: string;
+            /** Format: uint64 */
+            seq?: number;
+            /** Format: uint32 */
+            attempt: number;
+            time: string;
+            details: unknown;
         };
         /**
          * ExperimentView
@@ -863,6 +1042,7 @@ export interface components {
             completed_at?: string;
             /** @description When it failed. */
             failed_at?: string;
+            /** @description The grid that it is a run of. */
             batch_id?: string;
             batch_name?: string;
             /** @description The experiment from whose checkpoint it began. */
@@ -876,17 +1056,26 @@ export interface components {
             /** @description What is in `results.json`. Null in a summary. */
             results?: unknown;
             error?: components["schemas"]["FailureView"];
+            /** @description What people call it. */
             name?: string;
+            /** @description Notes of people, in Markdown. */
             notes?: string;
             tags: string[];
             starred: boolean;
+            /** @description Whether lists leave it out unless they are asked for such. */
             archived: boolean;
-            /** Format: uint64 */
+            /**
+             * Format: uint32
+             * @description How often it was begun.
+             */
             attempt: number;
+            /** @description Who works on it. */
             worker?: string;
-            /** @description What the config says otherwise than the defaults, by dotted path. */
-            changes: unknown;
-            progress?: components["schemas"]["ProgressView"];
+            /** @description What its config says otherwise than the defaults of its pipeline, by the path of each value: `training_params.lr`. */
+            changes: {
+                [key: string]: unknown;
+            };
+            /** @description The loss by epoch of a run that succeeded, thinned to 32 points at most. */
             loss: number[];
         };
         /**
@@ -904,11 +1093,65 @@ export interface components {
          */
         Fields: "all" | "summary";
         /**
+         * FileView
+         * @description A file that a run has left.
+         */
+        FileView: {
+            /** @description Its path below `files/`. */
+            name: string;
+            /**
+             * Format: uint64
+             * @description Its length in bytes.
+             */
+            size: number;
+            content_type: string;
+        };
+        /**
          * HealthView
          * @description The server lives.
          */
         HealthView: {
             status: string;
+        };
+        /**
+         * HistoryView
+         * @description The course of a run so far.
+         */
+        HistoryView: {
+            /**
+             * Format: uint64
+             * @description Follow it from here on, with `?after=`.
+             */
+            seq: number;
+            /** Format: uint32 */
+            attempt: number;
+            status: components["schemas"]["Status"];
+            /**
+             * @description `epoch`, and by name each figure that was told of epochs: columns of equal length. What a later attempt did again stands for what was there
+             *     before.
+             */
+            columns: {
+                [key: string]: number[];
+            };
+            /** @description The newest forecast of the validation part, or null. */
+            validation?: unknown;
+            /** @description Everything that happened besides progress. */
+            events: components["schemas"]["EventView"][];
+        };
+        /**
+         * NotesView
+         * @description What is to change of what people say of an experiment. What is left out stays; null removes.
+         */
+        NotesView: {
+            /** @description One line of at most 200 characters. */
+            name?: string;
+            /** @description Markdown of at most 10 000 characters. */
+            notes?: string;
+            /** @description At most 20 of at most 50 characters. */
+            tags?: string[];
+            starred?: boolean;
+            /** @description Whether lists leave it out. */
+            archived?: boolean;
         };
         /**
          * PipelineConfigView
@@ -924,7 +1167,6 @@ export interface components {
             default_config: unknown;
             /** @description The JSON Schema of its configs. */
             json_schema: unknown;
-            form_schema?: unknown;
         };
         /**
          * PipelineView
@@ -939,7 +1181,7 @@ export interface components {
         };
         /**
          * ProblemView
-         * @description One thing that is wrong with a config.
+         * @description One thing that is wrong with a config or with what a model is asked.
          */
         ProblemView: {
             /** @description Where, as a JSON pointer. */
@@ -968,10 +1210,17 @@ export interface components {
          * @enum {string}
          */
         Status: "PENDING" | "STARTED" | "SUCCESS" | "FAILURE" | "REVOKED";
+        /**
+         * SubmittedView
+         * @description A run was submitted, or all runs of a grid.
+         */
         SubmittedView: {
             message: string;
+            /** @description What to follow at `/ws/task_status/{task_id}`, if it is one run. */
             task_id?: string;
+            /** @description What the runs of a grid have in common. */
             batch_id?: string;
+            /** @description The runs of a grid, in the order of the values in its lists, the last list changing fastest. */
             task_ids?: string[];
         };
         /**
@@ -980,7 +1229,7 @@ export interface components {
          */
         ValidView: {
             /**
-             * Format: uint32
+             * Format: uint64
              * @description How many runs it makes.
              */
             runs: number;
@@ -992,43 +1241,6 @@ export interface components {
         VersionView: {
             name: string;
             version: string;
-        };
-        ProgressView: {
-            /** Format: uint64 */
-            epoch: number;
-            /** Format: uint64 */
-            total_epochs: number;
-            /** Format: double */
-            loss: number;
-            /** Format: double */
-            val_loss?: number;
-            /** Format: double */
-            lr?: number;
-            /** Format: uint64 */
-            seq: number;
-        };
-        HistoryView: {
-            /** Format: uint64 */
-            seq: number;
-            /** Format: uint64 */
-            attempt: number;
-            status: components["schemas"]["Status"];
-            columns: unknown;
-            validation?: unknown;
-            events: unknown[];
-        };
-        FileView: {
-            name: string;
-            /** Format: uint64 */
-            size: number;
-            content_type: string;
-        };
-        ChangeRequest: {
-            name?: string | null;
-            notes?: string | null;
-            tags?: string[];
-            starred?: boolean;
-            archived?: boolean;
         };
     };
     responses: never;

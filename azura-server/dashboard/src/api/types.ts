@@ -15,7 +15,8 @@ export type PipelineConfig = Omit<Views["PipelineConfigView"], "default_config" 
   json_schema: Schema;
 };
 export type RunFile = Views["FileView"];
-export type Change = Views["ChangeRequest"];
+/** What is to change of what people say of a run; null removes, which the document has no word for. */
+export type Change = { [name in keyof Views["NotesView"]]: Views["NotesView"][name] | null };
 export type Problem = Views["ProblemView"];
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };

@@ -11,6 +11,7 @@ import { smooth } from "../../chart/smooth";
 import { useText } from "../../text";
 import { Icon } from "../../ui/icon";
 import { Empty, Loading } from "../../ui/notes";
+import { Sheet } from "../../ui/sheet";
 import { State } from "../../ui/state";
 import { brief, metricName, title } from "../runs/words";
 import { aligned, axis, figures, parameters, seeds, spread } from "./data";
@@ -172,40 +173,30 @@ function Spread({ x, groups, scale }: { x: Column; groups: { label: string; colo
 
 function FiguresCard({ shown }: { shown: Shown[] }) {
   const { t, figure } = useText();
-  const rows = figures(shown.map(({ run }) => run));
-  if (!rows.length) return null;
+  const found = figures(shown.map(({ run }) => run));
+  if (!found.length) return null;
+  const cell = (value: number | null, best: boolean) => ({
+    className: best ? "best" : undefined,
+    value: (
+      <>
+        {figure(value)}
+        {best && <span className="unseen"> {t.best}</span>}
+      </>
+    ),
+  });
+  const rows = shown.map(({ run, name, colour }, i) => ({
+    key: run.task_id,
+    name: (
+      <>
+        <Swatch colour={colour} /> {name}
+      </>
+    ),
+    cells: found.map(({ values, best }) => cell(values[i], best.has(i))),
+  }));
   return (
     <section className="card">
       <h2>{t.figures}</h2>
-      <div className="scroll" tabIndex={0} role="region" aria-label={t.figures}>
-        <table className="plain-table wide">
-          <thead>
-            <tr>
-              <th scope="col">{t.run}</th>
-              {rows.map(({ name }) => (
-                <th key={name} scope="col" className="num">
-                  {metricName(name, t)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map(({ run, name, colour }, i) => (
-              <tr key={run.task_id}>
-                <th scope="row">
-                  <i className="swatch" style={{ color: `var(${colour})` }} /> {name}
-                </th>
-                {rows.map(({ name, values, best }) => (
-                  <td key={name} className={best.has(i) ? "num best" : "num"}>
-                    {figure(values[i])}
-                    {best.has(i) && <span className="unseen"> {t.best}</span>}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Sheet label={t.figures} corner={t.run} heads={found.map(({ name }) => ({ key: name, name: metricName(name, t) }))} rows={rows} />
     </section>
   );
 }
@@ -214,42 +205,25 @@ function SeedsCard({ shown }: { shown: Shown[] }) {
   const { t, figure, number } = useText();
   const runs = shown.map(({ run }) => run);
   const groups = seeds(runs);
-  const rows = figures(runs);
-  if (!groups.length || !rows.length) return null;
+  const found = figures(runs);
+  if (!groups.length || !found.length) return null;
+  const over = (group: number[], values: (number | null)[]) => {
+    const told = spread(group.map(i => values[i]));
+    return told ? `${figure(told.mean)} ± ${number(Number(told.deviation.toPrecision(2)))}` : "–";
+  };
+  const rows = groups.map(group => ({
+    key: group.join(),
+    name: (
+      <>
+        {together(shown, group)} <span className="faint small">{t.seedsN(group.length)}</span>
+      </>
+    ),
+    cells: found.map(({ values }) => ({ value: over(group, values) })),
+  }));
   return (
     <section className="card">
       <h2>{t.overSeeds}</h2>
-      <div className="scroll" tabIndex={0} role="region" aria-label={t.overSeeds}>
-        <table className="plain-table wide">
-          <thead>
-            <tr>
-              <th scope="col">{t.runs}</th>
-              {rows.map(({ name }) => (
-                <th key={name} scope="col" className="num">
-                  {metricName(name, t)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {groups.map(group => (
-              <tr key={group.join()}>
-                <th scope="row">
-                  {together(shown, group)} <span className="faint small">{t.seedsN(group.length)}</span>
-                </th>
-                {rows.map(({ name, values }) => {
-                  const found = spread(group.map(i => values[i]));
-                  return (
-                    <td key={name} className="num">
-                      {found ? `${figure(found.mean)} ± ${number(Number(found.deviation.toPrecision(2)))}` : "–"}
-                    </td>
-                  );
-                })}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Sheet label={t.overSeeds} corner={t.runs} heads={found.map(({ name }) => ({ key: name, name: metricName(name, t) }))} rows={rows} />
     </section>
   );
 }
@@ -286,35 +260,27 @@ function ConfigCard({ shown }: { shown: Shown[] }) {
       {rows.length === 0 ? (
         <p className="faint">{t.noDiff}</p>
       ) : (
-        <div className="scroll" tabIndex={0} role="region" aria-label={t.configDiff}>
-          <table className="plain-table wide">
-            <thead>
-              <tr>
-                <th scope="col">{t.parameter}</th>
-                {shown.map(({ run, name, colour }) => (
-                  <th key={run.task_id} scope="col" className="num">
-                    <i className="swatch" style={{ color: `var(${colour})` }} /> <span title={name}>{run.name ?? run.task_id.slice(0, 8)}</span>
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map(({ path, values, differs }) => (
-                <tr key={path}>
-                  <th scope="row" className="mono small">
-                    {path}
-                  </th>
-                  {values.map((value, i) => (
-                    <td key={i} className={differs ? "num differs" : "num faint"}>
-                      {value === undefined ? "" : brief(value)}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Sheet
+          label={t.configDiff}
+          corner={t.parameter}
+          mono
+          heads={shown.map(({ run, name, colour }) => ({
+            key: run.task_id,
+            name: (
+              <>
+                <Swatch colour={colour} /> <span title={name}>{run.name ?? run.task_id.slice(0, 8)}</span>
+              </>
+            ),
+          }))}
+          rows={rows.map(({ path, values, differs }) => ({
+            key: path,
+            name: path,
+            cells: values.map(value => ({ value: value === undefined ? "" : brief(value), className: differs ? "differs" : "faint" })),
+          }))}
+        />
       )}
     </section>
   );
 }
+
+const Swatch = ({ colour }: { colour: string }) => <i className="swatch" style={{ color: `var(${colour})` }} />;

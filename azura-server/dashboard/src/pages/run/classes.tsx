@@ -2,10 +2,16 @@
 
 import type { ClassReport, Results } from "../../api/types";
 import { useText } from "../../text";
+import { Sheet } from "../../ui/sheet";
+
+const COLUMNS = ["precision", "recall", "f1-score", "support"] as const;
 
 export function Classes({ results: { confusion_matrix: matrix = [], class_names: names = [], metrics } }: { results: Results }) {
   const { t, number, figure, percent } = useText();
   const report = (metrics.classification_report ?? {}) as Record<string, ClassReport>;
+  const rows = Object.entries(report)
+    .filter(([, figures]) => typeof figures === "object" && figures)
+    .map(([name, figures]) => ({ key: name, name, cells: COLUMNS.map(column => ({ value: column === "support" ? number(figures.support) : figure(figures[column]) })) }));
   return (
     <div className="pair">
       <figure className="card">
@@ -56,33 +62,7 @@ export function Classes({ results: { confusion_matrix: matrix = [], class_names:
       </figure>
       <section className="card">
         <h2>{t.byClass}</h2>
-        <div className="scroll" tabIndex={0} role="region" aria-label={t.byClass}>
-          <table className="plain-table">
-            <thead>
-              <tr>
-                <th scope="col">{t.class}</th>
-                {(["precision", "recall", "f1-score", "support"] as const).map(name => (
-                  <th key={name} scope="col" className="num">
-                    {t.metrics[name]}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {Object.entries(report)
-                .filter(([, figures]) => typeof figures === "object" && figures)
-                .map(([name, figures]) => (
-                  <tr key={name}>
-                    <th scope="row">{name}</th>
-                    <td className="num">{figure(figures.precision)}</td>
-                    <td className="num">{figure(figures.recall)}</td>
-                    <td className="num">{figure(figures["f1-score"])}</td>
-                    <td className="num">{number(figures.support)}</td>
-                  </tr>
-                ))}
-            </tbody>
-          </table>
-        </div>
+        <Sheet label={t.byClass} corner={t.class} heads={COLUMNS.map(name => ({ key: name, name: t.metrics[name] }))} rows={rows} />
       </section>
     </div>
   );
