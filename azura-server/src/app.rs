@@ -14,7 +14,7 @@ pub use history::Course;
 pub use list::RunQuery;
 pub use submit::Submission;
 
-use std::{fmt, io, path::Path, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use azura_learner::{ConfigError, PipelineInfo, Registry, Sources, config::Problem};
 use azura_queue::{Entry, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord};
@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clients::Clients,
-    names, presence,
+    presence,
     runs::{self, Run, Runs},
 };
 
@@ -312,45 +312,6 @@ impl App {
         // What was heard of it before its queue forgot it was another log: this one holds its end alone.
         let interrupted = record.error.as_ref().is_some_and(|error| error.code == resume::INTERRUPTED);
         Ok(self.queue.follow(&record.id, if interrupted { 0 } else { after }).await?)
-    }
-
-    /// A run's experiment id, and its report as Markdown.
-    ///
-    /// # Errors
-    /// [`AppError::NoExperiment`], [`AppError::NoReport`], [`AppError::Elsewhere`].
-    pub async fn report(&self, id: &str) -> Result<(String, String)> {
-        let record = self.record(id).await?;
-        let run = runs::experiment_id(&record);
-        match tokio::fs::read_to_string(self.runs.folder(&run).join("report.md")).await {
-            Ok(text) => Ok((run, text)),
-            Err(error) => Err(self.absent(error, &record, AppError::NoReport)),
-        }
-    }
-
-    /// A picture of a run's report, as SVG.
-    ///
-    /// # Errors
-    /// [`AppError::NoExperiment`], [`AppError::NoImage`], [`AppError::Elsewhere`].
-    pub async fn image(&self, id: &str, name: &str) -> Result<Vec<u8>> {
-        let record = self.record(id).await?;
-        let run = runs::experiment_id(&record);
-        if !names::is_safe(name) || Path::new(name).extension().is_none_or(|ending| ending != "svg") {
-            return Err(AppError::NoImage(run));
-        }
-        let bytes = tokio::fs::read(self.runs.folder(&run).join("images").join(name)).await;
-        bytes.map_err(|error| self.absent(error, &record, AppError::NoImage))
-    }
-
-    /// Why a file of a run cannot be read.
-    fn absent(&self, error: io::Error, record: &TaskRecord, missing: fn(String) -> AppError) -> AppError {
-        let run = runs::experiment_id(record);
-        match error.kind() {
-            io::ErrorKind::NotFound if record.state == State::Success && !self.runs.folder(&run).exists() => {
-                AppError::Elsewhere(run)
-            }
-            io::ErrorKind::NotFound => missing(run),
-            _ => error.into(),
-        }
     }
 
     /// Records of the queue with what is on disk. What is there before a task has ended does not count yet.

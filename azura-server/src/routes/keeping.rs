@@ -103,14 +103,14 @@ impl Keeping {
 
 impl Keeping {
     async fn stored(&self, id: &str, name: &str) -> ApiResult<StoredFile> {
-        let (file, length) = self.0.file(id, name).await?;
+        let (file, metadata) = self.0.file(id, name).await?;
         let kind = content_type(name);
         let how = if kind == "application/octet-stream" { "attachment" } else { "inline" };
         // A name of a file has no quotes in it.
         let plain = name.rsplit('/').next().unwrap_or(name);
         let response = Response::builder()
             .content_type(kind)
-            .header(header::CONTENT_LENGTH, length)
+            .header(header::CONTENT_LENGTH, metadata.len())
             .header(header::CONTENT_DISPOSITION, format!("{how}; filename=\"{plain}\""))
             .header(header::CONTENT_SECURITY_POLICY, headers::ARTEFACT);
         Ok(StoredFile(response.body(Body::from_async_read(file))))
