@@ -1,5 +1,6 @@
 //! Everything that the server can do, without a word of HTTP.
 
+mod archive;
 mod edit;
 mod files;
 mod find;
@@ -77,6 +78,9 @@ pub enum AppError {
     /// The run has no such file.
     #[error("Experiment '{0}' has no file of this name.")]
     NoFile(String),
+    /// The run has no files at all.
+    #[error("Experiment '{0}' has no files: a run has some once its worker has brought it to an end.")]
+    NoFiles(String),
     /// The run has not ended.
     #[error("Experiment '{0}' has not ended: cancel it first.")]
     Running(String),

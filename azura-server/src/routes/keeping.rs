@@ -41,6 +41,13 @@ enum Deleted {
     Gone,
 }
 
+/// All files of a run.
+#[derive(ApiResponse)]
+enum Archive {
+    #[oai(status = 200, content_type = "application/zip")]
+    Zip(Binary<Body>, #[oai(header = "Content-Disposition")] String),
+}
+
 /// A file of a run, as what it is.
 struct StoredFile(Response);
 
@@ -98,6 +105,14 @@ impl Keeping {
     #[oai(path = "/experiments/:id/files/images/:name", method = "get")]
     async fn picture(&self, id: Path<String>, name: Path<String>) -> ApiResult<StoredFile> {
         self.stored(&id, &format!("images/{}", name.0)).await
+    }
+
+    /// All files that an experiment has left, as a zip: in a folder of the experiment's name.
+    #[oai(path = "/experiments/:id/archive", method = "get")]
+    async fn archive(&self, id: Path<String>) -> ApiResult<Archive> {
+        let (run, chunks) = self.0.archive(&id).await?;
+        let name = format!("attachment; filename=\"{run}.zip\"");
+        Ok(Archive::Zip(Binary(Body::from_bytes_stream(chunks)), name))
     }
 }
 
