@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod fetch;
 mod guard;
+mod form;
 mod handler;
 mod headers;
 mod names;

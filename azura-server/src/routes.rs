@@ -193,7 +193,7 @@ impl Api {
         Json(self.0.pipelines().into_iter().map(PipelineView::from).collect())
     }
 
-    /// A pipeline's default config, and the schema of its configs.
+    /// A pipeline's default config, the schema of its configs, and a form made of it.
     #[oai(path = "/pipelines/:id/config", method = "get")]
     async fn pipeline_config(&self, id: Path<String>) -> ApiResult<Json<PipelineConfigView>> {
         Ok(Json(self.0.pipeline(&id)?.into()))
