@@ -9,6 +9,7 @@ mod clients;
 mod clock;
 mod environment;
 mod error;
+mod etag;
 mod fetch;
 mod guard;
 mod form;

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::{
     Access, App, RunQuery, Submission, VERSION, body,
     error::{self, ApiError, ApiResult},
-    headers, page, report,
+    etag, headers, page, report,
     runs::Run,
     views::{
         CancelledView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView, PipelineView,
@@ -46,6 +46,8 @@ cannot be read. With `?level=batch`, frames without `seq` tell of single batches
 
 Every error is `{\"detail\": {\"error_code\", \"message\"}}`.";
 
+What is read has an `ETag`: a `GET` that names it in `If-None-Match` is answered with 304 and no body while there is nothing new.
+
 /// Everything that the server answers, behind [`protect`]: to be served as it is, or nested into the routes of another program.
 ///
 /// Routes of one's own beside it need that protection too:
@@ -66,7 +68,7 @@ pub fn routes(app: &Arc<App>, access: Access) -> impl Endpoint + 'static {
     let api = OpenApiService::new(apis, "AzuraForge", VERSION).description(DESCRIPTION);
     let watch = ws::task_status.data(Arc::clone(app));
     let document = api.spec_endpoint();
-    let api = Arc::new(api.into_endpoint());
+    let api = Arc::new(api.into_endpoint().around(etag::tagged));
     let routes = Route::new()
         .at(format!("{PREFIX}/openapi.json"), get(document))
         .at(format!("{PREFIX}/ws/task_status/:id"), get(watch))

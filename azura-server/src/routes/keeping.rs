@@ -13,7 +13,7 @@ use super::{PREFIX, Views};
 use crate::{
     Notes,
     error::ApiResult,
-    headers,
+    etag, headers,
     views::{ExperimentView, FileView, content_type},
 };
 
@@ -126,6 +126,7 @@ impl Keeping {
         let response = Response::builder()
             .content_type(kind)
             .header(header::CONTENT_LENGTH, metadata.len())
+            .header(header::ETAG, etag::of_file(&metadata))
             .header(header::CONTENT_DISPOSITION, format!("{how}; filename=\"{plain}\""))
             .header(header::CONTENT_SECURITY_POLICY, headers::ARTEFACT);
         Ok(StoredFile(response.body(Body::from_async_read(file))))
