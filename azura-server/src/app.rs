@@ -286,9 +286,8 @@ impl App {
     /// # Errors
     /// [`AppError::NoExperiment`].
     pub async fn find(self: &Arc<Self>, id: &str) -> Result<Run> {
-        let record = self.record(id).await?;
-        let run = self.whole(vec![record]).await?.pop();
-        run.ok_or_else(|| AppError::NoExperiment(id.to_owned()))
+        let (app, record) = (Arc::clone(self), self.record(id).await?);
+        Ok(spawn_blocking(move || app.whole(record)).await.map_err(io::Error::other)?)
     }
 
     /// Cancels a run: a waiting one at once, a running one after its current batch. One that has ended stays as it is.
@@ -318,31 +317,21 @@ impl App {
         Ok(self.queue.follow(&record.id, if interrupted { 0 } else { after }).await?)
     }
 
-    /// Records of the queue with what is on disk. What is there before a task has ended does not count yet.
-    async fn whole(self: &Arc<Self>, records: Vec<TaskRecord>) -> Result<Vec<Run>> {
-        let app = Arc::clone(self);
-        let whole = move |record: TaskRecord| {
-            let stored =
-                record.state.is_terminal().then(|| app.runs.read(&runs::experiment_id(&record))).flatten();
-            match stored.filter(|stored| stored.record.id == record.id) {
-                Some(stored) => Run { record, ..stored },
-                None => Run::new(record),
-            }
-        };
-        let runs = spawn_blocking(move || records.into_iter().map(whole).collect()).await;
-        Ok(runs.map_err(io::Error::other)?)
+    /// A record of the queue with what is on disk. What is there before a task has ended does not count yet.
+    fn whole(&self, record: TaskRecord) -> Run {
+        let ended = record.state.is_terminal();
+        let stored = ended.then(|| self.runs.read(&runs::experiment_id(&record))).flatten();
+        match stored.filter(|stored| stored.record.id == record.id) {
+            Some(stored) => Run { record, ..stored },
+            None => Run::new(record),
+        }
     }
 
-    /// Records of the queue, and whether there is a model on disk.
-    async fn outlines(self: &Arc<Self>, records: Vec<TaskRecord>) -> Result<Vec<Run>> {
-        let app = Arc::clone(self);
-        let outline = move |record: TaskRecord| {
-            let succeeded = record.state == State::Success;
-            let has_model = succeeded && app.runs.has_model(&runs::experiment_id(&record));
-            Run { has_model, ..Run::new(record) }
-        };
-        let runs = spawn_blocking(move || records.into_iter().map(outline).collect()).await;
-        Ok(runs.map_err(io::Error::other)?)
+    /// A record of the queue, and whether there is a model on disk.
+    fn outline(&self, record: TaskRecord) -> Run {
+        let succeeded = record.state == State::Success;
+        let has_model = succeeded && self.runs.has_model(&runs::experiment_id(&record));
+        Run { has_model, ..Run::new(record) }
     }
 
     /// Writes down a run that ended before anybody worked on it.

@@ -2,6 +2,7 @@
 
 mod keeping;
 mod query;
+mod written;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -29,6 +30,7 @@ use crate::{
     ws,
 };
 use query::States;
+use written::{Room, Written};
 
 const PREFIX: &str = "/api/v1";
 /// What also answers without the prefix, with all that is below it.
@@ -44,9 +46,9 @@ server then closes with 1000. It closes with 4404 if there is no such task, with
 the watcher is too slow, with 1001 when it shuts down, with 1008 if nothing is heard of the watcher for 40 s, and with 1011 if the log \
 cannot be read. With `?level=batch`, frames without `seq` tell of single batches.
 
-Every error is `{\"detail\": {\"error_code\", \"message\"}}`.";
-
 What is read has an `ETag`: a `GET` that names it in `If-None-Match` is answered with 304 and no body while there is nothing new.
+
+Every error is `{\"detail\": {\"error_code\", \"message\"}}`.";
 
 /// Everything that the server answers, behind [`protect`]: to be served as it is, or nested into the routes of another program.
 ///
@@ -172,7 +174,7 @@ enum Submitted {
 enum Listed {
     #[oai(status = 200)]
     Page(
-        Json<Vec<ExperimentView>>,
+        Written<ExperimentView>,
         /// Where the next page begins, to be given as `cursor`; absent on the last one.
         #[oai(header = "X-Next-Cursor")]
         Option<String>,
@@ -223,7 +225,8 @@ impl Api {
 
     /// Experiments, newest first.
     ///
-    /// Page by page: the header `X-Next-Cursor` of one is the `cursor` of the next.
+    /// Page by page: the header `X-Next-Cursor` of one is the `cursor` of the next. A page is shorter than `limit` where it would not stay below 1 MiB.
+    /// Series in results are thinned to at most 100 points, the ends and the extremes among them; the details of an experiment have them whole.
     #[oai(path = "/experiments", method = "get")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn experiments(
@@ -259,10 +262,13 @@ impl Api {
             archived: archived.0,
             whole,
         };
-        let page = self.0.list(&query).await?;
-        let views = page.items.into_iter().map(|run| self.0.view(run));
-        let views = views.map(|view| if whole { view } else { view.summary() }).collect();
-        Ok(Listed::Page(Json(views), page.next))
+        let (views, mut room) = (self.0.clone(), Room::default());
+        let take = move |run| {
+            let view = views.view(run);
+            room.take(&if whole { view } else { view.summary() })
+        };
+        let page = self.0.list_while(&query, take).await?;
+        Ok(Listed::Page(Written::of(&page.items), page.next))
     }
 
     /// All there is to know of an experiment, by its id or its task's.
