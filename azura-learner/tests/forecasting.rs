@@ -489,3 +489,22 @@ fn unknown_keys_of_rows_are_passed_over_and_the_request_is_not_changed() {
     let [own, same] = [json!({}), request.into()].map(|request| ask(out.path(), &request).unwrap());
     assert_eq!(own.values["prediction"], same.values["prediction"]);
 }
+
+#[test]
+fn the_examples_in_schemas_can_be_run() {
+    let (registry, sources) = (Registry::builtin(), Sources::default());
+    let mut found = Vec::new();
+    for info in registry.names().filter_map(|name| registry.info(name)) {
+        let schema = &info.json_schema["$defs"]["DataSourcing"]["properties"]["dataset"];
+        for example in schema["examples"].as_array().into_iter().flatten() {
+            let config = json!({"pipeline_name": info.name, "data_sourcing": {"dataset": example}});
+            registry.check(&config, &sources).unwrap();
+            found.push(format!("{} {}", info.name, example.as_str().unwrap()));
+        }
+    }
+    let tables = ["seattle-weather", "sunspots", "co2", "stock-aapl", "stock-msft"];
+    let mut expected: Vec<_> = tables.iter().map(|table| format!("csv_forecaster {table}")).collect();
+    expected.push("image_classifier digits".to_owned());
+    expected.push("weather_forecaster seattle-weather".to_owned());
+    assert_eq!(found, expected);
+}

@@ -1,5 +1,6 @@
 //! Everything that the server can do, without a word of HTTP.
 
+mod archive;
 mod edit;
 mod files;
 mod find;
@@ -14,7 +15,7 @@ pub use history::Course;
 pub use list::RunQuery;
 pub use submit::Submission;
 
-use std::{fmt, io, path::Path, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use azura_learner::{ConfigError, PipelineInfo, Registry, Sources, config::Problem};
 use azura_queue::{Entry, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord};
@@ -25,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clients::Clients,
-    names, presence,
+    presence,
     runs::{self, Run, Runs},
 };
 
@@ -77,6 +78,9 @@ pub enum AppError {
     /// The run has no such file.
     #[error("Experiment '{0}' has no file of this name.")]
     NoFile(String),
+    /// The run has no files at all.
+    #[error("Experiment '{0}' has no files: a run has some once its worker has brought it to an end.")]
+    NoFiles(String),
     /// The run has not ended.
     #[error("Experiment '{0}' has not ended: cancel it first.")]
     Running(String),
@@ -282,9 +286,8 @@ impl App {
     /// # Errors
     /// [`AppError::NoExperiment`].
     pub async fn find(self: &Arc<Self>, id: &str) -> Result<Run> {
-        let record = self.record(id).await?;
-        let run = self.whole(vec![record]).await?.pop();
-        run.ok_or_else(|| AppError::NoExperiment(id.to_owned()))
+        let (app, record) = (Arc::clone(self), self.record(id).await?);
+        Ok(spawn_blocking(move || app.whole(record)).await.map_err(io::Error::other)?)
     }
 
     /// Cancels a run: a waiting one at once, a running one after its current batch. One that has ended stays as it is.
@@ -314,70 +317,21 @@ impl App {
         Ok(self.queue.follow(&record.id, if interrupted { 0 } else { after }).await?)
     }
 
-    /// A run's experiment id, and its report as Markdown.
-    ///
-    /// # Errors
-    /// [`AppError::NoExperiment`], [`AppError::NoReport`], [`AppError::Elsewhere`].
-    pub async fn report(&self, id: &str) -> Result<(String, String)> {
-        let record = self.record(id).await?;
-        let run = runs::experiment_id(&record);
-        match tokio::fs::read_to_string(self.runs.folder(&run).join("report.md")).await {
-            Ok(text) => Ok((run, text)),
-            Err(error) => Err(self.absent(error, &record, AppError::NoReport)),
+    /// A record of the queue with what is on disk. What is there before a task has ended does not count yet.
+    fn whole(&self, record: TaskRecord) -> Run {
+        let ended = record.state.is_terminal();
+        let stored = ended.then(|| self.runs.read(&runs::experiment_id(&record))).flatten();
+        match stored.filter(|stored| stored.record.id == record.id) {
+            Some(stored) => Run { record, ..stored },
+            None => Run::new(record),
         }
     }
 
-    /// A picture of a run's report, as SVG.
-    ///
-    /// # Errors
-    /// [`AppError::NoExperiment`], [`AppError::NoImage`], [`AppError::Elsewhere`].
-    pub async fn image(&self, id: &str, name: &str) -> Result<Vec<u8>> {
-        let record = self.record(id).await?;
-        let run = runs::experiment_id(&record);
-        if !names::is_safe(name) || Path::new(name).extension().is_none_or(|ending| ending != "svg") {
-            return Err(AppError::NoImage(run));
-        }
-        let bytes = tokio::fs::read(self.runs.folder(&run).join("images").join(name)).await;
-        bytes.map_err(|error| self.absent(error, &record, AppError::NoImage))
-    }
-
-    /// Why a file of a run cannot be read.
-    fn absent(&self, error: io::Error, record: &TaskRecord, missing: fn(String) -> AppError) -> AppError {
-        let run = runs::experiment_id(record);
-        match error.kind() {
-            io::ErrorKind::NotFound if record.state == State::Success && !self.runs.folder(&run).exists() => {
-                AppError::Elsewhere(run)
-            }
-            io::ErrorKind::NotFound => missing(run),
-            _ => error.into(),
-        }
-    }
-
-    /// Records of the queue with what is on disk. What is there before a task has ended does not count yet.
-    async fn whole(self: &Arc<Self>, records: Vec<TaskRecord>) -> Result<Vec<Run>> {
-        let app = Arc::clone(self);
-        let whole = move |record: TaskRecord| {
-            let stored =
-                record.state.is_terminal().then(|| app.runs.read(&runs::experiment_id(&record))).flatten();
-            match stored.filter(|stored| stored.record.id == record.id) {
-                Some(stored) => Run { record, ..stored },
-                None => Run::new(record),
-            }
-        };
-        let runs = spawn_blocking(move || records.into_iter().map(whole).collect()).await;
-        Ok(runs.map_err(io::Error::other)?)
-    }
-
-    /// Records of the queue, and whether there is a model on disk.
-    async fn outlines(self: &Arc<Self>, records: Vec<TaskRecord>) -> Result<Vec<Run>> {
-        let app = Arc::clone(self);
-        let outline = move |record: TaskRecord| {
-            let succeeded = record.state == State::Success;
-            let has_model = succeeded && app.runs.has_model(&runs::experiment_id(&record));
-            Run { has_model, ..Run::new(record) }
-        };
-        let runs = spawn_blocking(move || records.into_iter().map(outline).collect()).await;
-        Ok(runs.map_err(io::Error::other)?)
+    /// A record of the queue, and whether there is a model on disk.
+    fn outline(&self, record: TaskRecord) -> Run {
+        let succeeded = record.state == State::Success;
+        let has_model = succeeded && self.runs.has_model(&runs::experiment_id(&record));
+        Run { has_model, ..Run::new(record) }
     }
 
     /// Writes down a run that ended before anybody worked on it.

@@ -152,7 +152,7 @@ impl From<AppError> for ApiError {
             AppError::Prediction(_) => (StatusCode::INTERNAL_SERVER_ERROR, "PREDICTION_TASK_FAILED"),
             AppError::Late { .. } => (StatusCode::GATEWAY_TIMEOUT, "PREDICTION_TIMEOUT"),
             AppError::Running(_) => (StatusCode::CONFLICT, "EXPERIMENT_RUNNING"),
-            AppError::NoFile(_) => (StatusCode::NOT_FOUND, "FILE_NOT_FOUND"),
+            AppError::NoFile(_) | AppError::NoFiles(_) => (StatusCode::NOT_FOUND, "FILE_NOT_FOUND"),
             AppError::NoImage(_) => (StatusCode::NOT_FOUND, "REPORT_IMAGE_NOT_FOUND"),
         };
         Self::new(status, code, error.to_string())

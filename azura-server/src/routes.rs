@@ -2,6 +2,7 @@
 
 mod keeping;
 mod query;
+mod written;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,7 +21,7 @@ use serde_json::Value;
 use crate::{
     Access, App, RunQuery, Submission, VERSION, body, compress, dashboard,
     error::{self, ApiError, ApiResult},
-    headers, report,
+    etag, headers, report,
     runs::Run,
     views::{
         CancelledView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView, PipelineView,
@@ -29,6 +30,7 @@ use crate::{
     ws,
 };
 use query::States;
+use written::{Room, Written};
 
 const PREFIX: &str = "/api/v1";
 /// What also answers without the prefix, with all that is below it.
@@ -43,6 +45,8 @@ happened so far, then live, with `?after=SEQ` only what came after that number. 
 server then closes with 1000. It closes with 4404 if there is no such task, with 1013 (after a frame `{\"state\": \"RESYNC\", \"after\": SEQ}`) if \
 the watcher is too slow, with 1001 when it shuts down, with 1008 if nothing is heard of the watcher for 40 s, and with 1011 if the log \
 cannot be read. With `?level=batch`, frames without `seq` tell of single batches.
+
+What is read has an `ETag`: a `GET` that names it in `If-None-Match` is answered with 304 and no body while there is nothing new.
 
 Every error is `{\"detail\": {\"error_code\", \"message\"}}`.";
 
@@ -72,7 +76,10 @@ pub fn routes(app: &Arc<App>, access: Access) -> impl Endpoint + 'static {
         .at(format!("{PREFIX}/ws/task_status/:id"), get(watch))
         .nest_no_strip(PREFIX, Arc::clone(&api))
         .at("/healthz", api);
-    protect(dashboard::add(routes).before(|request| async { Ok(versioned(request)) }), access)
+    protect(
+        dashboard::add(routes).around(etag::tagged).before(|request| async { Ok(versioned(request)) }),
+        access,
+    )
 }
 
 /// Puts what every endpoint of a server on a loopback needs around one: only requests for this server, from its own pages or from other programs,
@@ -171,7 +178,7 @@ enum Submitted {
 enum Listed {
     #[oai(status = 200)]
     Page(
-        Json<Vec<ExperimentView>>,
+        Written<ExperimentView>,
         /// Where the next page begins, to be given as `cursor`; absent on the last one.
         #[oai(header = "X-Next-Cursor")]
         Option<String>,
@@ -194,7 +201,7 @@ impl Api {
         Json(self.0.pipelines().into_iter().map(PipelineView::from).collect())
     }
 
-    /// A pipeline's default config, and the schema of its configs.
+    /// A pipeline's default config, the schema of its configs, and a form made of it.
     #[oai(path = "/pipelines/:id/config", method = "get")]
     async fn pipeline_config(&self, id: Path<String>) -> ApiResult<Json<PipelineConfigView>> {
         Ok(Json(self.0.pipeline(&id)?.into()))
@@ -222,7 +229,8 @@ impl Api {
 
     /// Experiments, newest first.
     ///
-    /// Page by page: the header `X-Next-Cursor` of one is the `cursor` of the next.
+    /// Page by page: the header `X-Next-Cursor` of one is the `cursor` of the next. A page is shorter than `limit` where it would not stay below 1 MiB.
+    /// Series in results are thinned to at most 100 points, the ends and the extremes among them; the details of an experiment have them whole.
     #[oai(path = "/experiments", method = "get")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn experiments(
@@ -258,10 +266,13 @@ impl Api {
             archived: archived.0,
             whole,
         };
-        let page = self.0.list(&query).await?;
-        let views = page.items.into_iter().map(|run| self.0.view(run));
-        let views = views.map(|view| if whole { view } else { view.summary() }).collect();
-        Ok(Listed::Page(Json(views), page.next))
+        let (views, mut room) = (self.0.clone(), Room::default());
+        let take = move |run| {
+            let view = views.view(run);
+            room.take(&if whole { view } else { view.summary() })
+        };
+        let page = self.0.list_while(&query, take).await?;
+        Ok(Listed::Page(Written::of(&page.items), page.next))
     }
 
     /// All there is to know of an experiment, by its id or its task's.

@@ -8,6 +8,7 @@ use std::{
 
 use azura_learner::files::write_atomic;
 use azura_queue::{Entry, State, TaskId, TaskRecord};
+use cap_std::{ambient_authority, fs::Dir};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -151,6 +152,11 @@ impl Runs {
     /// The folder of a run.
     pub fn folder(&self, experiment_id: &str) -> PathBuf {
         self.root.join(experiment_id)
+    }
+
+    /// The folder of a run, as one that neither names nor links lead out of.
+    pub(crate) fn dir(&self, experiment_id: &str) -> io::Result<Dir> {
+        Dir::open_ambient_dir(self.folder(experiment_id), ambient_authority())
     }
 
     /// The folder of all runs.

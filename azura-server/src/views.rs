@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     VERSION,
     app::{Course, StoredFile, Submission},
+    form::FormView,
     runs::{BATCH_ID, BATCH_NAME, RESUMED_FROM, Run},
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct PipelineConfigView {
     description: String,
     /// A complete config: every key at its default.
     default_config: Value,
+    /// The fields of a form for its configs, made of the schema.
+    form_schema: FormView,
     /// The JSON Schema of its configs.
     json_schema: Value,
 }
@@ -304,6 +307,7 @@ impl From<PipelineInfo> for PipelineConfigView {
             name: title(&info),
             description: info.description,
             default_config: info.default_config,
+            form_schema: FormView::of(&info.json_schema),
             json_schema: info.json_schema,
         }
     }

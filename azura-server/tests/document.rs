@@ -69,6 +69,7 @@ async fn every_route_is_in_the_document_and_answers_as_it_says() {
     let expected = [
         "DELETE /api/v1/experiments/{id}",
         "GET /api/v1/experiments",
+        "GET /api/v1/experiments/{id}/archive",
         "GET /api/v1/experiments/{id}/details",
         "GET /api/v1/experiments/{id}/files",
         "GET /api/v1/experiments/{id}/files/images/{name}",

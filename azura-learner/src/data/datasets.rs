@@ -178,6 +178,11 @@ impl Datasets {
     }
 }
 
+/// The ids of the bundled data sets of a kind, which the schemas of configs give as examples.
+pub(crate) fn examples(kind: DatasetKind) -> Vec<String> {
+    Datasets::bundled().iter().filter(|set| set.kind == kind).map(|set| set.id.clone()).collect()
+}
+
 #[cfg(feature = "datasets")]
 mod bundled {
     use super::{DatasetFile, Missing, Transform};

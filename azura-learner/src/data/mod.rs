@@ -35,6 +35,7 @@ mod window;
 
 pub use audio::{Audio, MuLaw};
 pub use calendar::Cycle;
+pub(crate) use datasets::examples;
 pub use datasets::{DatasetFile, DatasetKind, Datasets};
 pub use error::DataError;
 pub(crate) use error::{clipped, count, listed, shown};

@@ -47,7 +47,7 @@ pub struct Config {
 #[non_exhaustive]
 pub struct DataSourcing {
     /// The id of a data set; where there is no place to fetch for.
-    #[schemars(title = "Data set", length(min = 1, max = 200))]
+    #[schemars(title = "Data set", length(min = 1, max = 200), extend("examples" = ["seattle-weather"]))]
     pub dataset: String,
     /// Degrees north of the equator. Fetches the weather of that place, where the server does that.
     #[schemars(title = "Latitude", range(min = -90.0, max = 90.0))]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use azura_queue::{ListQuery, QueueError, TaskId, TaskRecord};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{App, AppError, MAX_LIST, Result};
 use crate::{
     TASK, clock,
-    runs::{self, EXPERIMENT_ID},
+    runs::{self, EXPERIMENT_ID, PIPELINE_NAME},
 };
 
 impl App {
@@ -48,9 +49,9 @@ impl App {
         }
     }
 
-    /// A name for a new run that no other run has.
-    pub(super) async fn free_experiment_id(&self, pipeline: &str, task: TaskId) -> Result<String> {
-        let now = clock::now();
+    /// A name for a new run of this config that no other run has.
+    pub(super) async fn free_experiment_id(&self, config: &Value, task: TaskId) -> Result<String> {
+        let (pipeline, now) = (config[PIPELINE_NAME].as_str().unwrap_or_default(), clock::now());
         let mut characters = 8;
         loop {
             let id = runs::new_experiment_id(pipeline, now, task, characters);

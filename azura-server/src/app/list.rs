@@ -1,13 +1,15 @@
 //! Which runs there are.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use azura_queue::{ListQuery, Page, QueueError, State, TaskRecord};
+use tokio::task::spawn_blocking;
 
 use super::{App, MAX_LIST, Result};
 use crate::{
     TASK,
     runs::{BATCH_ID, Run},
+    series,
 };
 
 /// Which runs to list. The default asks for the newest 100 that are not archived.
@@ -28,7 +30,7 @@ pub struct RunQuery {
     pub archived: bool,
     /// Only runs whose ids, name, tags, pipeline, batch or data set have this text somewhere, in small or capital letters.
     pub text: Option<String>,
-    /// Whether what is in the folders of runs is read. Without, they have no results but what is in their records.
+    /// Whether what is in the folders of runs is read, with series thinned to 100 points. Without, they have no results but what is in their records.
     pub whole: bool,
 }
 
@@ -84,35 +86,70 @@ impl Run {
     }
 }
 
+/// A record that was found, and the cursor of what begins with it.
+struct Found {
+    record: TaskRecord,
+    cursor: String,
+}
+
 impl App {
     /// A page of the runs that the query asks for, newest first.
     ///
     /// # Errors
     /// [`AppError::Queue`](super::AppError::Queue), also if the cursor is from no earlier page.
     pub async fn list(self: &Arc<Self>, query: &RunQuery) -> Result<Page<Run>> {
+        self.list_while(query, Some).await
+    }
+
+    /// A page of what becomes of the runs that the query asks for. It ends before the first run of which `take` makes nothing.
+    pub(crate) async fn list_while<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: &RunQuery,
+        mut take: impl FnMut(Run) -> Option<T> + Send + 'static,
+    ) -> Result<Page<T>> {
+        let (found, next) = self.search(query).await?;
+        let (app, whole) = (Arc::clone(self), query.whole);
+        let taken = spawn_blocking(move || {
+            let mut items = Vec::new();
+            for Found { record, cursor } in found {
+                let mut run = if whole { app.whole(record) } else { app.outline(record) };
+                if let Some(results) = &mut run.results {
+                    series::thin_all(Arc::make_mut(results));
+                }
+                match take(run) {
+                    Some(item) => items.push(item),
+                    None => return Page::new(items, Some(cursor)),
+                }
+            }
+            Page::new(items, next)
+        });
+        Ok(taken.await.map_err(io::Error::other)?)
+    }
+
+    /// The records that the query asks for, and the cursor of what comes after them.
+    async fn search(&self, query: &RunQuery) -> Result<(Vec<Found>, Option<String>)> {
         let limit = query.limit.clamp(1, MAX_LIST);
         let (mut place, mut skip) = match query.cursor.as_deref() {
             None => (None, 0),
             Some(cursor) => parse(cursor).ok_or_else(|| QueueError::InvalidCursor(cursor.to_owned()))?,
         };
-        let mut found: Vec<TaskRecord> = Vec::new();
-        let next = loop {
+        let mut found = Vec::new();
+        loop {
             let page = self.queue.list(&query.asked(place.clone())).await?;
             let runs = page.items.into_iter().map(Run::new).filter(|run| query.matches(run));
-            let mut left = runs.skip(skip);
-            let before = found.len();
-            found.extend(left.by_ref().take(limit - before).map(|run| run.record));
-            if left.next().is_some() {
-                break Some(cursor(place.as_deref(), skip + found.len() - before));
+            for (nth, run) in runs.enumerate().skip(skip) {
+                let cursor = cursor(place.as_deref(), nth);
+                if found.len() == limit {
+                    return Ok((found, Some(cursor)));
+                }
+                found.push(Found { record: run.record, cursor });
             }
             match page.next {
-                None => break None,
-                next if found.len() == limit => break next.map(|next| cursor(Some(&next), 0)),
+                None => return Ok((found, None)),
+                Some(next) if found.len() == limit => return Ok((found, Some(cursor(Some(&next), 0)))),
                 next => (place, skip) = (next, 0),
             }
-        };
-        let runs = if query.whole { self.whole(found).await? } else { self.outlines(found).await? };
-        Ok(Page::new(runs, next))
+        }
     }
 }
 

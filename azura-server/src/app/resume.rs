@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use super::{App, AppError, Result, submit::task};
 use crate::{
     Runs, checkpoints, clock, handler,
-    runs::{self, PIPELINE_NAME, RESUMED_FROM},
+    runs::{self, RESUMED_FROM},
 };
 
 /// The code of a run whose process has ended, and of which its queue knows nothing.
@@ -70,7 +70,7 @@ impl App {
         }
         let config = self.check(runs::config(record).clone()).await?;
         let id = TaskId::random();
-        let name = self.free_experiment_id(config[PIPELINE_NAME].as_str().unwrap_or_default(), id).await?;
+        let name = self.free_experiment_id(&config, id).await?;
         // Two at a time would do the same work twice.
         let unique = Unique::new(format!("{RESUMED_FROM}:{old}"), Hold::Running);
         let task = task(id, name.clone(), config).label(RESUMED_FROM, old.clone()).unique(unique);

@@ -124,7 +124,7 @@ impl App {
     /// The task of a run of this config, under a name that no other run has.
     async fn named_task(&self, config: Value) -> Result<NewTask> {
         let id = TaskId::random();
-        let name = self.free_experiment_id(config[PIPELINE_NAME].as_str().unwrap_or_default(), id).await?;
+        let name = self.free_experiment_id(&config, id).await?;
         Ok(task(id, name, config))
     }
 

@@ -13,7 +13,7 @@ use super::{PREFIX, Views};
 use crate::{
     Notes,
     error::ApiResult,
-    headers,
+    etag, headers,
     views::{ExperimentView, FileView, content_type},
 };
 
@@ -39,6 +39,13 @@ struct NotesView {
 enum Deleted {
     #[oai(status = 204)]
     Gone,
+}
+
+/// All files of a run.
+#[derive(ApiResponse)]
+enum Archive {
+    #[oai(status = 200, content_type = "application/zip")]
+    Zip(Binary<Body>, #[oai(header = "Content-Disposition")] String),
 }
 
 /// A file of a run, as what it is.
@@ -99,18 +106,27 @@ impl Keeping {
     async fn picture(&self, id: Path<String>, name: Path<String>) -> ApiResult<StoredFile> {
         self.stored(&id, &format!("images/{}", name.0)).await
     }
+
+    /// All files that an experiment has left, as a zip: in a folder of the experiment's name.
+    #[oai(path = "/experiments/:id/archive", method = "get")]
+    async fn archive(&self, id: Path<String>) -> ApiResult<Archive> {
+        let (run, chunks) = self.0.archive(&id).await?;
+        let name = format!("attachment; filename=\"{run}.zip\"");
+        Ok(Archive::Zip(Binary(Body::from_bytes_stream(chunks)), name))
+    }
 }
 
 impl Keeping {
     async fn stored(&self, id: &str, name: &str) -> ApiResult<StoredFile> {
-        let (file, length) = self.0.file(id, name).await?;
+        let (file, metadata) = self.0.file(id, name).await?;
         let kind = content_type(name);
         let how = if kind == "application/octet-stream" { "attachment" } else { "inline" };
         // A name of a file has no quotes in it.
         let plain = name.rsplit('/').next().unwrap_or(name);
         let response = Response::builder()
             .content_type(kind)
-            .header(header::CONTENT_LENGTH, length)
+            .header(header::CONTENT_LENGTH, metadata.len())
+            .header(header::ETAG, etag::of_file(&metadata))
             .header(header::CONTENT_DISPOSITION, format!("{how}; filename=\"{plain}\""))
             .header(header::CONTENT_SECURITY_POLICY, headers::ARTEFACT);
         Ok(StoredFile(response.body(Body::from_async_read(file))))

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::{Missing, ScalerKind, Transform},
+    data::{DatasetKind, Missing, ScalerKind, Transform, examples},
     pipelines::training::TrainingParams,
 };
 
@@ -31,7 +31,7 @@ pub struct Config {
 #[non_exhaustive]
 pub struct DataSourcing {
     /// The id of a data set.
-    #[schemars(title = "Data set", length(min = 1, max = 200))]
+    #[schemars(title = "Data set", length(min = 1, max = 200), extend("examples" = examples(DatasetKind::Table)))]
     pub dataset: String,
     /// A CSV file to read instead of a data set. On the command line only.
     #[schemars(title = "CSV file", length(min = 1, max = 4096))]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::Augment,
+    data::{Augment, DatasetKind, examples},
     pipelines::{ScheduleKind, TrainingParams},
 };
 
@@ -31,7 +31,7 @@ pub struct Config {
 #[non_exhaustive]
 pub struct DataSourcing {
     /// The id of a data set.
-    #[schemars(title = "Data set", length(min = 1, max = 200))]
+    #[schemars(title = "Data set", length(min = 1, max = 200), extend("examples" = examples(DatasetKind::Images)))]
     pub dataset: String,
     /// A folder of class folders, a zip of such, or a CSV file of pixels, to read instead of a data set. On the command line only.
     #[schemars(title = "File or folder", length(min = 1, max = 4096))]
