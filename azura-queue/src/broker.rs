@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Change, Entry, Labels, NewEvent, NewTask, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId,
-    WorkerInfo,
+    Change, Entry, Keep, Labels, NewEvent, NewTask, Result, Seq, State, TaskFailure, TaskId, TaskRecord,
+    WorkerId, WorkerInfo,
 };
 
 /// A task that loses this many leases is given up: `FAILURE` with the code [`TaskFailure::WORKER_LOST`].
@@ -241,12 +241,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`QueueError::NotFound`](crate::QueueError::NotFound); the stream itself yields an error, and ends, if the task is deleted under it.
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>>;
 
-    /// The newest that the task's worker told: the transient event if there is one that is newer than the log, otherwise the last stored one.
-    /// `None` if it has told nothing, or if its log has expired.
+    /// The newest progress that is kept in this way: the last stored event, or the transient one, if there is one that is newer than the whole log.
+    /// `None` if there is none, or if the log has expired.
     ///
     /// # Errors
     /// [`QueueError::NotFound`](crate::QueueError::NotFound).
-    async fn newest(&self, id: &TaskId) -> Result<Option<Entry>>;
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>>;
 
     /// Which tasks change, in this process or another, at the latest from when this call returns. A task is named once however often it
     /// changed since it was named last, so that a reader who is slow, or stuck, holds up nobody and costs next to nothing.

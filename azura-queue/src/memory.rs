@@ -14,8 +14,8 @@ use futures_util::stream::BoxStream;
 use tokio::sync::Notify;
 
 use crate::{
-    Broker, Change, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
+    Broker, Change, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask,
+    Page, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
     follow::{self, News, Source},
     wake::{Wakes, look_until},
 };
@@ -199,8 +199,8 @@ impl EventLog for MemoryQueue {
         Ok(follow::stream(Arc::clone(&self.shared), *id, after))
     }
 
-    async fn newest(&self, id: &TaskId) -> Result<Option<Entry>> {
-        self.shared.table().newest(id)
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        self.shared.table().newest(id, keep)
     }
 
     async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {

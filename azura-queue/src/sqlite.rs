@@ -24,8 +24,8 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use crate::{
-    Broker, Change, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
+    Broker, Change, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask,
+    Page, QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
     follow::{self, News, Source},
     wake::{Wakes, look_until},
 };
@@ -278,9 +278,9 @@ impl EventLog for SqliteQueue {
         Ok(follow::stream(followed, id, after))
     }
 
-    async fn newest(&self, id: &TaskId) -> Result<Option<Entry>> {
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
         let id = *id;
-        self.look(move |sql| query::newest(sql, &id)).await
+        self.look(move |sql| query::newest(sql, &id, keep)).await
     }
 
     async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {

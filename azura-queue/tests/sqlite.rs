@@ -138,7 +138,7 @@ async fn what_changes_in_one_process_is_named_in_another() {
     here.heartbeat(&lease, LONG).await.unwrap();
     here.append(&lease, lease.seq, &[NewEvent::new(Keep::Newest, json!(1))]).await.unwrap();
     assert_eq!(change(&mut changes).await, Change::Task(id));
-    assert_eq!(there.newest(&id).await.unwrap().unwrap().details, json!(1));
+    assert_eq!(there.newest(&id, Keep::Newest).await.unwrap().unwrap().details, json!(1));
     here.finish(&lease, Finish::Succeeded(json!(null))).await.unwrap();
     assert_eq!(change(&mut changes).await, Change::Task(id));
     here.delete(&id).await.unwrap();

@@ -139,42 +139,48 @@ pub async fn what_is_told_is_there_to_be_read(queue: Subject) {
 pub async fn the_newest_progress_is_known(queue: Subject) {
     let passing = |n: usize| NewEvent::new(Keep::Newest, json!({"n": n}));
     let newest = async |id: &TaskId| {
-        let newest = queue.newest(id).await.unwrap();
-        newest.map(|entry| {
-            assert_eq!(entry.kind, EventKind::Progress);
-            (entry.details["n"].as_u64().unwrap(), entry.seq, entry.attempt)
-        })
+        let mut both = Vec::new();
+        for keep in [Keep::All, Keep::Newest] {
+            let entry = queue.newest(id, keep).await.unwrap();
+            both.push(entry.map(|entry| {
+                assert_eq!(entry.kind, EventKind::Progress);
+                (entry.details["n"].as_u64().unwrap(), entry.seq, entry.attempt)
+            }));
+        }
+        both
     };
     let id = submit(&queue).await;
-    assert_eq!(newest(&id).await, None);
+    assert_eq!(newest(&id).await, [None, None]);
     let lease = claim(&queue).await;
-    assert_eq!(newest(&id).await, None, "that it began is no progress");
+    assert_eq!(newest(&id).await, [None, None], "that it began is no progress");
     append(&queue, &lease, &[passing(1)]).await.unwrap();
-    assert_eq!(newest(&id).await, Some((1, None, 1)));
+    assert_eq!(newest(&id).await, [None, Some((1, None, 1))]);
     append(&queue, &lease, &[progress(2), progress(3)]).await.unwrap();
-    assert_eq!(newest(&id).await, Some((3, Some(4), 1)));
+    assert_eq!(newest(&id).await, [Some((3, Some(4), 1)), None]);
     append(&queue, &lease, &[passing(4)]).await.unwrap();
     append(&queue, &lease, &[passing(5)]).await.unwrap();
-    assert_eq!(newest(&id).await, Some((5, None, 1)));
-    // What passes has passed when something else is stored; behind it is what was stored before, however far.
+    assert_eq!(newest(&id).await, [Some((3, Some(4), 1)), Some((5, None, 1))]);
+    // What passes has passed when something else is stored. Behind that is what was stored before, however far.
     queue.finish(&lease, Finish::Released).await.unwrap();
-    assert_eq!(newest(&id).await, Some((3, Some(4), 1)));
+    assert_eq!(newest(&id).await, [Some((3, Some(4), 1)), None]);
     for _ in 0..5 {
         let lease = claim(&queue).await;
         queue.finish(&lease, Finish::Released).await.unwrap();
     }
-    assert_eq!(newest(&id).await, Some((3, Some(4), 1)));
+    assert_eq!(newest(&id).await, [Some((3, Some(4), 1)), None]);
     let lease = claim(&queue).await;
-    append(&queue, &lease, &[progress(6)]).await.unwrap();
+    append(&queue, &lease, &[progress(6), passing(7)]).await.unwrap();
     queue.finish(&lease, Finish::Succeeded(json!(null))).await.unwrap();
-    assert_eq!(newest(&id).await, Some((6, Some(17), 7)));
+    assert_eq!(newest(&id).await, [Some((6, Some(17), 7)), None]);
 
     let silent = submit(&queue).await;
     for _ in 0..5 {
         let lease = claim(&queue).await;
         queue.finish(&lease, Finish::Released).await.unwrap();
     }
-    assert_eq!(newest(&silent).await, None);
+    assert_eq!(newest(&silent).await, [None, None]);
     let unknown = TaskId::random();
-    assert_eq!(queue.newest(&unknown).await, Err(crate::QueueError::NotFound(unknown)));
+    for keep in [Keep::All, Keep::Newest] {
+        assert_eq!(queue.newest(&unknown, keep).await, Err(crate::QueueError::NotFound(unknown)));
+    }
 }

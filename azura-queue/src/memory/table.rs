@@ -347,10 +347,13 @@ impl Table {
         Ok(log[start..].iter().take(limit).cloned().collect())
     }
 
-    pub(super) fn newest(&self, id: &TaskId) -> Result<Option<Entry>> {
+    pub(super) fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
         let task = self.task(id)?;
-        let stored = || task.log.iter().rev().find(|entry| entry.kind == EventKind::Progress);
-        Ok(task.newest.as_ref().or_else(stored).cloned())
+        let newest = match keep {
+            Keep::All => task.log.iter().rev().find(|entry| entry.kind == EventKind::Progress),
+            Keep::Newest => task.newest.as_ref(),
+        };
+        Ok(newest.cloned())
     }
 
     pub(super) fn news(&self, id: &TaskId, after: Seq, limit: usize) -> Result<News> {

@@ -252,8 +252,8 @@ impl EventLog for RedisQueue {
         follow::stream(Arc::clone(&self.shared), *id, after).await
     }
 
-    async fn newest(&self, id: &TaskId) -> Result<Option<Entry>> {
-        self.shared.newest(id).await
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        self.shared.newest(id, keep).await
     }
 
     async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {

@@ -7,7 +7,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::timeout;
 
 use super::{Shared, call::outcome, error, record, strange};
-use crate::{Entry, EventKind, QueueError, Result, Seq, TaskId, backoff::persist};
+use crate::{Entry, EventKind, Keep, QueueError, Result, Seq, TaskId, backoff::persist};
 
 /// How many entries are read at a time.
 const BATCH: usize = 256;
@@ -18,9 +18,6 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Of a task: its state, its attempt, its transient event with time and version, the number of its last entry.
 type Slot = (Option<String>, Option<u32>, Option<String>, Option<i64>, Option<u64>, Option<Seq>);
-/// Of a task: its state, its attempt, its transient event and when that happened.
-type Passing = (Option<String>, Option<u32>, Option<String>, Option<i64>);
-
 struct Follower {
     shared: Arc<Shared>,
     id: TaskId,
@@ -145,11 +142,19 @@ fn entry(entry: &Answer) -> Result<Entry> {
 }
 
 impl Shared {
-    /// The last that was told of a task: what passes, while nothing newer is stored, or what is stored.
-    pub(super) async fn newest(&self, id: &TaskId) -> Result<Option<Entry>> {
+    /// The newest progress that is kept in this way.
+    pub(super) async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        if keep == Keep::Newest {
+            let mut slot = ::redis::cmd("HMGET");
+            slot.arg(self.key("task", id)).arg(&["state", "attempt", "newest", "newest_at"]);
+            let (state, attempt, newest, at): (Option<String>, _, Option<String>, _) =
+                slot.query_async(&mut self.manager.clone()).await.map_err(error)?;
+            state.ok_or(QueueError::NotFound(*id))?;
+            return newest.map(|newest| passing(&newest, attempt, at)).transpose();
+        }
         let mut end = "+".to_owned();
         loop {
-            let (log, passes): (Answer, Passing) = pipe()
+            let (log, known): (Answer, bool) = pipe()
                 .atomic()
                 .cmd("XREVRANGE")
                 .arg(self.key("log", id))
@@ -157,16 +162,12 @@ impl Shared {
                 .arg("-")
                 .arg("COUNT")
                 .arg(FEW)
-                .cmd("HMGET")
-                .arg(self.key("task", id))
-                .arg(&["state", "attempt", "newest", "newest_at"])
+                .exists(self.key("task", id))
                 .query_async(&mut self.manager.clone())
                 .await
                 .map_err(error)?;
-            let (state, attempt, newest, at) = passes;
-            state.ok_or(QueueError::NotFound(*id))?;
-            if let Some(newest) = newest {
-                return passing(&newest, attempt, at).map(Some);
+            if !known {
+                return Err(QueueError::NotFound(*id));
             }
             let entries = entries(&log)?;
             let first = entries.last().and_then(|entry| entry.seq).unwrap_or_default();

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Broker, Change, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId, WorkerInfo,
+    Broker, Change, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask,
+    Page, QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId, WorkerInfo,
 };
 
 use super::world::World;
@@ -333,7 +333,7 @@ impl EventLog for Line {
         self.call("follow", move |world, _| async move { world.queue.follow(&id, after).await }).await
     }
 
-    async fn newest(&self, _: &TaskId) -> Result<Option<Entry>> {
+    async fn newest(&self, _: &TaskId, _: Keep) -> Result<Option<Entry>> {
         unimplemented!("nobody asks for it here")
     }
 

@@ -12,7 +12,7 @@ use super::{
     sql::{Result, Sql as _},
 };
 use crate::{
-    Entry, ListQuery, Page, ParseTaskIdError, QueueError, QueueStats, Seq, State, TaskId, TaskRecord,
+    Entry, Keep, ListQuery, Page, ParseTaskIdError, QueueError, QueueStats, Seq, State, TaskId, TaskRecord,
     WorkerId, WorkerInfo, clock, follow::News,
 };
 
@@ -94,11 +94,11 @@ pub(super) fn news(sql: &Connection, id: &TaskId, after: Seq, limit: usize) -> R
     })
 }
 
-/// The last that was told of a task: what passes, while nothing newer is stored, or what is stored.
-pub(super) fn newest(sql: &Connection, id: &TaskId) -> Result<Option<Entry>> {
+/// The newest progress that is kept in this way.
+pub(super) fn newest(sql: &Connection, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
     let task = task(sql, id)?;
-    if let Some((_, entry)) = passing(sql, task)? {
-        return Ok(Some(entry));
+    if keep == Keep::Newest {
+        return Ok(passing(sql, task)?.map(|(_, entry)| entry));
     }
     sql.first(
         "SELECT entry FROM events WHERE task = ?1 AND entry ->> 'state' = 'PROGRESS' ORDER BY seq DESC LIMIT 1",
