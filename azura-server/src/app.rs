@@ -5,6 +5,8 @@ mod files;
 mod find;
 mod history;
 mod list;
+mod live;
+mod progress;
 mod resume;
 mod submit;
 
@@ -12,6 +14,8 @@ pub use edit::Notes;
 pub use files::StoredFile;
 pub use history::Course;
 pub use list::RunQuery;
+pub use live::News;
+pub use progress::Progress;
 pub use submit::Submission;
 
 use std::{fmt, io, path::Path, sync::Arc, time::Duration};
@@ -47,6 +51,8 @@ pub struct App {
     shutdown: CancellationToken,
     watchers: TaskTracker,
     clients: Arc<Clients>,
+    live: live::Live,
+    courses: progress::Courses,
 }
 
 /// What the app could not do.
@@ -132,6 +138,8 @@ impl App {
             shutdown: CancellationToken::new(),
             watchers: TaskTracker::new(),
             clients: Arc::default(),
+            live: live::Live::default(),
+            courses: progress::Courses::default(),
         }
     }
 
@@ -246,6 +254,11 @@ impl App {
         &self.watchers
     }
 
+    /// Who listens to news of all runs.
+    pub(crate) fn live(&self) -> &live::Live {
+        &self.live
+    }
+
     /// Everybody who is connected.
     pub(crate) fn clients(&self) -> &Arc<Clients> {
         &self.clients
@@ -353,7 +366,7 @@ impl App {
         }
     }
 
-    /// Records of the queue with what is on disk. What is there before a task has ended does not count yet.
+    /// Records of the queue with what is on disk, or with how far they have come. What is on disk before a task has ended does not count yet.
     async fn whole(self: &Arc<Self>, records: Vec<TaskRecord>) -> Result<Vec<Run>> {
         let app = Arc::clone(self);
         let whole = move |record: TaskRecord| {
@@ -365,10 +378,10 @@ impl App {
             }
         };
         let runs = spawn_blocking(move || records.into_iter().map(whole).collect()).await;
-        Ok(runs.map_err(io::Error::other)?)
+        self.under_way(runs.map_err(io::Error::other)?).await
     }
 
-    /// Records of the queue, and whether there is a model on disk.
+    /// Records of the queue, and whether there is a model on disk, or how far they have come.
     async fn outlines(self: &Arc<Self>, records: Vec<TaskRecord>) -> Result<Vec<Run>> {
         let app = Arc::clone(self);
         let outline = move |record: TaskRecord| {
@@ -377,7 +390,7 @@ impl App {
             Run { has_model, ..Run::new(record) }
         };
         let runs = spawn_blocking(move || records.into_iter().map(outline).collect()).await;
-        Ok(runs.map_err(io::Error::other)?)
+        self.under_way(runs.map_err(io::Error::other)?).await
     }
 
     /// Writes down a run that ended before anybody worked on it.
