@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Entry, Labels, NewEvent, NewTask, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId,
-    WorkerInfo,
+    Change, Entry, Keep, Labels, NewEvent, NewTask, Result, Seq, State, TaskFailure, TaskId, TaskRecord,
+    WorkerId, WorkerInfo,
 };
 
 /// A task that loses this many leases is given up: `FAILURE` with the code [`TaskFailure::WORKER_LOST`].
@@ -240,6 +240,38 @@ pub trait EventLog: Send + Sync + 'static {
     /// # Errors
     /// [`QueueError::NotFound`](crate::QueueError::NotFound); the stream itself yields an error, and ends, if the task is deleted under it.
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>>;
+
+    /// The newest progress that is kept in this way: the last stored event, or the transient one, if there is one that is newer than the whole log.
+    /// `None` if there is none, or if the log has expired.
+    ///
+    /// # Errors
+    /// [`QueueError::NotFound`](crate::QueueError::NotFound).
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>>;
+
+    /// Which tasks change, in this process or another, at the latest from when this call returns. A task is named once however often it
+    /// changed since it was named last, so that a reader who is slow, or stuck, holds up nobody and costs next to nothing.
+    ///
+    /// The stream never ends. While the storage is away it waits, and then says [`Change::Missed`].
+    ///
+    /// ```
+    /// # use azura_queue::{Broker, Change, EventLog, MemoryQueue, NewTask};
+    /// # use futures_util::StreamExt;
+    /// # #[tokio::main]
+    /// # async fn main() -> azura_queue::Result<()> {
+    /// let queue = MemoryQueue::new();
+    /// let mut changes = queue.follow_all().await?;
+    /// let id = queue.submit(NewTask::new("train")).await?;
+    /// queue.cancel(&id).await?;
+    /// assert_eq!(changes.next().await, Some(Ok(Change::Task(id))));
+    /// queue.delete(&id).await?;
+    /// assert_eq!(changes.next().await, Some(Ok(Change::Deleted(id))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`](crate::QueueError::Unavailable).
+    async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>>;
 }
 
 /// A whole queue: what callers hold is an `Arc<dyn Queue>`.

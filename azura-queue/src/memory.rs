@@ -14,8 +14,8 @@ use futures_util::stream::BoxStream;
 use tokio::sync::Notify;
 
 use crate::{
-    Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
+    Broker, Change, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask,
+    Page, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
     follow::{self, News, Source},
     wake::{Wakes, look_until},
 };
@@ -197,6 +197,14 @@ impl EventLog for MemoryQueue {
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
         self.shared.table().record(id)?;
         Ok(follow::stream(Arc::clone(&self.shared), *id, after))
+    }
+
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        self.shared.table().newest(id, keep)
+    }
+
+    async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        Ok(self.shared.wakes.watchers.stream(Arc::clone(&self.shared)))
     }
 }
 

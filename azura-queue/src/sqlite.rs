@@ -1,5 +1,6 @@
 //! The queue in a file.
 
+mod changes;
 mod file;
 mod query;
 mod readers;
@@ -23,8 +24,8 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use crate::{
-    Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
+    Broker, Change, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask,
+    Page, QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
     follow::{self, News, Source},
     wake::{Wakes, look_until},
 };
@@ -39,7 +40,7 @@ use writer::{Watch, Writer};
 /// the end of the process and of the machine. Calls that wait at the same time share one transaction, so that a disk that is slow to
 /// confirm slows each of them, but not their sum.
 ///
-/// Claims and followers that wait hear of what happens in this process at once, and of what other processes do within some 20 ms.
+/// Whoever waits, for a task or for what becomes of it, hears of what happens in this process at once, and of what other processes do within some 20 ms.
 ///
 /// Leases and due times are measured by the wall clock, since that is what processes have in common. When the clock is set, or the machine
 /// wakes from sleep, all leases begin anew: work that goes on loses nothing, and a dead worker's tasks come back that much later.
@@ -105,7 +106,7 @@ impl SqliteQueue {
         // Readers come later, and the current folder may be another one by then.
         let path = path::absolute(path).map_err(|error| QueueError::Storage(error.to_string()))?;
         let wakes = Arc::<Wakes>::default();
-        let open = || Writer::start(Table::new(file::writer(&path)?), Arc::clone(&wakes));
+        let open = || Writer::start(Table::new(file::writer(&path)?)?, Arc::clone(&wakes));
         let writer = open().map_err(|Failure(error)| match error {
             QueueError::Unavailable(why) => QueueError::Unavailable(format!("{}: {why}", path.display())),
             QueueError::Storage(why) => QueueError::Storage(format!("{}: {why}", path.display())),
@@ -275,6 +276,16 @@ impl EventLog for SqliteQueue {
         self.look(move |sql| query::task(sql, &id)).await?;
         let followed = Followed { _watch: self.shared.writer.watch(), queue: self.clone() };
         Ok(follow::stream(followed, id, after))
+    }
+
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        let id = *id;
+        self.look(move |sql| query::newest(sql, &id, keep)).await
+    }
+
+    async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        let kept = (self.shared.writer.watch(), self.clone());
+        Ok(self.shared.wakes.watchers.stream(kept))
     }
 }
 

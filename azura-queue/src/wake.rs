@@ -7,7 +7,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{Result, TaskId, clock};
+use crate::{
+    Result, TaskId, clock,
+    follow_all::{Change, Watchers},
+};
 
 /// A wake-up only says "look again", so that tasks may share one.
 const SHARDS: usize = 64;
@@ -16,17 +19,27 @@ const SHARDS: usize = 64;
 pub(crate) struct Wakes {
     /// There may be a task to claim.
     pub(crate) ready: Notify,
+    /// Those who watch everything.
+    pub(crate) watchers: Watchers,
     tasks: [Notify; SHARDS],
 }
 
 impl Default for Wakes {
     fn default() -> Self {
-        Self { ready: Notify::new(), tasks: array::from_fn(|_| Notify::new()) }
+        Self { ready: Notify::new(), watchers: Watchers::default(), tasks: array::from_fn(|_| Notify::new()) }
     }
 }
 
 impl Wakes {
-    /// Something happened to this task.
+    /// Tells all whom it concerns.
+    pub(crate) fn tell(&self, change: Change) {
+        if let Some(id) = change.task() {
+            self.task(id).notify_waiters();
+        }
+        self.watchers.tell(change);
+    }
+
+    /// What wakes those who wait for something to happen to this task.
     pub(crate) fn task(&self, id: &TaskId) -> &Notify {
         &self.tasks[id.low_bits() as usize % SHARDS]
     }

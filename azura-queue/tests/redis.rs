@@ -11,11 +11,12 @@ use std::{
 };
 
 use azura_queue::{
-    Entry, EventKind, EventLog as _, Finish, Keep, NewTask, Queue, QueueError, RedisQueue, State, StopReason,
-    TaskContext, TaskFailure, TaskId, Worker, conformance::claims::a_lost_lease_is_counted_once_among,
+    Change, Entry, EventKind, EventLog as _, Finish, Keep, NewTask, Queue, QueueError, RedisQueue, State,
+    StopReason, TaskContext, TaskFailure, TaskId, Worker,
+    conformance::{changes::change, claims::a_lost_lease_is_counted_once_among},
     conformance_suite,
 };
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use redis_server::RedisServer;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -100,6 +101,38 @@ async fn a_restart_of_redis_is_waited_out() {
     let told: Vec<Entry> = soon(queue.follow(&again, 0).await.unwrap().try_collect()).await.unwrap();
     assert_counted(&told);
     shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_everything_hears_of_others_and_of_what_was_missed() {
+    let mut server = RedisServer::start();
+    let here: Arc<dyn Queue> = Arc::new(RedisQueue::connect(server.as_ref()).await.unwrap());
+    let there = RedisQueue::connect(server.as_ref()).await.unwrap();
+    let mut changes = there.follow_all().await.unwrap();
+    let id = here.submit(NewTask::new("count")).await.unwrap();
+    assert_eq!(change(&mut changes).await, Change::Task(id));
+    assert_eq!(here.cancel(&id).await, Ok(State::Revoked));
+    assert_eq!(change(&mut changes).await, Change::Task(id));
+    here.delete(&id).await.unwrap();
+    assert_eq!(change(&mut changes).await, Change::Deleted(id));
+
+    server.stop();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(changes.next().now_or_never().is_none(), "it waits");
+    server.start_again();
+    assert_eq!(change(&mut changes).await, Change::Missed);
+    let next = soon(async {
+        loop {
+            match here.submit(NewTask::new("count")).await {
+                Err(QueueError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                submitted => break submitted.unwrap(),
+            }
+        }
+    });
+    let next = next.await;
+    assert_eq!(change(&mut changes).await, Change::Task(next));
+    server.kill_connections();
+    assert_eq!(change(&mut changes).await, Change::Missed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,9 +12,10 @@ use std::{
 };
 
 use azura_queue::{
-    Broker as _, DEFAULT_QUEUE, Entry, EventLog as _, Finish, Keep, Lease, ListQuery, NewEvent, NewTask,
-    Queue, QueueError, SqliteQueue, State, TaskId, WorkerId,
-    conformance::claims::a_lost_lease_is_counted_once_among, conformance_suite,
+    Broker as _, Change, DEFAULT_QUEUE, Entry, EventLog as _, Finish, Keep, Lease, ListQuery, NewEvent,
+    NewTask, Queue, QueueError, SqliteQueue, State, TaskId, WorkerId,
+    conformance::{changes::change, claims::a_lost_lease_is_counted_once_among},
+    conformance_suite,
 };
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -123,6 +124,37 @@ async fn what_one_process_does_another_sees_soon() {
     delays.sort();
     println!("seen by another process after: median {:?}, most {:?}", delays[15], delays[29]);
     assert!(delays[29] < Duration::from_millis(250), "{delays:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_in_one_process_is_named_in_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (open(&folder), open(&folder));
+    let mut changes = there.follow_all().await.unwrap();
+    let id = here.submit(NewTask::new("work")).await.unwrap();
+    assert_eq!(change(&mut changes).await, Change::Task(id));
+    let lease = claim(&here, LONG).await.unwrap();
+    assert_eq!(change(&mut changes).await, Change::Task(id));
+    here.heartbeat(&lease, LONG).await.unwrap();
+    here.append(&lease, lease.seq, &[NewEvent::new(Keep::Newest, json!(1))]).await.unwrap();
+    assert_eq!(change(&mut changes).await, Change::Task(id));
+    assert_eq!(there.newest(&id, Keep::Newest).await.unwrap().unwrap().details, json!(1));
+    here.finish(&lease, Finish::Succeeded(json!(null))).await.unwrap();
+    assert_eq!(change(&mut changes).await, Change::Task(id));
+    here.delete(&id).await.unwrap();
+    assert_eq!(change(&mut changes).await, Change::Deleted(id));
+
+    // Both at once: each task of either is named.
+    let mut expected = HashSet::new();
+    for _ in 0..100 {
+        let (one, other) =
+            tokio::join!(here.submit(NewTask::new("work")), there.submit(NewTask::new("work")));
+        expected.extend([one.unwrap(), other.unwrap()]);
+    }
+    while !expected.is_empty() {
+        let Change::Task(id) = change(&mut changes).await else { panic!("nothing is deleted") };
+        expected.remove(&id);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,8 @@ mod files;
 mod find;
 mod history;
 mod list;
+mod live;
+mod progress;
 mod resume;
 mod submit;
 
@@ -13,12 +15,14 @@ pub use edit::Notes;
 pub use files::StoredFile;
 pub use history::Course;
 pub use list::RunQuery;
+pub use live::News;
+pub use progress::Progress;
 pub use submit::Submission;
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use azura_learner::{ConfigError, PipelineInfo, Registry, Sources, config::Problem};
-use azura_queue::{Entry, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord};
+use azura_queue::{Entry, Queue, QueueError, Result as QueueResult, Seq, State, TaskId};
 use futures_util::stream::BoxStream;
 use serde_json::Value;
 use tokio::{task::spawn_blocking, time::sleep};
@@ -48,6 +52,8 @@ pub struct App {
     shutdown: CancellationToken,
     watchers: TaskTracker,
     clients: Arc<Clients>,
+    live: live::Live,
+    courses: progress::Courses,
 }
 
 /// What the app could not do.
@@ -136,6 +142,8 @@ impl App {
             shutdown: CancellationToken::new(),
             watchers: TaskTracker::new(),
             clients: Arc::default(),
+            live: live::Live::default(),
+            courses: progress::Courses::default(),
         }
     }
 
@@ -250,6 +258,11 @@ impl App {
         &self.watchers
     }
 
+    /// Who listens to news of all runs.
+    pub(crate) fn live(&self) -> &live::Live {
+        &self.live
+    }
+
     /// Everybody who is connected.
     pub(crate) fn clients(&self) -> &Arc<Clients> {
         &self.clients
@@ -287,7 +300,8 @@ impl App {
     /// [`AppError::NoExperiment`].
     pub async fn find(self: &Arc<Self>, id: &str) -> Result<Run> {
         let (app, record) = (Arc::clone(self), self.record(id).await?);
-        Ok(spawn_blocking(move || app.whole(record)).await.map_err(io::Error::other)?)
+        let run = self.with_progress(Run::new(record)).await?;
+        Ok(spawn_blocking(move || app.whole(run)).await.map_err(io::Error::other)?)
     }
 
     /// Cancels a run: a waiting one at once, a running one after its current batch. One that has ended stays as it is.
@@ -317,21 +331,20 @@ impl App {
         Ok(self.queue.follow(&record.id, if interrupted { 0 } else { after }).await?)
     }
 
-    /// A record of the queue with what is on disk. What is there before a task has ended does not count yet.
-    fn whole(&self, record: TaskRecord) -> Run {
-        let ended = record.state.is_terminal();
-        let stored = ended.then(|| self.runs.read(&runs::experiment_id(&record))).flatten();
-        match stored.filter(|stored| stored.record.id == record.id) {
-            Some(stored) => Run { record, ..stored },
-            None => Run::new(record),
+    /// A run with what is on disk of it. What is there before its task has ended does not count yet.
+    fn whole(&self, run: Run) -> Run {
+        let ended = run.record.state.is_terminal();
+        let stored = ended.then(|| self.runs.read(&run.experiment_id())).flatten();
+        match stored.filter(|stored| stored.record.id == run.record.id) {
+            Some(stored) => Run { record: run.record, ..stored },
+            None => run,
         }
     }
 
-    /// A record of the queue, and whether there is a model on disk.
-    fn outline(&self, record: TaskRecord) -> Run {
-        let succeeded = record.state == State::Success;
-        let has_model = succeeded && self.runs.has_model(&runs::experiment_id(&record));
-        Run { has_model, ..Run::new(record) }
+    /// A run, and whether there is a model of it on disk.
+    fn outline(&self, run: Run) -> Run {
+        let has_model = run.record.state == State::Success && self.runs.has_model(&run.experiment_id());
+        Run { has_model, ..run }
     }
 
     /// Writes down a run that ended before anybody worked on it.

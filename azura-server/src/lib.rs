@@ -29,7 +29,7 @@ mod serve;
 mod views;
 mod ws;
 
-pub use app::{App, AppError, Course, Notes, RunQuery, StoredFile, Submission};
+pub use app::{App, AppError, Course, News, Notes, Progress, RunQuery, StoredFile, Submission};
 pub use guard::{Access, Origin, ParseOriginError};
 pub use handler::{TASK, worker, worker_with};
 pub use open_meteo::OpenMeteo;

@@ -1,6 +1,7 @@
 //! Which address answers what. Each handler parses, asks the app, converts.
 
 mod keeping;
+mod live;
 mod query;
 mod written;
 
@@ -44,7 +45,8 @@ Live progress is a WebSocket at `/ws/task_status/{task_id}`: JSON frames `{\"sta
 happened so far, then live, with `?after=SEQ` only what came after that number. The last frame is `SUCCESS`, `FAILURE` or `REVOKED`; the \
 server then closes with 1000. It closes with 4404 if there is no such task, with 1013 (after a frame `{\"state\": \"RESYNC\", \"after\": SEQ}`) if \
 the watcher is too slow, with 1001 when it shuts down, with 1008 if nothing is heard of the watcher for 40 s, and with 1011 if the log \
-cannot be read. With `?level=batch`, frames without `seq` tell of single batches.
+cannot be read. With `?level=batch`, frames without `seq` tell of single batches. The same frames, without those of batches, are an event stream at \
+`/api/v1/experiments/{id}/events`, and what happens to all experiments is one at `/api/v1/events`.
 
 What is read has an `ETag`: a `GET` that names it in `If-None-Match` is answered with 304 and no body while there is nothing new.
 
@@ -66,7 +68,7 @@ Every error is `{\"detail\": {\"error_code\", \"message\"}}`.";
 /// ```
 pub fn routes(app: &Arc<App>, access: Access) -> impl Endpoint + 'static {
     let views = Views { app: Arc::clone(app), defaults: Arc::new(defaults(app)) };
-    let apis = (Api(views.clone()), keeping::Keeping(views), Health);
+    let apis = (Api(views.clone()), keeping::Keeping(views.clone()), live::Live(views), Health);
     let api = OpenApiService::new(apis, "AzuraForge", VERSION).description(DESCRIPTION);
     let watch = ws::task_status.data(Arc::clone(app));
     let document = api.spec_endpoint();
@@ -283,7 +285,7 @@ impl Api {
 
     /// The course of an experiment so far, by epoch.
     ///
-    /// What comes after it is told by the WebSocket `/ws/task_status/{task_id}?after=SEQ`.
+    /// What comes after it is told by the WebSocket `/ws/task_status/{task_id}?after=SEQ`, and by `/experiments/{id}/events?after=SEQ`.
     #[oai(path = "/experiments/:id/history", method = "get")]
     async fn history(&self, id: Path<String>) -> ApiResult<Json<HistoryView>> {
         let (state, course) = self.0.course(&id).await?;

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{attempt::Attempt, names};
+use crate::{Progress, attempt::Attempt, names};
 
 /// The label of a task that says which run it makes.
 pub const EXPERIMENT_ID: &str = "experiment_id";
@@ -42,12 +42,16 @@ pub struct Run {
     pub results: Option<Arc<Value>>,
     /// Whether there is a `model.safetensors`.
     pub has_model: bool,
+    /// How far it has come, while it is worked on and has told of that.
+    pub progress: Option<Progress>,
+    /// Its loss by epoch, while it is worked on: 32 points at most.
+    pub losses: Vec<Option<f64>>,
 }
 
 impl Run {
     /// A run of which nothing but the record is known.
     pub fn new(record: TaskRecord) -> Self {
-        Self { record, results: None, has_model: false }
+        Self { record, results: None, has_model: false, progress: None, losses: Vec::new() }
     }
 
     /// The name of the run and of its folder.
@@ -318,7 +322,7 @@ fn read(folder: &Path, name: &str) -> io::Result<Run> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    Ok(Run { record, results, has_model: has_model(folder) })
+    Ok(Run { results, has_model: has_model(folder), ..Run::new(record) })
 }
 
 fn has_model(folder: &Path) -> bool {

@@ -1,5 +1,7 @@
 //! What clients read: the JSON forms of pipelines and experiments.
 
+mod live;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use azura_learner::PipelineInfo;
@@ -14,6 +16,8 @@ use crate::{
     form::FormView,
     runs::{BATCH_ID, BATCH_NAME, RESUMED_FROM, Run},
 };
+
+pub(crate) use live::{DeletedView, HelloView, ProgressView, RunningView};
 
 /// A pipeline, as lists show it.
 #[derive(Object)]
@@ -167,8 +171,10 @@ pub(crate) struct ExperimentView {
     worker: Option<String>,
     /// What its config says otherwise than the defaults of its pipeline, by the path of each value: `training_params.lr`.
     changes: BTreeMap<String, Value>,
-    /// The loss by epoch of a run that succeeded, thinned to 32 points at most.
+    /// The loss by epoch of a run that succeeded or is worked on, thinned to 32 points at most.
     loss: Vec<Option<f64>>,
+    /// The last epoch of a run that is worked on.
+    progress: Option<ProgressView>,
 }
 
 /// What a table shows of a config.
@@ -368,7 +374,8 @@ impl ExperimentView {
             attempt: run.record.attempt,
             worker: run.record.worker.as_ref().filter(|_| running).map(ToString::to_string),
             changes: changes(run.config(), defaults),
-            loss: losses(run.record.result.as_ref()),
+            loss: if running { run.losses.clone() } else { losses(run.record.result.as_ref()) },
+            progress: run.progress.map(ProgressView::from),
             model_path: run.has_model.then(|| format!("{experiment_id}/model.safetensors")),
             config_summary: ConfigSummary::of(run.config()),
             results_summary: ResultsSummary::of(run.record.result.as_ref().unwrap_or(&Value::Null)),

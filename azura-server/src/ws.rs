@@ -153,7 +153,7 @@ where
                 Some(Ok(entry)) if entry.seq.is_none() && watch.level == Level::Epoch => continue,
                 Some(Ok(entry)) => {
                     sent = entry.seq.unwrap_or(sent);
-                    frame(&entry)
+                    Message::text(frame(&entry))
                 }
                 // It was deleted, or the queue has lost it.
                 Some(Err(QueueError::NotFound(_))) => return Some(UNKNOWN_TASK),
@@ -176,10 +176,11 @@ where
     }
 }
 
-fn frame(entry: &Entry) -> Message {
+/// An entry as watchers read it, whatever carries it to them.
+pub(crate) fn frame(entry: &Entry) -> String {
     let Entry { kind: state, seq, attempt, details, .. } = entry;
     let frame = Frame { state: *state, seq: *seq, attempt: *attempt, details };
-    Message::text(serde_json::to_string(&frame).unwrap_or_default())
+    serde_json::to_string(&frame).unwrap_or_default()
 }
 
 fn failed(error: &dyn std::error::Error) -> (CloseCode, &'static str) {

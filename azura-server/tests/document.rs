@@ -28,6 +28,12 @@ async fn every_route_is_in_the_document_and_answers_as_it_says() {
             let id = if path.contains("/pipelines/") { "echo" } else { &task };
             let address = path.replace("{id}", id).replace("{name}", "dot.svg");
             let answer = match method.as_str() {
+                // The one that does not end. What it says is seen elsewhere.
+                "get" if path == "/api/v1/events" => {
+                    let promised = &operation["responses"]["200"]["content"];
+                    assert!(promised["text/event-stream"]["schema"].is_object(), "{promised}");
+                    continue;
+                }
                 "get" => server.get(&address).await,
                 "delete" => {
                     let other = server.submit(json!({"pipeline_name": "echo"})).await;
@@ -68,9 +74,11 @@ async fn every_route_is_in_the_document_and_answers_as_it_says() {
     }
     let expected = [
         "DELETE /api/v1/experiments/{id}",
+        "GET /api/v1/events",
         "GET /api/v1/experiments",
         "GET /api/v1/experiments/{id}/archive",
         "GET /api/v1/experiments/{id}/details",
+        "GET /api/v1/experiments/{id}/events",
         "GET /api/v1/experiments/{id}/files",
         "GET /api/v1/experiments/{id}/files/images/{name}",
         "GET /api/v1/experiments/{id}/files/{name}",

@@ -24,6 +24,8 @@
 #[doc(hidden)]
 pub mod cancel;
 #[doc(hidden)]
+pub mod changes;
+#[doc(hidden)]
 pub mod claims;
 #[doc(hidden)]
 pub mod events;
@@ -98,6 +100,11 @@ macro_rules! conformance_suite {
                 events::the_state_is_never_behind_its_event,
                 events::the_log_is_read_in_pieces,
                 events::a_repeated_append_stores_nothing_twice,
+                changes::every_verb_is_told,
+                changes::what_changes_often_is_named_once,
+                changes::all_who_watch_see_everything,
+                changes::what_is_told_is_there_to_be_read,
+                changes::the_newest_progress_is_known,
                 listing::the_newest_come_first,
                 listing::filters_narrow_it_down,
                 listing::pages_hold_while_tasks_come_and_go,

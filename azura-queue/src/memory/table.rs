@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    Entry, Finish, Hold, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page, QueueError, QueueStats,
-    Result, Seq, State, TaskId, TaskRecord, Unique, WorkerId, WorkerInfo, clock, event::not_yet_stored,
-    follow::News, task::relabel, wake::Wakes,
+    Change, Entry, EventKind, Finish, Hold, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
+    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, Unique, WorkerId, WorkerInfo, clock,
+    event::not_yet_stored, follow::News, task::relabel, wake::Wakes,
 };
 
 #[derive(Default)]
@@ -89,16 +89,18 @@ impl Table {
             self.keys.insert(key, (id, until));
         }
         self.index(&id);
+        self.wakes.tell(Change::Task(id));
         self.wakes.ready.notify_waiters();
         Ok(id)
     }
 
     pub(super) fn restore(&mut self, record: TaskRecord, log: Vec<Entry>) -> Result<()> {
-        let log = record.restored(log)?;
+        let (id, log) = (record.id, record.restored(log)?);
         let task = self.insert(record)?;
         for entry in log {
             task.store(entry);
         }
+        self.wakes.tell(Change::Task(id));
         Ok(())
     }
 
@@ -199,7 +201,7 @@ impl Table {
         if let Some(told) = self.task_mut(id)?.record_mut().cancel()? {
             return self.changed(id, told);
         }
-        self.wakes.task(id).notify_waiters();
+        self.wakes.tell(Change::Task(*id));
         Ok(self.task(id)?.record.state)
     }
 
@@ -264,6 +266,7 @@ impl Table {
         relabel(&mut task.labels, labels);
         let new = self.submit(task)?;
         self.task_mut(id)?.record_mut().dead = false;
+        self.wakes.tell(Change::Task(*id));
         Ok(new)
     }
 
@@ -309,7 +312,7 @@ impl Table {
         {
             self.let_go(id, &unique.key);
         }
-        self.wakes.task(id).notify_waiters();
+        self.wakes.tell(Change::Deleted(*id));
         Ok(())
     }
 
@@ -320,7 +323,9 @@ impl Table {
     ) -> Result<Labels> {
         let record = self.task_mut(id)?.record_mut();
         relabel(&mut record.labels, labels);
-        Ok(record.labels.clone())
+        let labels = record.labels.clone();
+        self.wakes.tell(Change::Task(*id));
+        Ok(labels)
     }
 
     pub(super) fn append(&mut self, lease: &Lease, after: Seq, events: &[NewEvent]) -> Result<Seq> {
@@ -332,7 +337,7 @@ impl Table {
             }
         }
         let last = task.log.len() as Seq;
-        self.wakes.task(&lease.id()).notify_waiters();
+        self.wakes.tell(Change::Task(lease.id()));
         Ok(last)
     }
 
@@ -340,6 +345,15 @@ impl Table {
         let log = &self.task(id)?.log;
         let start = usize::try_from(after).map_or(log.len(), |after| after.min(log.len()));
         Ok(log[start..].iter().take(limit).cloned().collect())
+    }
+
+    pub(super) fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        let task = self.task(id)?;
+        let newest = match keep {
+            Keep::All => task.log.iter().rev().find(|entry| entry.kind == EventKind::Progress),
+            Keep::Newest => task.newest.as_ref(),
+        };
+        Ok(newest.cloned())
     }
 
     pub(super) fn news(&self, id: &TaskId, after: Seq, limit: usize) -> Result<News> {
@@ -393,7 +407,7 @@ impl Table {
             self.let_go(id, &unique.key);
         }
         self.index(id);
-        self.wakes.task(id).notify_waiters();
+        self.wakes.tell(Change::Task(*id));
         if state == State::Pending {
             self.wakes.ready.notify_waiters();
         }

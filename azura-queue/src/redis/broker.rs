@@ -16,8 +16,8 @@ use super::{
     together::Desk,
 };
 use crate::{
-    Broker, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
+    Broker, Change, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask,
+    Page, QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo, clock,
     task::relabel,
 };
 
@@ -250,5 +250,14 @@ impl EventLog for RedisQueue {
 
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
         follow::stream(Arc::clone(&self.shared), *id, after).await
+    }
+
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        self.shared.newest(id, keep).await
+    }
+
+    async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        self.shared.news.heard().await;
+        Ok(self.shared.news.watchers.stream(Arc::clone(&self.shared)))
     }
 }

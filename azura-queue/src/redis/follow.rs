@@ -7,16 +7,17 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::timeout;
 
 use super::{Shared, call::outcome, error, record, strange};
-use crate::{Entry, EventKind, QueueError, Result, Seq, TaskId, backoff::persist};
+use crate::{Entry, EventKind, Keep, QueueError, Result, Seq, TaskId, backoff::persist};
 
 /// How many entries are read at a time.
 const BATCH: usize = 256;
+/// How many entries are read at a time, from the end, to find one of progress: it is the last one, but for changes of state.
+const FEW: usize = 4;
 /// A look without having been told anything, should a wake-up have been lost.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Of a task: its state, its attempt, its transient event with time and version, the number of its last entry.
 type Slot = (Option<String>, Option<u32>, Option<String>, Option<i64>, Option<u64>, Option<Seq>);
-
 struct Follower {
     shared: Arc<Shared>,
     id: TaskId,
@@ -92,9 +93,7 @@ impl Follower {
         let all = read.len() < BATCH;
         let version = version.unwrap_or(0);
         if let (true, Some(newest)) = (all && version > self.version, newest) {
-            let details = serde_json::from_str(&newest).map_err(|error| strange(error.to_string()))?;
-            let at = record::timestamp(at.unwrap_or_default())?;
-            read.push_back(Entry::new(EventKind::Progress, None, attempt.unwrap_or(0), details, at));
+            read.push_back(passing(&newest, attempt, at)?);
         }
         let ended = ["SUCCESS", "FAILURE", "REVOKED"].contains(&state.as_str());
         // A log may have expired, but how the task ended is known.
@@ -106,6 +105,13 @@ impl Follower {
         }
         Ok((read, version.max(self.version), all && ended))
     }
+}
+
+/// The transient event of a task.
+fn passing(details: &str, attempt: Option<u32>, at: Option<i64>) -> Result<Entry> {
+    let details = serde_json::from_str(details).map_err(|error| strange(error.to_string()))?;
+    let at = record::timestamp(at.unwrap_or_default())?;
+    Ok(Entry::new(EventKind::Progress, None, attempt.unwrap_or(0), details, at))
 }
 
 /// The entries of a range of the stream.
@@ -136,6 +142,43 @@ fn entry(entry: &Answer) -> Result<Entry> {
 }
 
 impl Shared {
+    /// The newest progress that is kept in this way.
+    pub(super) async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        if keep == Keep::Newest {
+            let mut slot = ::redis::cmd("HMGET");
+            slot.arg(self.key("task", id)).arg(&["state", "attempt", "newest", "newest_at"]);
+            let (state, attempt, newest, at): (Option<String>, _, Option<String>, _) =
+                slot.query_async(&mut self.manager.clone()).await.map_err(error)?;
+            state.ok_or(QueueError::NotFound(*id))?;
+            return newest.map(|newest| passing(&newest, attempt, at)).transpose();
+        }
+        let mut end = "+".to_owned();
+        loop {
+            let (log, known): (Answer, bool) = pipe()
+                .atomic()
+                .cmd("XREVRANGE")
+                .arg(self.key("log", id))
+                .arg(&end)
+                .arg("-")
+                .arg("COUNT")
+                .arg(FEW)
+                .exists(self.key("task", id))
+                .query_async(&mut self.manager.clone())
+                .await
+                .map_err(error)?;
+            if !known {
+                return Err(QueueError::NotFound(*id));
+            }
+            let entries = entries(&log)?;
+            let first = entries.last().and_then(|entry| entry.seq).unwrap_or_default();
+            let told = entries.into_iter().find(|entry| entry.kind == EventKind::Progress);
+            if told.is_some() || first <= 1 {
+                return Ok(told);
+            }
+            end = (first - 1).to_string();
+        }
+    }
+
     pub(super) async fn read_log(&self, id: TaskId, after: Seq, limit: usize) -> Result<Vec<Entry>> {
         let mut connection = self.manager.clone();
         let (log, known): (Answer, bool) = pipe()

@@ -18,7 +18,10 @@ use tokio::{
 };
 
 use super::wire;
-use crate::TaskId;
+use crate::{
+    TaskId,
+    follow_all::{Change, Watchers},
+};
 
 /// The pauses between two tries to connect.
 const FIRST: Duration = Duration::from_millis(50);
@@ -35,6 +38,10 @@ pub(super) struct News {
     /// Wakes claims that wait.
     pub(super) ready: Notify,
     tasks: Mutex<HashMap<TaskId, Weak<Notify>>>,
+    /// Those who watch everything.
+    pub(super) watchers: Watchers,
+    /// Whether there was a connection that heard the news.
+    heard: watch::Sender<bool>,
     bells: Mutex<Bells>,
     client: OnceLock<Client>,
     /// How many claims wait.
@@ -79,15 +86,25 @@ impl News {
     fn tell(&self, what: &str) {
         if what == "+" {
             self.ready.notify_waiters();
-        } else if let Some(notify) =
-            what.parse().ok().and_then(|id: TaskId| lock(&self.tasks).get(&id).and_then(Weak::upgrade))
-        {
+            return;
+        }
+        let (gone, id) = what.strip_prefix('-').map_or((false, what), |id| (true, id));
+        let Ok(id) = id.parse::<TaskId>() else { return };
+        self.watchers.tell(if gone { Change::Deleted(id) } else { Change::Task(id) });
+        if let Some(notify) = lock(&self.tasks).get(&id).and_then(Weak::upgrade) {
             notify.notify_waiters();
         }
     }
 
+    /// Returns when the news are heard. What is not heard later, while the connection is lost, is told as missed.
+    pub(super) async fn heard(&self) {
+        // It is closed only with what this belongs to.
+        let _ = self.heard.subscribe().wait_for(|heard| *heard).await;
+    }
+
     fn tell_all(&self) {
         self.ready.notify_waiters();
+        self.watchers.tell(Change::Missed);
         for notify in lock(&self.tasks).values().filter_map(Weak::upgrade) {
             notify.notify_waiters();
         }
@@ -133,6 +150,7 @@ pub(super) async fn listen(
             connection.subscribe(&channels).await?;
             // What happened while nobody listened is not told again.
             news.tell_all();
+            news.heard.send_replace(true);
             pause = FIRST;
             let (mut sink, mut messages) = connection.split();
             // Silence may be that of a connection that leads nowhere.

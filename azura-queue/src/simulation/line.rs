@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
-    QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId, WorkerInfo,
+    Broker, Change, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask,
+    Page, QueueError, QueueStats, Result, Seq, State, TaskFailure, TaskId, TaskRecord, WorkerId, WorkerInfo,
 };
 
 use super::world::World;
@@ -331,5 +331,13 @@ impl EventLog for Line {
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
         let id = *id;
         self.call("follow", move |world, _| async move { world.queue.follow(&id, after).await }).await
+    }
+
+    async fn newest(&self, _: &TaskId, _: Keep) -> Result<Option<Entry>> {
+        unimplemented!("nobody asks for it here")
+    }
+
+    async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        unimplemented!("nobody asks for it here")
     }
 }

@@ -12,7 +12,7 @@ use super::{
     sql::{Result, Sql as _},
 };
 use crate::{
-    Entry, ListQuery, Page, ParseTaskIdError, QueueError, QueueStats, Seq, State, TaskId, TaskRecord,
+    Entry, Keep, ListQuery, Page, ParseTaskIdError, QueueError, QueueStats, Seq, State, TaskId, TaskRecord,
     WorkerId, WorkerInfo, clock, follow::News,
 };
 
@@ -85,18 +85,36 @@ pub(super) fn news(sql: &Connection, id: &TaskId, after: Seq, limit: usize) -> R
     let task = task(sql, id)?;
     Ok(News {
         stored: entries(sql, task, after, limit)?,
-        newest: sql.first(
-            "SELECT version, entry FROM newest
-             WHERE task = ?1 AND after = (SELECT max(seq) FROM events WHERE task = ?1)",
-            [task],
-            |row| Ok((row.get(0)?, from_json(row, 1)?)),
-        )?,
+        newest: passing(sql, task)?,
         ended: sql
             .first("SELECT stands NOT IN ('PENDING', 'STARTED') FROM tasks WHERE task = ?1", [task], |row| {
                 Ok(row.get(0)?)
             })?
             .unwrap_or_default(),
     })
+}
+
+/// The newest progress that is kept in this way.
+pub(super) fn newest(sql: &Connection, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+    let task = task(sql, id)?;
+    if keep == Keep::Newest {
+        return Ok(passing(sql, task)?.map(|(_, entry)| entry));
+    }
+    sql.first(
+        "SELECT entry FROM events WHERE task = ?1 AND entry ->> 'state' = 'PROGRESS' ORDER BY seq DESC LIMIT 1",
+        [task],
+        |row| from_json(row, 0),
+    )
+}
+
+/// The transient event that is newer than the whole log, and its version.
+fn passing(sql: &Connection, task: i64) -> Result<Option<(u64, Entry)>> {
+    sql.first(
+        "SELECT version, entry FROM newest
+         WHERE task = ?1 AND after = (SELECT max(seq) FROM events WHERE task = ?1)",
+        [task],
+        |row| Ok((row.get(0)?, from_json(row, 1)?)),
+    )
 }
 
 pub(super) fn holders(sql: &Connection) -> Result<Vec<WorkerId>> {

@@ -7,12 +7,13 @@ use rusqlite::{Connection, Params, Row};
 
 use super::{
     Fence,
+    changes::Changes,
     query::{self, micros, now, stands},
     sql::{Result, Sql as _},
 };
 use crate::{
-    Entry, Finish, Hold, Keep, Labels, Lease, NewEvent, NewTask, QueueError, Seq, State, TaskId, TaskRecord,
-    Unique, WorkerId, WorkerInfo,
+    Change, Entry, Finish, Hold, Keep, Labels, Lease, NewEvent, NewTask, QueueError, Seq, State, TaskId,
+    TaskRecord, Unique, WorkerId, WorkerInfo,
     clock::{self, Steps},
     event::not_yet_stored,
     task::relabel,
@@ -24,6 +25,7 @@ pub(super) struct Table {
     /// What the wall clock, by which leases are measured, is watched with.
     steps: Steps,
     told: Told,
+    changes: Changes,
     /// Rises with every transaction of another process.
     version: Option<i64>,
 }
@@ -32,7 +34,7 @@ pub(super) struct Table {
 #[derive(Default)]
 pub(super) struct Told {
     ready: bool,
-    tasks: Vec<TaskId>,
+    changes: Vec<Change>,
 }
 
 impl Told {
@@ -40,15 +42,16 @@ impl Told {
         if self.ready {
             wakes.ready.notify_waiters();
         }
-        for id in &self.tasks {
-            wakes.task(id).notify_waiters();
+        for change in &self.changes {
+            wakes.tell(*change);
         }
     }
 }
 
 impl Table {
-    pub(super) fn new(sql: Connection) -> Self {
-        Self { sql, steps: Steps::new(), told: Told::default(), version: None }
+    pub(super) fn new(sql: Connection) -> Result<Self> {
+        let changes = Changes::new(&sql)?;
+        Ok(Self { sql, steps: Steps::new(), told: Told::default(), changes, version: None })
     }
 
     #[cfg(test)]
@@ -60,11 +63,16 @@ impl Table {
     pub(super) fn transaction(&mut self, verbs: impl FnOnce(&mut Self) -> Result<()>) -> Result<Told> {
         self.told = Told::default();
         self.run("BEGIN IMMEDIATE", [])?;
-        let outcome = verbs(self).and_then(|()| self.run("COMMIT", []));
+        let outcome = verbs(self).and_then(|()| {
+            let written = self.changes.write(&self.sql, &self.told.changes)?;
+            self.run("COMMIT", [])?;
+            Ok(written)
+        });
         if outcome.is_err() && !self.sql.is_autocommit() {
             self.run("ROLLBACK", [])?;
         }
-        outcome.map(|_| mem::take(&mut self.told))
+        self.changes.wrote(outcome?);
+        Ok(mem::take(&mut self.told))
     }
 
     /// Runs a verb that, if it fails, leaves no trace. The outer failure is that of the whole transaction.
@@ -82,11 +90,17 @@ impl Table {
         Ok(outcome)
     }
 
-    /// Whether another process has written since this was asked last. Not to know counts as yes.
-    pub(super) fn others_wrote(&mut self) -> bool {
+    /// What other processes have changed since this was asked last, if they have written at all. Not to know counts as yes.
+    pub(super) fn of_others(&mut self) -> Option<Vec<Change>> {
         let version = self.sql.first("PRAGMA data_version", [], |row| Ok(row.get(0)?));
         let before = mem::replace(&mut self.version, version.unwrap_or_default());
-        self.version.is_none() || self.version != before
+        if self.version.is_some() && self.version == before {
+            return None;
+        }
+        // What cannot be read now is read next time.
+        let read = self.changes.read(&self.sql);
+        self.version = self.version.filter(|_| read.is_ok());
+        Some(read.unwrap_or_default())
     }
 
     pub(super) fn submit(&mut self, task: NewTask) -> Result<TaskId> {
@@ -100,6 +114,7 @@ impl Table {
         }
         self.store(task, record.submitted())?;
         self.wait(task, &record)?;
+        self.told.changes.push(Change::Task(id));
         if let Some(Unique { key, hold }) = &record.schedule.unique {
             let until = match hold {
                 Hold::Period(period) => Some(micros(clock::timestamp_after(*period))),
@@ -116,6 +131,7 @@ impl Table {
         for entry in log {
             self.store(task, entry)?;
         }
+        self.told.changes.push(Change::Task(record.id));
         Ok(())
     }
 
@@ -184,7 +200,7 @@ impl Table {
         if record.state == State::Started {
             self.update(task, &record)?;
             self.run("UPDATE leases SET cancelled = 1 WHERE task = ?1", [task])?;
-            self.told.tasks.push(*id);
+            self.told.changes.push(Change::Task(*id));
         }
         Ok(record.state)
     }
@@ -222,6 +238,7 @@ impl Table {
         let new = self.submit(again)?;
         record.dead = false;
         self.update(task, &record)?;
+        self.told.changes.push(Change::Task(*id));
         Ok(new)
     }
 
@@ -258,7 +275,7 @@ impl Table {
         }
         self.let_go(task, &record)?;
         self.run("DELETE FROM tasks WHERE task = ?1", [task])?;
-        self.told.tasks.push(*id);
+        self.told.changes.push(Change::Deleted(*id));
         Ok(())
     }
 
@@ -273,6 +290,7 @@ impl Table {
         self.update(task, &record)?;
         self.run("DELETE FROM labels WHERE task = ?1", [task])?;
         self.label(task, &record)?;
+        self.told.changes.push(Change::Task(*id));
         Ok(record.labels)
     }
 
@@ -285,7 +303,7 @@ impl Table {
                 Keep::Newest => self.overwrite(task, &entry)?,
             }
         }
-        self.told.tasks.push(fence.id);
+        self.told.changes.push(Change::Task(fence.id));
         query::last(&self.sql, task)
     }
 
@@ -367,7 +385,7 @@ impl Table {
         if record.schedule.unique.as_ref().is_some_and(|unique| unique.hold.ends(record.state)) {
             self.let_go(task, record)?;
         }
-        self.told.tasks.push(record.id);
+        self.told.changes.push(Change::Task(record.id));
         Ok(record.state)
     }
 

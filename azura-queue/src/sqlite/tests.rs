@@ -144,3 +144,39 @@ async fn a_clock_that_is_set_back_makes_no_lease_longer() {
     assert!((before..=query::now()).contains(&(ends - 60_000_000)));
     assert!(lease.is_some());
 }
+
+#[tokio::test]
+async fn only_the_newest_changes_are_kept_and_who_is_behind_has_missed_some() {
+    let (folder, queue) = open();
+    // Another process, which never polls.
+    let other = beside(&folder);
+    let mut behind = changes::Changes::new(&other).unwrap();
+    for _ in 0..100 {
+        join_all((0..200).map(|_| queue.submit(NewTask::new("work")))).await;
+        let kept: i64 = other.query_row("SELECT count(*) FROM changes", [], |row| row.get(0)).unwrap();
+        assert!(kept < 2 * 4096 + 512, "{kept}");
+    }
+    assert_eq!(behind.read(&other).unwrap(), [Change::Missed]);
+    assert_eq!(behind.read(&other).unwrap(), []);
+    let id = queue.submit(NewTask::new("work")).await.unwrap();
+    queue.cancel(&id).await.unwrap();
+    queue.delete(&id).await.unwrap();
+    assert_eq!(behind.read(&other).unwrap(), [Change::Task(id), Change::Task(id), Change::Deleted(id)]);
+}
+
+#[tokio::test]
+async fn what_one_transaction_changes_is_written_once() {
+    let (folder, queue) = open();
+    let id = queue.submit(NewTask::new("work")).await.unwrap();
+    let verbs = move |table: &mut Table| {
+        table.annotate(&id, &BTreeMap::new())?;
+        table.cancel(&id)?;
+        table.delete(&id)
+    };
+    queue.change(verbs).await.unwrap();
+    let rows: Vec<(i64, bool)> = beside(&folder)
+        .prepare("SELECT rev, gone FROM changes")
+        .and_then(|mut all| all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .unwrap();
+    assert_eq!(rows, [(1, false), (2, true)]);
+}

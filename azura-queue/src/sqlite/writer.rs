@@ -128,8 +128,11 @@ fn serve(mut table: Table, jobs: &Receiver<Option<Box<dyn Job>>>, waiting: &Atom
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        if table.others_wrote() {
+        if let Some(changes) = table.of_others() {
             wakes.all();
+            for change in changes {
+                wakes.watchers.tell(change);
+            }
         }
     }
 }

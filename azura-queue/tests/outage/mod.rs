@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use azura_queue::{
-    Broker, Entry, EventLog, Finish, Heartbeat, Labels, Lease, ListQuery, NewEvent, NewTask, Page, Queue,
-    QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo,
+    Broker, Change, Entry, EventLog, Finish, Heartbeat, Keep, Labels, Lease, ListQuery, NewEvent, NewTask,
+    Page, Queue, QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, WorkerId, WorkerInfo,
 };
 use futures_util::stream::BoxStream;
 
@@ -155,5 +155,13 @@ impl EventLog for Outage {
 
     async fn follow(&self, id: &TaskId, after: Seq) -> Result<BoxStream<'static, Result<Entry>>> {
         self.reach()?.follow(id, after).await
+    }
+
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        self.reach()?.newest(id, keep).await
+    }
+
+    async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        self.reach()?.follow_all().await
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{io, sync::Arc};
 
-use azura_queue::{ListQuery, Page, QueueError, State, TaskRecord};
+use azura_queue::{ListQuery, Page, QueueError, State};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::spawn_blocking;
 
 use super::{App, MAX_LIST, Result};
@@ -86,9 +87,12 @@ impl Run {
     }
 }
 
-/// A record that was found, and the cursor of what begins with it.
+/// How many runs the queue is asked about at a time.
+const AT_ONCE: usize = 8;
+
+/// A run that was found, and the cursor of what begins with it.
 struct Found {
-    record: TaskRecord,
+    run: Run,
     cursor: String,
 }
 
@@ -108,11 +112,15 @@ impl App {
         mut take: impl FnMut(Run) -> Option<T> + Send + 'static,
     ) -> Result<Page<T>> {
         let (found, next) = self.search(query).await?;
+        let with_progress = async |Found { run, cursor }| -> Result<Found> {
+            Ok(Found { run: self.with_progress(run).await?, cursor })
+        };
+        let found: Vec<_> = stream::iter(found).map(with_progress).buffered(AT_ONCE).try_collect().await?;
         let (app, whole) = (Arc::clone(self), query.whole);
         let taken = spawn_blocking(move || {
             let mut items = Vec::new();
-            for Found { record, cursor } in found {
-                let mut run = if whole { app.whole(record) } else { app.outline(record) };
+            for Found { run, cursor } in found {
+                let mut run = if whole { app.whole(run) } else { app.outline(run) };
                 if let Some(results) = &mut run.results {
                     series::thin_all(Arc::make_mut(results));
                 }
@@ -126,7 +134,7 @@ impl App {
         Ok(taken.await.map_err(io::Error::other)?)
     }
 
-    /// The records that the query asks for, and the cursor of what comes after them.
+    /// The runs that the query asks for, and the cursor of what comes after them.
     async fn search(&self, query: &RunQuery) -> Result<(Vec<Found>, Option<String>)> {
         let limit = query.limit.clamp(1, MAX_LIST);
         let (mut place, mut skip) = match query.cursor.as_deref() {
@@ -142,7 +150,7 @@ impl App {
                 if found.len() == limit {
                     return Ok((found, Some(cursor)));
                 }
-                found.push(Found { record: run.record, cursor });
+                found.push(Found { run, cursor });
             }
             match page.next {
                 None => return Ok((found, None)),

@@ -2,4 +2,5 @@
 local _, _, id, sub = unpack(ARGV, 1, 16)
 redis.call('HSET', task(id), 'foreign', 1)
 redis.call('HSETNX', task(id), 'sub', sub)
+tell(id)
 return { 'ok' }

@@ -15,4 +15,5 @@ for i = 4, #ARGV, 3 do
 end
 local text = next(labels) and cjson.encode(labels) or '{}'
 redis.call('HSET', task(id), 'labels', text)
+tell(id)
 return { 'ok', text }

@@ -24,7 +24,7 @@ end
 
 local function int(n) return string.format('%d', n) end
 
--- Wakes whoever waits for news of a task, or ('+') for one to claim.
+-- Wakes whoever waits for news of a task, or ('+') for one to claim. A '-' before the task says that it is deleted.
 local function tell(what) redis.call('PUBLISH', NEWS, what) end
 
 -- What is known of a task: read once, and kept true. Beside it the values read, those of `...` from the 15th on.

@@ -67,6 +67,7 @@ local function adopt(id, queue, message, headers, properties)
   redis.call('ZADD', P .. 'name:' .. name, created, id)
   redis.call('ZADD', in_state('PENDING'), created, id)
   redis.call('SADD', QUEUES, queue)
+  tell(id)
   return t
 end
 

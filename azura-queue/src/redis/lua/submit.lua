@@ -33,6 +33,8 @@ redis.call('SADD', QUEUES, queue)
 if old ~= '' then
   redis.call('HDEL', task(old), 'dead')
   redis.call('ZREM', dead(redis.call('HGET', task(old), 'queue')), old)
+  tell(old)
 end
+tell(id)
 offer(t, due ~= '' and due or nil, false, message)
 return { 'ok' }

@@ -1,0 +1,310 @@
+//! News of all runs: one reader of the queue for all who listen, for as long as somebody does.
+
+use std::{
+    collections::HashMap,
+    io, iter, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use azura_queue::{
+    Change, Labels, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord, WorkerId,
+};
+use futures_util::{
+    FutureExt as _, Stream, StreamExt as _,
+    stream::{self, BoxStream},
+};
+use tokio::{
+    select,
+    sync::broadcast::{Receiver, Sender, WeakSender, channel, error::RecvError},
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
+
+use super::{App, AppError, Progress, Result};
+use crate::{
+    TASK,
+    runs::{self, Run},
+};
+
+/// The least time between two tellings of one run.
+const PACE: Duration = Duration::from_millis(250);
+/// How long to wait for a queue that is away.
+const AWAY: Duration = Duration::from_secs(2);
+/// How much may wait for a listener. One who is further behind reads everything anew.
+const BACKLOG: usize = 1024;
+
+/// What listeners are told.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum News {
+    /// At the beginning, and when something may have been missed: what was read before is to be read again.
+    Anew,
+    /// A run is new, or it is not any more as it was told last; with what is in its record, and its progress.
+    Run(Arc<Run>),
+    /// A run goes on.
+    Progress {
+        /// The run's name.
+        experiment_id: String,
+        /// Its task.
+        task_id: TaskId,
+        /// How far it is.
+        progress: Progress,
+    },
+    /// A run is deleted.
+    Deleted {
+        /// The run's name, if it is known.
+        experiment_id: Option<String>,
+        /// Its task.
+        task_id: TaskId,
+    },
+}
+
+/// Where the news come from, while somebody listens.
+#[derive(Debug, Default)]
+pub(crate) struct Live(Mutex<Option<Stage>>);
+
+#[derive(Debug)]
+struct Stage {
+    /// Of the one who tells, as long as there is one.
+    news: WeakSender<News>,
+    /// What tasks are that will be gone when that is told: the run of a name, or no run.
+    leaving: HashMap<TaskId, Option<String>>,
+}
+
+impl Live {
+    fn stage(&self) -> MutexGuard<'_, Option<Stage>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A task will be deleted; afterwards nobody could say what it was.
+    pub(crate) fn leaves(&self, task: TaskId, run: Option<String>) {
+        if let Some(stage) = &mut *self.stage() {
+            stage.leaving.insert(task, run);
+        }
+    }
+
+    /// Listens to the one who tells, if there is one.
+    fn join(stage: Option<&Stage>) -> Option<Receiver<News>> {
+        Some(stage?.news.upgrade()?.subscribe())
+    }
+
+    /// Whether nobody listens to these news. Then nobody will any more.
+    fn is_deserted(&self, news: &Sender<News>) -> bool {
+        let mut stage = self.stage();
+        let deserted = news.receiver_count() == 0;
+        if deserted {
+            *stage = None;
+        }
+        deserted
+    }
+}
+
+impl App {
+    /// What happens to all runs, from now on: of each at most four times a second, the newest always. The stream ends when the app shuts down.
+    ///
+    /// # Errors
+    /// [`AppError::Queue`].
+    pub async fn news(self: &Arc<Self>) -> Result<impl Stream<Item = News> + Send + use<>> {
+        let joined = Live::join(self.live.stage().as_ref());
+        let receiver = match joined {
+            Some(receiver) => receiver,
+            None => self.tell_news(self.queue.follow_all().await?),
+        };
+        let news = stream::unfold(receiver, |mut receiver| async {
+            match receiver.recv().await {
+                Ok(news) => Some((news, receiver)),
+                Err(RecvError::Lagged(_)) => Some((News::Anew, receiver.resubscribe())),
+                Err(RecvError::Closed) => None,
+            }
+        });
+        Ok(stream::once(async { News::Anew }).chain(news))
+    }
+
+    /// Starts to tell, unless somebody else just did.
+    fn tell_news(self: &Arc<Self>, changes: BoxStream<'static, QueueResult<Change>>) -> Receiver<News> {
+        let mut stage = self.live.stage();
+        if let Some(receiver) = Live::join(stage.as_ref()) {
+            return receiver;
+        }
+        let (news, receiver) = channel(BACKLOG);
+        *stage = Some(Stage { news: news.downgrade(), leaving: HashMap::new() });
+        let teller = Teller {
+            app: Arc::clone(self),
+            news,
+            known: HashMap::new(),
+            order: Vec::new(),
+            unread: HashMap::new(),
+        };
+        tokio::spawn(teller.run(changes));
+        receiver
+    }
+}
+
+/// What is known of a task.
+enum Known {
+    /// It is no training.
+    Other,
+    /// The run of this name, as it was told last, and the number of the last epoch that was told.
+    Run(String, Shown, Option<Seq>),
+}
+
+/// What of a run is shown beside its progress, and changes.
+#[derive(PartialEq)]
+struct Shown {
+    state: State,
+    attempt: u32,
+    worker: Option<WorkerId>,
+    cancel_requested: bool,
+    labels: Labels,
+}
+
+impl Shown {
+    fn of(record: &TaskRecord) -> Self {
+        Self {
+            state: record.state,
+            attempt: record.attempt,
+            worker: record.worker.clone(),
+            cancel_requested: record.cancel_requested,
+            labels: record.labels.clone(),
+        }
+    }
+}
+
+struct Teller {
+    app: Arc<App>,
+    news: Sender<News>,
+    known: HashMap<TaskId, Known>,
+    /// The tasks that changed and were not told yet, in order, and whether each is gone.
+    order: Vec<TaskId>,
+    unread: HashMap<TaskId, bool>,
+}
+
+impl Teller {
+    /// Tells for as long as somebody listens. What changes during the pause is named once, however often it does.
+    async fn run(mut self, mut changes: BoxStream<'static, QueueResult<Change>>) {
+        let app = Arc::clone(&self.app);
+        while !app.live.is_deserted(&self.news) {
+            if self.unread.is_empty() {
+                select! {
+                    () = app.shutdown.cancelled() => break,
+                    () = self.news.closed() => continue,
+                    change = changes.next() => match change {
+                        Some(Ok(change)) => self.note(change),
+                        // There will be no more: listeners come again, and begin anew.
+                        _ => break,
+                    },
+                }
+            }
+            while let Some(Some(Ok(change))) = changes.next().now_or_never() {
+                self.note(change);
+            }
+            let begun = Instant::now();
+            let pause = match self.tell_all().await {
+                Ok(()) => PACE,
+                Err(error) => {
+                    tracing::warn!(%error, "listeners cannot be told of changes; trying again");
+                    AWAY
+                }
+            };
+            select! {
+                () = app.shutdown.cancelled() => break,
+                () = sleep_until(begun + pause) => {}
+            }
+        }
+    }
+
+    fn note(&mut self, change: Change) {
+        match change {
+            Change::Task(id) => self.add(id, false),
+            Change::Deleted(id) => self.add(id, true),
+            // What was missed is told as that, and what was known may be wrong.
+            _ => {
+                (self.order, self.unread) = (Vec::new(), HashMap::new());
+                self.known.clear();
+                self.send(News::Anew);
+            }
+        }
+    }
+
+    fn add(&mut self, id: TaskId, gone: bool) {
+        if self.unread.insert(id, gone).is_none() {
+            self.order.push(id);
+        }
+    }
+
+    /// Fails if the queue is away; what was not told then is still to be told.
+    async fn tell_all(&mut self) -> Result<()> {
+        let mut order = mem::take(&mut self.order).into_iter();
+        while let Some(id) = order.next() {
+            let told = match self.unread.get(&id) {
+                Some(true) => {
+                    self.tell_deleted(id);
+                    Ok(())
+                }
+                _ => self.tell(id).await,
+            };
+            match told {
+                Err(error @ AppError::Queue(QueueError::Unavailable(_))) => {
+                    self.order = iter::once(id).chain(order).collect();
+                    return Err(error);
+                }
+                Err(error) => tracing::warn!(task = %id, %error, "listeners cannot be told of a change"),
+                Ok(()) => {}
+            }
+            self.unread.remove(&id);
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, id: TaskId) -> Result<()> {
+        if let Some(Known::Other) = self.known.get(&id) {
+            return Ok(());
+        }
+        let record = match self.app.queue.get(&id).await {
+            // That is told too.
+            Err(QueueError::NotFound(_)) => return Ok(()),
+            record => record?,
+        };
+        if record.name != TASK {
+            self.known.insert(id, Known::Other);
+            return Ok(());
+        }
+        let (shown, attempt) = (Shown::of(&record), record.attempt);
+        match self.known.get_mut(&id) {
+            Some(Known::Run(name, before, told)) if *before == shown => {
+                let progress =
+                    if shown.state == State::Started { self.app.progress(&id, attempt).await? } else { None };
+                if let Some(progress) = progress.filter(|progress| Some(progress.seq) > *told) {
+                    *told = Some(progress.seq);
+                    let news = News::Progress { experiment_id: name.clone(), task_id: id, progress };
+                    self.send(news);
+                }
+            }
+            _ => {
+                let name = runs::experiment_id(&record);
+                let (app, run) = (Arc::clone(&self.app), self.app.with_progress(Run::new(record)).await?);
+                let run = spawn_blocking(move || app.outline(run)).await.map_err(io::Error::other)?;
+                let told = run.progress.as_ref().map(|progress| progress.seq);
+                self.known.insert(id, Known::Run(name, shown, told));
+                self.send(News::Run(Arc::new(run)));
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_deleted(&mut self, task_id: TaskId) {
+        let leaving = self.app.live.stage().as_mut().and_then(|stage| stage.leaving.remove(&task_id));
+        let experiment_id = match (leaving, self.known.remove(&task_id)) {
+            (Some(None), _) | (None, Some(Known::Other)) => return,
+            (None, Some(Known::Run(name, ..))) => Some(name),
+            (leaving, _) => leaving.flatten(),
+        };
+        self.send(News::Deleted { experiment_id, task_id });
+    }
+
+    /// If nobody hears it, that is seen later.
+    fn send(&self, news: News) {
+        let _ = self.news.send(news);
+    }
+}
