@@ -411,6 +411,8 @@ fn changes(config: &Value, defaults: &Value) -> BTreeMap<String, Value> {
     }
     let mut found = BTreeMap::new();
     compare("", config, defaults, &mut found);
+    // What a grid is called changes nothing of what is trained.
+    found.remove(BATCH_NAME);
     found
 }
 

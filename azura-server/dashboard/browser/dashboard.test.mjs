@@ -13,7 +13,7 @@ const state = page => page.locator(".run-head .state");
 const reads = (locator, text) => locator.filter({ hasText: text }).first().waitFor();
 const SHORT = { training_params: { epochs: 2 } };
 const LONG = { training_params: { epochs: 3000, seed: 7 } };
-const FAILS = { training_params: { lr: 10, optimizer: "sgd", epochs: 40 }, model_params: { kind: "mlp" }, feature_engineering: { scaler: "minmax" } };
+const FAILS = { training_params: { lr: 10, optimizer: "sgd", epochs: 40 }, model_params: { kind: "mlp" }, feature_engineering: { scaler: "min_max" } };
 
 test("a first visit trains the example and ends at its report, without a reload", async () => {
   const page = await world.open("/");

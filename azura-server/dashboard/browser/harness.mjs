@@ -108,7 +108,11 @@ export async function start() {
     const answer = await fetch(`${base}/api/v1/${address}`, { method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body) });
     return answer.status === 204 ? null : answer.json();
   };
-  const submit = async config => (await ask("experiments", { pipeline_name: "csv_forecaster", ...config })).task_id;
+  const submit = async config => {
+    const answer = await ask("experiments", { pipeline_name: "csv_forecaster", ...config });
+    if (!answer.task_id) throw new Error(JSON.stringify(answer));
+    return answer.task_id;
+  };
   const ended = async task => {
     for (;;) {
       const run = await ask(`experiments/${task}/details`);

@@ -46,7 +46,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A pipeline's default config, and the schema of its configs. */
+        /** A pipeline's default config, the schema of its configs, and a form made of it. */
         get: {
             parameters: {
                 query?: never;
@@ -147,7 +147,8 @@ export interface paths {
         };
         /**
          * Experiments, newest first.
-         * @description Page by page: the header `X-Next-Cursor` of one is the `cursor` of the next.
+         * @description Page by page: the header `X-Next-Cursor` of one is the `cursor` of the next. A page is shorter than `limit` where it would not stay below 1 MiB.
+         *     Series in results are thinned to at most 100 points, the ends and the extremes among them; the details of an experiment have them whole.
          */
         get: {
             parameters: {
@@ -298,7 +299,7 @@ export interface paths {
         };
         /**
          * The course of an experiment so far, by epoch.
-         * @description What comes after it is told by the WebSocket `/ws/task_status/{task_id}?after=SEQ`.
+         * @description What comes after it is told by the WebSocket `/ws/task_status/{task_id}?after=SEQ`, and by `/experiments/{id}/events?after=SEQ`.
          */
         get: {
             parameters: {
@@ -934,6 +935,175 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments/{id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All files that an experiment has left, as a zip: in a folder of the experiment's name. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        "CONTENT-DISPOSITION": string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/zip": string;
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens to all experiments, as an event stream.
+         * @description `hello` `{version}` comes first, and whenever something may have been missed: what was read before is to be read again. Then `experiment`, a
+         *     summary as in a list, of each that is new or has changed; `progress` `{experiment_id, task_id, attempt, seq, epoch, total_epochs, loss,
+         *     val_loss?, lr?}` of each that trains, at most four times a second, the newest always; and `deleted` `{experiment_id, task_id}`, where
+         *     `experiment_id` may be null. Every 15 s there is a comment. The stream ends when the server shuts down.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Events as they happen. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": string;
+                    };
+                };
+                /** @description There is nothing more. */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/experiments/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens to an experiment, as an event stream.
+         * @description Its whole log, then what comes: each event has the JSON of a frame of the WebSocket as its data, and its number as its id. The stream
+         *     ends after the last one. 204, upon which browsers do not come back, if the experiment has ended and there is nothing more.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Only what came after this number. */
+                    after?: number;
+                };
+                header?: {
+                    /** @description The same, as browsers say it that come back; it counts more. */
+                    "Last-Event-ID"?: number;
+                };
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Events as they happen. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": string;
+                    };
+                };
+                /** @description There is nothing more. */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1075,8 +1245,10 @@ export interface components {
             changes: {
                 [key: string]: unknown;
             };
-            /** @description The loss by epoch of a run that succeeded, thinned to 32 points at most. */
+            /** @description The loss by epoch of a run that succeeded or is worked on, thinned to 32 points at most. */
             loss: number[];
+            /** @description The last epoch of a run that is worked on. */
+            progress?: components["schemas"]["ProgressView"] & unknown;
         };
         /**
          * FailureView
@@ -1086,6 +1258,24 @@ export interface components {
             error_code: string;
             message: string;
             traceback?: string;
+        };
+        /**
+         * FieldView
+         * @description What is asked for one value of a config.
+         */
+        FieldView: {
+            /** @description The path, as one word. */
+            id: string;
+            /** @description Where the value is in the config. */
+            path: string;
+            label: string;
+            type: components["schemas"]["Kind"];
+            /** @description The default, as text. */
+            placeholder?: string;
+            help_text?: string;
+            /** @description Of a select. */
+            options?: components["schemas"]["OptionView"][];
+            validation?: components["schemas"]["ValidationView"];
         };
         /**
          * @description How much of each experiment is told.
@@ -1105,6 +1295,22 @@ export interface components {
              */
             size: number;
             content_type: string;
+        };
+        /**
+         * FormView
+         * @description The fields of a form.
+         */
+        FormView: {
+            groups: components["schemas"]["GroupView"][];
+        };
+        /**
+         * GroupView
+         * @description Fields that belong together.
+         */
+        GroupView: {
+            id: string;
+            name: string;
+            fields: components["schemas"]["FieldView"][];
         };
         /**
          * HealthView
@@ -1138,6 +1344,8 @@ export interface components {
             /** @description Everything that happened besides progress. */
             events: components["schemas"]["EventView"][];
         };
+        /** @enum {string} */
+        Kind: "text" | "select";
         /**
          * NotesView
          * @description What is to change of what people say of an experiment. What is left out stays; null removes.
@@ -1154,6 +1362,15 @@ export interface components {
             archived?: boolean;
         };
         /**
+         * OptionView
+         * @description One of the values of a select.
+         */
+        OptionView: {
+            /** @description As it is in the config: text, true or false, or null for none. */
+            value: unknown;
+            label: string;
+        };
+        /**
          * PipelineConfigView
          * @description A pipeline with everything that its configs may say.
          */
@@ -1165,6 +1382,8 @@ export interface components {
             description: string;
             /** @description A complete config: every key at its default. */
             default_config: unknown;
+            /** @description The fields of a form for its configs, made of the schema. */
+            form_schema: components["schemas"]["FormView"] & unknown;
             /** @description The JSON Schema of its configs. */
             json_schema: unknown;
         };
@@ -1188,6 +1407,30 @@ export interface components {
             pointer: string;
             /** @description What was found and what is allowed. */
             message: string;
+        };
+        /**
+         * ProgressView
+         * @description An epoch of a run that is worked on.
+         */
+        ProgressView: {
+            /**
+             * Format: uint64
+             * @description The number of its event.
+             */
+            seq: number;
+            /** Format: uint64 */
+            epoch: number;
+            /** Format: uint64 */
+            total_epochs: number;
+            /**
+             * Format: double
+             * @description Null if it is no number.
+             */
+            loss?: number;
+            /** Format: double */
+            val_loss?: number;
+            /** Format: double */
+            lr?: number;
         };
         /**
          * ResultsSummary
@@ -1233,6 +1476,11 @@ export interface components {
              * @description How many runs it makes.
              */
             runs: number;
+        };
+        /** ValidationView */
+        ValidationView: {
+            /** @description Whether there has to be a value. */
+            required: boolean;
         };
         /**
          * VersionView
