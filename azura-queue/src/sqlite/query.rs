@@ -217,14 +217,12 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
         let _ = write!(filter, " AND {alias}.task = {lead}.task");
     }
     // What waits may have been sent without the labels that it is given once it is worked on.
-    let sought: String = query
-        .hints
-        .iter()
-        .filter(|text| is_plain(text))
-        .map(|text| format!(" AND instr(lower(record), {}) > 0", bind(text.to_ascii_lowercase().into())))
-        .collect();
+    let mut sought = String::new();
+    for text in query.hints.iter().filter(|text| is_plain(text)) {
+        let _ = write!(sought, " AND instr(lower(record), {}) > 0", bind(text.to_ascii_lowercase().into()));
+    }
     let walk = |stands: &str| {
-        let sought = if stands == State::Pending.as_str() { "" } else { &sought };
+        let sought = if stands == State::Pending.as_str() { "" } else { sought.as_str() };
         format!(
             "SELECT {lead}.created AS created, {lead}.task AS task, record FROM {from}
              WHERE {lead}.stands = '{stands}' AND ({lead}.created, {lead}.task) < (?1, ?2){filter}{sought}"

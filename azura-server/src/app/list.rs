@@ -152,7 +152,7 @@ impl App {
                 Some(next) if found.len() == limit => return Ok((found, Some(cursor(Some(&next), 0)))),
                 // Of what is rare more is looked through at a time.
                 next => {
-                    (place, skip, length) = (next, skip.saturating_sub(matching), MAX_LIST.min(2 * length))
+                    (place, skip, length) = (next, skip.saturating_sub(matching), MAX_LIST.min(2 * length));
                 }
             }
         }
