@@ -219,7 +219,8 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
     // What waits may have been sent without the labels that it is given once it is worked on.
     let mut sought = String::new();
     for text in query.hints.iter().filter(|text| is_plain(text)) {
-        let _ = write!(sought, " AND instr(lower(record), {}) > 0", bind(text.to_ascii_lowercase().into()));
+        let pattern = format!("%{}%", text.replace('%', "\\%").replace('_', "\\_"));
+        let _ = write!(sought, " AND record LIKE {} ESCAPE '\\'", bind(pattern.into()));
     }
     let walk = |stands: &str| {
         let sought = if stands == State::Pending.as_str() { "" } else { sought.as_str() };
@@ -233,9 +234,11 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
     Ok((!walks.is_empty()).then(whole))
 }
 
-/// Whether a text stands in JSON as it is, however deep, and has no letters but those that SQLite knows in small and capital.
+/// Whether a text stands in JSON as it is, however deep, has no letters but those that SQLite knows in small and capital, and makes a pattern that is
+/// not too long for it.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+    text.len() <= 1000
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
 }
 
 /// How many rows these are, counted no further than it pays.
