@@ -361,6 +361,9 @@ pub struct ListQuery {
     pub submitted: Option<Range<Timestamp>>,
     /// Only dead letters.
     pub dead: bool,
+    /// Leave out what plainly does not have all of these texts in its record, in small or capital letters. It spares whoever looks for something
+    /// rare to read all else; a backend may leave out less, or nothing.
+    pub hints: Vec<String>,
     /// The length of a page, at least 1.
     pub limit: usize,
     /// Go on where the page ended that gave this as its [`Page::next`].
@@ -375,6 +378,7 @@ impl Default for ListQuery {
             name: None,
             submitted: None,
             dead: false,
+            hints: Vec::new(),
             limit: 100,
             cursor: None,
         }
@@ -412,6 +416,12 @@ impl ListQuery {
         self
     }
 
+    /// Adds a text without which a task need not be listed.
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
+        self.hints.push(text.into());
+        self
+    }
+
     /// Sets the length of a page.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
@@ -424,7 +434,7 @@ impl ListQuery {
         self
     }
 
-    /// Whether a task is among those asked for, page and cursor aside.
+    /// Whether a task is among those asked for, page, cursor and hints aside.
     pub fn matches(&self, task: &TaskRecord) -> bool {
         (self.states.is_empty() || self.states.contains(&task.state))
             && (!self.dead || task.dead)

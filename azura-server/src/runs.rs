@@ -317,8 +317,8 @@ fn read_record(folder: &Path, name: &str) -> io::Result<TaskRecord> {
 
 fn read(folder: &Path, name: &str) -> io::Result<Run> {
     let record = read_record(folder, name)?;
-    let results = match fs::read(folder.join("results.json")) {
-        Ok(bytes) => Some(Arc::new(serde_json::from_slice(&bytes)?)),
+    let results = match fs::read_to_string(folder.join("results.json")) {
+        Ok(text) => Some(Arc::new(text.parse()?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };

@@ -49,6 +49,24 @@ pub async fn filters_narrow_it_down(queue: Subject) {
     assert_eq!(found(&queue, &all().state(State::Pending).limit(100)).await.len(), 9);
 }
 
+pub async fn hints_leave_out_nothing_that_has_them(queue: Subject) {
+    let tags = json!(["Nightly", "say \"when\"", "back\\slash", "ölçüm"]).to_string();
+    let task = NewTask::new("work").arg(json!({"data": {"set": "Sunspots 1700"}})).label("tags", tags);
+    let id = queue.submit(task).await.unwrap();
+    let waits = queue.submit(NewTask::new("work").label("waits", "yes")).await.unwrap();
+    queue.cancel(&id).await.unwrap();
+    let first = id.to_string()[..13].to_owned();
+    for text in ["nightly", "SUNSPOTS 1", &first, "say \"when\"", "back\\slash", "ölçüm", "Ölçüm", ""] {
+        let listed = found(&queue, &ListQuery::default().hint(text).hint("work")).await;
+        assert!(listed.contains(&id), "{text}: {listed:?}");
+    }
+    // A page is as long as is asked for, whatever is left out of it.
+    let page = queue.list(&ListQuery::default().hint("nightly").limit(1)).await.unwrap();
+    let next = queue.list(&ListQuery::default().hint("nightly").cursor(page.next.unwrap())).await.unwrap();
+    let listed = page.items.iter().chain(&next.items).map(|record| record.id);
+    assert_eq!(listed.collect::<Vec<_>>(), [waits, id]);
+}
+
 pub async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
     let mut ids = Vec::new();
     for n in 0..10 {

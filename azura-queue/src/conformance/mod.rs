@@ -107,6 +107,7 @@ macro_rules! conformance_suite {
                 changes::the_newest_progress_is_known,
                 listing::the_newest_come_first,
                 listing::filters_narrow_it_down,
+                listing::hints_leave_out_nothing_that_has_them,
                 listing::pages_hold_while_tasks_come_and_go,
                 listing::a_time_narrows_it_down,
                 listing::labels_are_set_and_removed,

@@ -234,15 +234,29 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
     for (_, _, alias) in &tables[1..] {
         let _ = write!(filter, " AND {alias}.task = {lead}.task");
     }
+    // What waits may have been sent without the labels that it is given once it is worked on.
+    let mut sought = String::new();
+    for text in query.hints.iter().filter(|text| is_plain(text)) {
+        let pattern = format!("%{}%", text.replace('%', "\\%").replace('_', "\\_"));
+        let _ = write!(sought, " AND record LIKE {} ESCAPE '\\'", bind(pattern.into()));
+    }
     let walk = |stands: &str| {
+        let sought = if stands == State::Pending.as_str() { "" } else { sought.as_str() };
         format!(
             "SELECT {lead}.created AS created, {lead}.task AS task, record FROM {from}
-             WHERE {lead}.stands = '{stands}' AND ({lead}.created, {lead}.task) < (?1, ?2){filter}"
+             WHERE {lead}.stands = '{stands}' AND ({lead}.created, {lead}.task) < (?1, ?2){filter}{sought}"
         )
     };
     let walks: Vec<_> = standings.into_iter().map(walk).collect();
     let whole = || walks.join(" UNION ALL ") + " ORDER BY created DESC, task DESC LIMIT ?3";
     Ok((!walks.is_empty()).then(whole))
+}
+
+/// Whether a text stands in JSON as it is, however deep, has no letters but those that SQLite knows in small and capital, and makes a pattern that is
+/// not too long for it.
+fn is_plain(text: &str) -> bool {
+    text.len() <= 1000
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
 }
 
 /// How many rows these are, counted no further than it pays.

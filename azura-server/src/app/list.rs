@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use super::{App, MAX_LIST, Result};
 use crate::{
     TASK,
-    runs::{BATCH_ID, Run},
+    runs::{ARCHIVED, BATCH_ID, Run},
     series,
 };
 
@@ -52,16 +52,15 @@ impl Default for RunQuery {
 
 impl RunQuery {
     /// What the queue can tell apart itself.
-    fn asked(&self, place: Option<String>) -> ListQuery {
-        // Of what is looked through for something rare, more is fetched at a time.
-        let rare = self.text.is_some() || self.pipeline.is_some() || self.archived;
-        let limit = if rare { MAX_LIST } else { self.limit.clamp(1, MAX_LIST) };
+    fn asked(&self, place: Option<String>, limit: usize) -> ListQuery {
         let mut asked = ListQuery::default().name(TASK).limit(limit);
         asked.states.clone_from(&self.states);
         asked.cursor = place;
         if let Some(batch) = &self.batch {
             asked = asked.label(BATCH_ID, batch);
         }
+        let archived = self.archived.then(|| ARCHIVED.to_owned());
+        asked.hints.extend([archived, self.pipeline.clone(), self.text.clone()].into_iter().flatten());
         asked
     }
 
@@ -141,12 +140,16 @@ impl App {
             None => (None, 0),
             Some(cursor) => parse(cursor).ok_or_else(|| QueueError::InvalidCursor(cursor.to_owned()))?,
         };
-        let mut found = Vec::new();
+        let (mut found, mut length) = (Vec::new(), limit);
         loop {
-            let page = self.queue.list(&query.asked(place.clone())).await?;
-            let runs = page.items.into_iter().map(Run::new).filter(|run| query.matches(run));
-            for (nth, run) in runs.enumerate().skip(skip) {
-                let cursor = cursor(place.as_deref(), nth);
+            let page = self.queue.list(&query.asked(place.clone(), length)).await?;
+            let mut matching = 0;
+            for run in page.items.into_iter().map(Run::new).filter(|run| query.matches(run)) {
+                matching += 1;
+                if matching <= skip {
+                    continue;
+                }
+                let cursor = cursor(place.as_deref(), matching - 1);
                 if found.len() == limit {
                     return Ok((found, Some(cursor)));
                 }
@@ -155,7 +158,10 @@ impl App {
             match page.next {
                 None => return Ok((found, None)),
                 Some(next) if found.len() == limit => return Ok((found, Some(cursor(Some(&next), 0)))),
-                next => (place, skip) = (next, 0),
+                // Of what is rare more is looked through at a time.
+                next => {
+                    (place, skip, length) = (next, skip.saturating_sub(matching), MAX_LIST.min(2 * length));
+                }
             }
         }
     }

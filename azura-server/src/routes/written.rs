@@ -22,7 +22,7 @@ pub(super) struct Room(usize);
 impl Room {
     /// The item as it will stand in the list, unless the list is full.
     pub(super) fn take(&mut self, item: &impl ToJSON) -> Option<String> {
-        let item = item.to_json_string();
+        let item = item.to_json().unwrap_or_default().to_string();
         // With the commas and brackets around it.
         let filled = self.0 + item.len() + 2;
         (self.0 == 0 || filled < LONGEST).then(|| {

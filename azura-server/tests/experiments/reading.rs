@@ -79,6 +79,33 @@ async fn a_page_stays_below_a_mebibyte() {
 }
 
 #[tokio::test]
+async fn pages_of_any_length_go_on_where_the_last_one_ended() {
+    let server = Server::idle().await;
+    let mut wanted = Vec::new();
+    for i in 0..24 {
+        let pipeline = if i % 4 == 0 || i > 20 { "waits" } else { "echo" };
+        let task = server.submit(json!({"pipeline_name": pipeline})).await;
+        wanted.extend((pipeline == "waits").then_some(task));
+    }
+    wanted.reverse();
+    for limits in [[1, 1, 1], [2, 1, 4], [4, 1, 1], [3, 2, 1], [5, 1, 3]] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        for limit in limits.into_iter().cycle() {
+            let page = server.get(&format!("/experiments?pipeline=waits&limit={limit}{cursor}")).await;
+            let items = page.json();
+            found.extend(
+                items.as_array().unwrap().iter().map(|run| run["task_id"].as_str().unwrap().to_owned()),
+            );
+            match page.header("x-next-cursor") {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(found, wanted, "{limits:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_client_has_is_not_sent_again() {
     let server = Server::start().await;
     let (task, folder) = echoes(&server, 1).await.remove(0);
