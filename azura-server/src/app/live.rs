@@ -237,14 +237,7 @@ impl Teller {
     async fn tell_all(&mut self) -> Result<()> {
         let mut order = mem::take(&mut self.order).into_iter();
         while let Some(id) = order.next() {
-            let told = match self.unread.get(&id) {
-                Some(true) => {
-                    self.tell_deleted(id);
-                    Ok(())
-                }
-                _ => self.tell(id).await,
-            };
-            match told {
+            match self.tell(id).await {
                 Err(error @ AppError::Queue(QueueError::Unavailable(_))) => {
                     self.order = iter::once(id).chain(order).collect();
                     return Err(error);
@@ -258,6 +251,10 @@ impl Teller {
     }
 
     async fn tell(&mut self, id: TaskId) -> Result<()> {
+        if self.unread.get(&id) == Some(&true) {
+            self.tell_deleted(id);
+            return Ok(());
+        }
         if let Some(Known::Other) = self.known.get(&id) {
             return Ok(());
         }

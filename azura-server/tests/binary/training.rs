@@ -272,6 +272,12 @@ fn an_interrupted_training_goes_on_in_the_terminal() {
     let answer = server.ask("GET /experiments", "");
     assert!(answer.contains("RUN_INTERRUPTED") && answer.contains("\"FAILURE\""), "{answer}");
     let name = Path::new(told(&said)[1]).file_name().unwrap().to_str().unwrap();
+    // Who watched it before is told its end, once.
+    let answer = server.ask(&format!("GET /experiments/{name}/events?after=1000"), "");
+    assert!(answer.contains("RUN_INTERRUPTED") && answer.matches("\ndata: ").count() == 1, "{answer}");
+    let last = answer.lines().find_map(|line| line.strip_prefix("id: ")).unwrap();
+    let answer = server.ask(&format!("GET /experiments/{name}/events?after={last}"), "");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
     let answer = server.ask(&format!("POST /experiments/{name}/resume"), "");
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
 }
