@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, path::PathBuf};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
-use crate::redis_server::RedisServer;
+use super::redis_server::RedisServer;
 
 /// Listens at a port of this machine and, in plain, on a socket in a folder of its own.
 pub(crate) struct TlsServer {

@@ -1,21 +1,11 @@
 //! The life of experiments over HTTP: submitted, refused, done, failed, cancelled, found again.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
-#[path = "experiments/fetching.rs"]
 mod fetching;
-#[path = "experiments/foreign.rs"]
 mod foreign;
-#[path = "experiments/grids.rs"]
 mod grids;
-#[path = "experiments/keeping.rs"]
 mod keeping;
-#[path = "experiments/predict.rs"]
 mod predict;
-#[path = "experiments/reading.rs"]
 mod reading;
-#[path = "experiments/resume.rs"]
 mod resume;
 
 use std::{
@@ -25,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::common::{Server, endless, small};
 use azura_queue::State;
-use common::{Server, endless, small};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

@@ -1,11 +1,9 @@
 //! `azura` over a Redis behind TLS, in processes of its own. Unix only, as the servers' sockets are. Needs redis-server.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-#[path = "../../azura-queue/tests/redis_server/mod.rs"]
+#[path = "../../../azura-queue/tests/redis_server/mod.rs"]
 mod redis_server;
-#[path = "../../azura-queue/tests/redis_tls/mod.rs"]
+#[path = "../../../azura-queue/tests/redis_tls/mod.rs"]
 mod redis_tls;
 
 use std::{

@@ -1,6 +1,6 @@
 //! Going on with what was cancelled or has failed.
 
-use super::common::{Server, endless};
+use crate::common::{Server, endless};
 use serde_json::{Value, json};
 
 async fn refusal(server: &Server, id: &str) -> (u16, String, String) {

@@ -1,12 +1,8 @@
 //! How the dashboard's files are served. What they do in a browser, their own tests see: `dashboard/browser/`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
-
 use std::io::Read as _;
 
-use common::{Answer, Server};
+use crate::common::{Answer, Server};
 use flate2::read::GzDecoder;
 
 const GZIP: &str = "Accept-Encoding: gzip, deflate, br";

@@ -1,12 +1,8 @@
 //! Who gets in, with what, and what everybody is told.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{Answer, Server};
+use crate::common::{Answer, Server};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -6,10 +6,8 @@ use azura_queue::{NewTask, Retry, TaskFailure, track};
 use azura_server::TASK;
 use serde_json::{Value, json};
 
-use crate::{
-    common::{Server, endless},
-    names, read,
-};
+use super::{names, read};
+use crate::common::{Server, endless};
 
 fn foreign(config: Value) -> NewTask {
     NewTask::new(TASK).arg(config)

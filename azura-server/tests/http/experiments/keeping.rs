@@ -1,6 +1,6 @@
 //! Finding runs, saying something of them, their files, and getting rid of them.
 
-use super::common::{Answer, Server, endless, small};
+use crate::common::{Answer, Server, endless, small};
 use serde_json::{Value, json};
 
 async fn patch(server: &Server, id: &str, notes: &Value) -> Answer {

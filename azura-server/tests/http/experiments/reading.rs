@@ -5,7 +5,7 @@ use std::{
     io::{Cursor, Read, Seek},
 };
 
-use super::common::{Answer, Server, small};
+use crate::common::{Answer, Server, small};
 use serde_json::{Value, json};
 use zip::ZipArchive;
 

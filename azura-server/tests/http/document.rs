@@ -1,12 +1,8 @@
 //! The OpenAPI document says what the server does.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::Server;
+use crate::common::Server;
 use serde_json::{Value, json};
 
 const JSON: [&str; 1] = ["Content-Type: application/json"];

@@ -1,16 +1,12 @@
 //! Watchers: live, late, again, stuck, and of nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
-
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use crate::common::{Server, Watcher, endless, small};
 use azura_queue::{Finish, Keep, NewEvent};
-use common::{Server, Watcher, endless, small};
 use futures_util::SinkExt as _;
 use serde_json::{Value, json};
 use tokio::{net::TcpSocket, time::sleep};

@@ -1,18 +1,14 @@
 //! Event streams: of all runs, and of one.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
-
 use std::{
     collections::BTreeMap,
     pin::pin,
     time::{Duration, Instant},
 };
 
+use crate::common::{Server, endless, small};
 use azura_queue::NewTask;
 use azura_server::{News, TASK};
-use common::{Server, endless, small};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::{

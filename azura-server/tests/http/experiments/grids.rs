@@ -1,6 +1,6 @@
 //! Many runs of one config.
 
-use super::common::{Server, small};
+use crate::common::{Server, small};
 use serde_json::{Value, json};
 
 async fn all(server: &Server, query: &str) -> Vec<Value> {

@@ -1,7 +1,5 @@
 //! Every test that SECURITY.md names exists.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::{fs, path::Path};
 
 /// The text of every Rust file below a folder.

@@ -1,10 +1,6 @@
 //! What neither reports nor pages of others can do in a browser. The dashboard has tests of its own, in its folder.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
-
-use common::{
+use crate::common::{
     Server,
     browser::Browser,
     elsewhere::{ATTACK, Elsewhere},

@@ -1,15 +1,11 @@
 //! The server inside another program, beside that program's own routes.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod common;
-
 use std::sync::Arc;
 
+use crate::common::Answer;
 use azura_learner::{Registry, Sources};
 use azura_queue::MemoryQueue;
 use azura_server::{Access, App, Runs, protect, routes, serve};
-use common::Answer;
 use poem::{IntoEndpoint, Route, endpoint::make_sync, get};
 use tokio::net::TcpListener;
 
@@ -32,7 +28,7 @@ async fn ask<E: IntoEndpoint<Endpoint: 'static>>(
     let host = host.map_or_else(|| address.to_string(), str::to_owned);
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let asking = async {
-        let answer = common::exchange(address, request.as_bytes()).await;
+        let answer = crate::common::exchange(address, request.as_bytes()).await;
         app.shutdown().cancel();
         answer
     };
