@@ -309,7 +309,7 @@ def trainings():
         "adam with all": lambda p: optim.Adam(p, lr=0.02, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.01),
         "adamw": lambda p: optim.AdamW(p, lr=0.02),
         "adamw with all": lambda p: optim.AdamW(p, lr=0.02, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.5),
-        "rmsprop": lambda p: optim.RMSprop(p, lr=0.005),
+        "rmsprop": lambda p: optim.RMSprop(p, lr=0.002),
         "rmsprop momentum": lambda p: optim.RMSprop(p, lr=0.002, alpha=0.9, momentum=0.5),
         "rmsprop with all": lambda p: optim.RMSprop(
             p, lr=0.002, alpha=0.9, eps=1e-4, weight_decay=0.01, momentum=0.5, centered=True

@@ -22,8 +22,11 @@ pub use submit::Submission;
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use azura_learner::{ConfigError, PipelineInfo, Registry, Sources, config::Problem};
-use azura_queue::{Entry, Queue, QueueError, Result as QueueResult, Seq, State, TaskId};
-use futures_util::stream::BoxStream;
+use azura_queue::{Entry, Queue, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord};
+use futures_util::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
 use serde_json::Value;
 use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -40,6 +43,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const REAP: Duration = Duration::from_secs(5);
 /// How often it is seen whether the queue still knows what is on disk.
 const AUDIT: Duration = Duration::from_secs(5);
+/// How many runs of earlier days are recorded at a time.
+const RESTORED_AT_ONCE: usize = 64;
 /// The most runs that one list holds.
 pub(crate) const MAX_LIST: usize = 1000;
 
@@ -157,19 +162,20 @@ impl App {
         self.end_interrupted().await?;
         let app = Arc::clone(self);
         let records = spawn_blocking(move || app.runs.records()).await.map_err(io::Error::other)??;
-        let mut restored = 0;
-        for record in records {
+        let restore = async |record: TaskRecord| -> Result<usize> {
             if self.knows(&record.id).await? {
-                continue;
+                return Ok(0);
             }
             let log = runs::read_log(&self.runs.folder(&runs::experiment_id(&record))).await;
             match self.queue.restore(record, log).await {
-                Ok(()) => restored += 1,
-                Err(QueueError::Duplicate(_)) => {}
-                Err(error) => return Err(error.into()),
+                Ok(()) => Ok(1),
+                Err(QueueError::Duplicate(_)) => Ok(0),
+                Err(error) => Err(error.into()),
             }
-        }
-        Ok(restored)
+        };
+        // What is confirmed together is confirmed sooner.
+        let restoring = stream::iter(records).map(restore).buffer_unordered(RESTORED_AT_ONCE);
+        restoring.try_fold(0, async |all, one| Ok(all + one)).await
     }
 
     /// Looks after workers and runs until the shutdown. The tasks of a worker of this machine whose process has died are given back at once, those

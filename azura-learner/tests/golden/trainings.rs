@@ -118,7 +118,7 @@ fn twenty_steps_of_each_optimizer_are_those_of_pytorch() {
     run("adam with all", Box::new(all(Adam::new(0.02))));
     run("adamw", Box::new(AdamW::new(0.02)));
     run("adamw with all", Box::new(all_w(AdamW::new(0.02))));
-    run("rmsprop", Box::new(RmsProp::new(0.005)));
+    run("rmsprop", Box::new(RmsProp::new(0.002)));
     run("rmsprop momentum", Box::new(RmsProp::new(0.002).alpha(0.9).momentum(0.5)));
     let rmsprop = RmsProp::new(0.002).alpha(0.9).eps(1e-4).weight_decay(0.01).momentum(0.5).centered();
     run("rmsprop with all", Box::new(rmsprop));

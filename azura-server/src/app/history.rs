@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use azura_queue::{Entry, EventKind, Seq, State};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
 use super::{App, Result};
@@ -86,16 +87,20 @@ impl App {
     pub async fn course(self: &Arc<Self>, id: &str) -> Result<(State, Course)> {
         let record = self.record(id).await?;
         let mut course = Course::default();
-        loop {
-            let entries = self.queue.read(&record.id, course.seq, READ).await?;
-            let more = entries.len() == READ;
-            for entry in entries {
+        // While one part is gone through, the next is read.
+        let parts = (0..).map(|n| self.queue.read(&record.id, n * READ as Seq, READ));
+        let mut parts = stream::iter(parts).buffered(2);
+        while let Some(entries) = parts.try_next().await? {
+            let (more, seen) = (entries.len() == READ, Some(course.seq));
+            // Of a log whose beginning is gone, the first part tells what follows.
+            for entry in entries.into_iter().filter(|entry| entry.seq > seen) {
                 course.add(entry);
             }
             if !more {
-                return Ok((record.state, course));
+                break;
             }
         }
+        Ok((record.state, course))
     }
 }
 

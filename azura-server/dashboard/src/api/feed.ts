@@ -9,7 +9,7 @@ import { ended, type Column, type Frame, type History, type Validation } from ".
 /** How many epochs lately the speed is taken from. */
 const LATELY = 20;
 /** Redrawing more often than this nobody sees. */
-const REDRAW = 200;
+const REDRAW = 250;
 
 export interface Batch {
   epoch: number;
