@@ -40,19 +40,37 @@ struct Part(Cow<'static, str>);
 impl Endpoint for Part {
     type Output = Response;
 
-    async fn call(&self, _: Request) -> Result<Response> {
+    async fn call(&self, request: Request) -> Result<Response> {
         let Some(EmbeddedFile { data, metadata }) = Bundle::get(&self.0) else {
             return Err(StatusCode::NOT_FOUND.into());
         };
         let tag = format!("\"{}\"", BASE64_STANDARD.encode(metadata.sha256_hash()));
         let lasts = if self.0.starts_with(HASHED) { "max-age=31536000, immutable" } else { "no-cache" };
-        Ok(Response::builder()
+        let response = Response::builder()
             .header(header::ETAG, tag)
             .header(header::CACHE_CONTROL, lasts)
             .content_type(kind(&self.0))
-            .header(header::CONTENT_LENGTH, data.len())
-            .body(data.into_owned()))
+            .header(header::CONTENT_LENGTH, data.len());
+        let response = match run_of(request.uri().path()).filter(|_| self.0 == INDEX) {
+            Some(run) => response.header(header::LINK, preload(run)),
+            None => response,
+        };
+        Ok(response.body(data.into_owned()))
     }
+}
+
+/// The run that the page of an address shows.
+fn run_of(path: &str) -> Option<&str> {
+    let run = path.strip_prefix("/runs/")?.split('/').next()?;
+    let plain = run.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    (!run.is_empty() && plain).then_some(run)
+}
+
+/// Says what the page of a run will ask for, so that a browser can fetch it while it still reads the scripts.
+fn preload(run: &str) -> String {
+    let parts = ["details", "history"]
+        .map(|part| format!("</api/v1/experiments/{run}/{part}>; rel=preload; as=fetch; crossorigin"));
+    parts.join(", ")
 }
 
 /// What a file is. Only here are there scripts and styles.

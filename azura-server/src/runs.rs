@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Progress, attempt::Attempt, names};
+use crate::{Course, Progress, attempt::Attempt, names};
 
+/// The file that holds the course of a run.
+const COURSE: &str = "course.json";
 /// The label of a task that says which run it makes.
 pub const EXPERIMENT_ID: &str = "experiment_id";
 /// The label of a task that says which pipeline it runs.
@@ -116,6 +118,7 @@ pub(crate) fn new_experiment_id(pipeline: &str, at: Timestamp, task: TaskId, cha
 /// | `run.json` | the record of its task: state, times, labels, error |
 /// | `config.json` | the config, complete |
 /// | `events.jsonl` | the task's log |
+/// | `course.json` | what the log tells of its epochs, in columns |
 /// | `environment.json` | versions, machine and times, if it was worked on |
 /// | `results.json`, `model.safetensors`, `report.md`, `images/` | what came out, if it succeeded |
 /// | `checkpoints/` | what it can go on from, if it did not succeed and had come to the end of an epoch |
@@ -184,6 +187,13 @@ impl Runs {
                 None
             }
         }
+    }
+
+    /// The course of a run that has ended, up to its end, if the folder of this name is that of this task and tells it.
+    pub(crate) fn course(&self, experiment_id: &str, task: TaskId) -> Option<Course> {
+        let folder = self.folder(experiment_id);
+        read_record(&folder, experiment_id).ok().filter(|record| record.id == task)?;
+        serde_json::from_slice(&fs::read(folder.join(COURSE)).ok()?).ok()
     }
 
     /// Whether a run has left a model.
@@ -267,6 +277,7 @@ impl Runs {
             lines.push(b'\n');
         }
         write(&folder.join("events.jsonl"), &lines)?;
+        write(&folder.join(COURSE), &serde_json::to_vec(&Course::of(log))?)?;
         Ok(Prepared { attempt, name, task: record.id })
     }
 

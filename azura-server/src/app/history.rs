@@ -1,19 +1,22 @@
 //! The course of a run, of its log.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use azura_queue::{Entry, EventKind, Seq, State};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use super::{App, Result};
+use crate::runs;
 
 /// How many entries are read at a time: each may hold a forecast.
 const READ: usize = 1000;
 const EPOCH: &str = "epoch";
 
 /// What a log tells of a run up to a place in it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Course {
     /// The number of the last entry that it is made of.
@@ -31,6 +34,13 @@ pub struct Course {
 }
 
 impl Course {
+    /// What a log tells up to its end, which is told by the queue alone.
+    pub(crate) fn of(log: &[Entry]) -> Self {
+        let mut course = Self::default();
+        log.iter().filter(|entry| !entry.kind.is_terminal()).cloned().for_each(|entry| course.add(entry));
+        course
+    }
+
     fn add(&mut self, mut entry: Entry) {
         self.seq = entry.seq.unwrap_or(self.seq);
         self.attempt = entry.attempt;
@@ -86,9 +96,17 @@ impl App {
     /// [`AppError::NoExperiment`](super::AppError::NoExperiment).
     pub async fn course(self: &Arc<Self>, id: &str) -> Result<(State, Course)> {
         let record = self.record(id).await?;
+        // What is known of a run that has ended need not be read again entry by entry.
         let mut course = Course::default();
+        if record.state.is_terminal() {
+            let (app, task, name) = (Arc::clone(self), record.id, runs::experiment_id(&record));
+            let kept =
+                spawn_blocking(move || app.runs.course(&name, task)).await.map_err(io::Error::other)?;
+            course = kept.unwrap_or_default();
+        }
         // While one part is gone through, the next is read.
-        let parts = (0..).map(|n| self.queue.read(&record.id, n * READ as Seq, READ));
+        let begin = course.seq;
+        let parts = (0..).map(|n| self.queue.read(&record.id, begin + n * READ as Seq, READ));
         let mut parts = stream::iter(parts).buffered(2);
         while let Some(entries) = parts.try_next().await? {
             let (more, seen) = (entries.len() == READ, Some(course.seq));

@@ -119,3 +119,16 @@ async fn answers_of_the_api_are_compressed_too() {
         assert_eq!(server.send("GET", path, &[refused], b"").await.body, plain.body, "{refused}");
     }
 }
+
+#[tokio::test]
+async fn what_a_page_of_a_run_will_ask_for_comes_while_its_scripts_are_read() {
+    let server = Server::idle().await;
+    let page = server.get("/runs/csv_forecaster_20260301_120000_0a1b2c3d?tab=log").await;
+    let links = page.header("link").unwrap();
+    let paths: Vec<_> = links.split(", ").map(|link| &link[1..link.find('>').unwrap()]).collect();
+    let run = "/api/v1/experiments/csv_forecaster_20260301_120000_0a1b2c3d";
+    assert_eq!(paths, [format!("{run}/details"), format!("{run}/history")]);
+    for path in ["/runs", "/runs/", "/runs/a%3E%20b", "/runs/..;x", "/compare", "/theme.js"] {
+        assert_eq!(server.get(path).await.header("link"), None, "{path}");
+    }
+}

@@ -51,6 +51,7 @@ async fn a_run_leaves_its_folder_and_the_api_tells_what_is_in_it() {
         names(&folder),
         [
             "config.json",
+            "course.json",
             "environment.json",
             "events.jsonl",
             "images",
@@ -230,7 +231,7 @@ async fn a_panic_is_a_failure_and_the_next_run_works() {
         let folder = server.folder().join(details["experiment_id"].as_str().unwrap());
         assert_eq!(
             names(&folder),
-            ["config.json", "environment.json", "events.jsonl", "run.json"],
+            ["config.json", "course.json", "environment.json", "events.jsonl", "run.json"],
             "nothing half-written"
         );
         let report = server.get(&format!("/experiments/{task}/report/content")).await;
@@ -270,7 +271,7 @@ async fn waiting_and_running_experiments_can_be_cancelled() {
         let mut names = names(&server.folder().join(id));
         // If it had come to the end of an epoch.
         names.retain(|name| name != "checkpoints");
-        assert_eq!(names, ["config.json", "environment.json", "events.jsonl", "run.json"]);
+        assert_eq!(names, ["config.json", "course.json", "environment.json", "events.jsonl", "run.json"]);
     }
 
     let done = server.submit(json!({"pipeline_name": "echo"})).await;

@@ -171,4 +171,19 @@ async fn the_course_of_a_run_is_told_in_columns() {
     assert_eq!(history["validation"], told[2]["details"]["validation_data"]);
     let states: Vec<_> = history["events"].as_array().unwrap().iter().map(|event| &event["state"]).collect();
     assert_eq!(states, ["PENDING", "STARTED", "SUCCESS"]);
+    // The run's folder has most of it, and where that is damaged the log says the same.
+    let kept = server
+        .folder()
+        .join(history["events"][2]["details"]["experiment_id"].as_str().unwrap())
+        .join("course.json");
+    let course = std::fs::read(&kept).unwrap();
+    let mut other: Value = serde_json::from_slice(&course).unwrap();
+    other["figures"]["loss"][0] = json!(-1);
+    let asked = async |course: &[u8]| {
+        std::fs::write(&kept, course).unwrap();
+        server.get(&format!("/experiments/{task}/history")).await.json()
+    };
+    assert_eq!(asked(other.to_string().as_bytes()).await["columns"]["loss"][0], -1.0);
+    assert!(asked(&course[..course.len() / 2]).await == history);
+    assert!(asked(&course).await == history);
 }
