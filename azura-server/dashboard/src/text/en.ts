@@ -209,6 +209,8 @@ export const en = {
   best: "best",
   meanOfSeeds: "mean ± σ over seeds",
   overSeeds: "Over seeds: mean ± standard deviation",
+  noEpoch: "No epoch came to its end.",
+  noEpochYet: "The curve begins with the end of the first epoch.",
   noCurves: "None of these runs has come so far.",
   parallel: "Parallel coordinates",
   parallelText: (runs: number, axes: number) => `${runs} runs over ${axes} axes; the tables say the same in numbers`,

@@ -24,7 +24,9 @@ function make(language: string) {
   const month = new Intl.DateTimeFormat(language, { month: "short", year: "numeric" });
   const minute = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
-  const unit = (unit: string) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "narrow", maximumFractionDigits: 0 });
+  // The narrow form of a Turkish minute is that of a day in English.
+  const unitDisplay = language === "tr" ? "short" : "narrow";
+  const unit = (unit: string) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay, maximumFractionDigits: 0 });
   const [h, m, s] = [unit("hour"), unit("minute"), unit("second")];
 
   return {

@@ -209,6 +209,8 @@ export const tr: Texts = {
   best: "en iyi",
   meanOfSeeds: "tohumlar üzerinden ortalama ± σ",
   overSeeds: "Tohumlar üzerinden: ortalama ± standart sapma",
+  noEpoch: "Hiçbir dönem tamamlanmadı.",
+  noEpochYet: "Eğri, ilk dönemin sonunda başlar.",
   noCurves: "Bu çalışmaların hiçbiri henüz o kadar ilerlemedi.",
   parallel: "Paralel koordinatlar",
   parallelText: (runs, axes) => `${axes} eksen üzerinde ${runs} çalışma; tablolar aynısını sayılarla söyler`,

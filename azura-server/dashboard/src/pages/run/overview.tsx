@@ -1,5 +1,5 @@
 import type { Feed } from "../../api/feed";
-import type { Column, Run } from "../../api/types";
+import { ended, type Column, type Run } from "../../api/types";
 import { Curves, ScaleControls, useScale, type Line } from "../../chart/curves";
 import { Series } from "../../chart/series";
 import { useText } from "../../text";
@@ -37,9 +37,13 @@ export function Overview({ run, feed: { course, version, error } }: { run: Run; 
       <figure className="card">
         <figcaption>
           <h2>{t.loss}</h2>
-          <ScaleControls {...scale} />
+          {numbers(columns?.epoch) && <ScaleControls {...scale} />}
         </figcaption>
-        {columns && <Curves x={columns.epoch} lines={losses} scale={scale} label={t.lossByEpoch} version={version} />}
+        {numbers(columns?.epoch) ? (
+          <Curves x={columns!.epoch} lines={losses} scale={scale} label={t.lossByEpoch} version={version} />
+        ) : (
+          <p className={ended(run.status) ? "faint" : "faint no-plot"}>{ended(run.status) ? t.noEpoch : t.noEpochYet}</p>
+        )}
       </figure>
       {times && forecast && (
         <figure className="card">
