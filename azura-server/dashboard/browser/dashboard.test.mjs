@@ -11,6 +11,9 @@ afterEach(() => assert.deepEqual(world.complained(), []));
 
 const state = page => page.locator(".run-head .state");
 const reads = (locator, text) => locator.filter({ hasText: text }).first().waitFor();
+/** What reaches out of its card. */
+const overfull = page =>
+  page.evaluate(() => [...document.querySelectorAll(".card > *, .card > figcaption > *")].filter(part => part.getBoundingClientRect().right > part.closest(".card").getBoundingClientRect().right + 1).map(part => `${part.tagName}.${part.className}`));
 const SHORT = { training_params: { epochs: 2 } };
 const LONG = { training_params: { epochs: 3000, seed: 7 } };
 const FAILS = { training_params: { lr: 10, optimizer: "sgd", epochs: 40 }, model_params: { kind: "mlp" }, feature_engineering: { scaler: "min_max" } };
@@ -233,8 +236,15 @@ test("no screen has barriers, spills over, or breaks the policy", async () => {
       assert.deepEqual(await barriers(page), [], `${screen} ${theme} ${width}`);
       const spilt = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       assert.ok(spilt <= 0, `${screen} at ${width} px spills over by ${spilt} px`);
+      assert.deepEqual(await overfull(page), [], `${screen} at ${width} px`);
     }
     await page.context().close();
   }
+  const page = await world.open("/runs");
+  for (const width of [1057, 1120, 1200, 1281, 1440, 1920]) {
+    await page.setViewportSize({ width, height: 860 });
+    assert.deepEqual(await overfull(page), [], `the table at ${width} px`);
+  }
+  await page.context().close();
   await world.ask(`experiments/${live}/cancel`, {});
 });
