@@ -37,9 +37,9 @@ export function App() {
         <Switch>
           <Route path="/" component={Runs} />
           <Route path="/runs" component={Runs} />
-          <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={decodeURIComponent(id)} />}</Route>
+          <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={plain(id)} />}</Route>
           <Route path="/new" component={Pipelines} />
-          <Route path="/new/:pipeline">{({ pipeline }) => <NewRun key={pipeline} id={decodeURIComponent(pipeline)} />}</Route>
+          <Route path="/new/:pipeline">{({ pipeline }) => <NewRun key={pipeline} id={plain(pipeline)} />}</Route>
           <Route path="/compare" component={Compare} />
           <Route path="/models" component={Models} />
           <Route path="/index.html">
@@ -114,4 +114,13 @@ function Lost() {
       <Icon name="warn" /> {t.lostSince(clock(since))}
     </div>
   ) : null;
+}
+
+/** What an address says. One that cannot be read means what it is. */
+function plain(part: string) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

@@ -3,12 +3,18 @@
 use std::{
     io::{self, BufWriter, Write},
     sync::Arc,
+    time::Duration,
 };
 
 use azura_queue::TaskRecord;
 use cap_std::fs::Dir;
 use futures_util::{StreamExt as _, stream, stream::BoxStream};
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+    task::spawn_blocking,
+    time::timeout,
+};
 use zip::{DateTime, ZipWriter, write::SimpleFileOptions};
 
 use super::{
@@ -20,6 +26,9 @@ use crate::runs;
 /// How much is sent at a time, and how many of that may wait for a slow client.
 const CHUNK: usize = 64 << 10;
 const WAITING: usize = 4;
+/// How many archives are made at a time: each keeps a thread busy. And how long a client may take for a part of one.
+static MAKING: Semaphore = Semaphore::const_new(4);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl App {
     /// The [files](Self::files) of a run as a zip, in a folder of the run's name, which is returned too. It is made while it is read, and equal files
@@ -36,7 +45,9 @@ impl App {
         let (folder, files) = self.contents(&record, run.clone()).await?;
         let (sender, chunks) = mpsc::channel(WAITING);
         let name = run.clone();
+        let making = MAKING.acquire().await.map_err(io::Error::other)?;
         spawn_blocking(move || {
+            let _making = making;
             let packed = pack(&folder, &name, &files, Chunks(sender.clone()));
             match packed {
                 // Nobody reads on.
@@ -81,8 +92,12 @@ struct Chunks(mpsc::Sender<io::Result<Vec<u8>>>);
 
 impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.blocking_send(Ok(bytes.to_vec())).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        Ok(bytes.len())
+        let sent = timeout(PATIENCE, self.0.send(Ok(bytes.to_vec())));
+        // Who reads no more, or not for long, is given up.
+        match Handle::current().block_on(sent) {
+            Ok(Ok(())) => Ok(bytes.len()),
+            _ => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -84,7 +84,8 @@ impl App {
             let (app, of_disk) = (Arc::clone(self), record.clone());
             spawn_blocking(move || app.runs.relabel(&of_disk)).await.map_err(io::Error::other)??;
         }
-        Ok(Run::new(record))
+        let (app, run) = (Arc::clone(self), self.with_progress(Run::new(record)).await?);
+        Ok(spawn_blocking(move || app.outline(run)).await.map_err(io::Error::other)?)
     }
 
     /// Removes a run that has ended: its record, its log and its files.

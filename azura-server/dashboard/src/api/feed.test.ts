@@ -50,3 +50,12 @@ test("the speed is that of the last epochs, and an end is an end", () => {
   expect(course.status).toBe("SUCCESS");
   expect(course.events).toHaveLength(1);
 });
+
+test("the end of a run that its queue forgot counts, although its log begins anew", () => {
+  const course = start();
+  for (let i = 1; i <= 5; i++) course.take(epoch(2 + i, i));
+  const end: Frame = { state: "FAILURE", seq: 1, attempt: 1, details: { error_code: "RUN_INTERRUPTED" } };
+  course.take(end);
+  course.take(end);
+  expect([course.status, course.epoch, course.events.length]).toEqual(["FAILURE", 5, 1]);
+});

@@ -54,12 +54,14 @@ export class Course {
   take(frame: Frame, now = performance.now()) {
     const { state, seq, details } = frame;
     if (seq !== undefined) {
-      if (seq <= this.seq) return;
+      // A run that its queue forgot has a new log, of its end alone: that counts whatever its number.
+      if (seq <= this.seq && (!ended(state) || ended(this.status))) return;
       this.seq = seq;
     }
     this.attempt = Math.max(this.attempt, frame.attempt);
     if (state !== "PROGRESS") {
-      this.events.push(frame);
+      // What is heard live happens now.
+      this.events.push({ ...frame, time: frame.time ?? new Date().toISOString() });
       this.status = state;
       this.batch = undefined;
       // What came after the checkpoint that a new attempt starts from is done anew.

@@ -33,8 +33,8 @@ export interface Heard extends Progress {
   at: number;
   /** Epochs a second, lately. */
   rate?: number;
-  /** The losses that were heard, thinned. */
-  losses: number[];
+  /** The losses that were heard, thinned, with their numbers in the run's log. */
+  losses: { seq: number; loss: number }[];
 }
 
 const heard = new Map<string, ReturnType<typeof store<Heard | undefined>>>();
@@ -71,7 +71,7 @@ export function note(progress: Progress, at = Date.now()) {
   const seconds = old && (at - old.at) / 1000;
   const now = old && seconds ? (progress.epoch - old.epoch) / seconds : undefined;
   const rate = old?.rate !== undefined && now !== undefined ? 0.8 * old.rate + 0.2 * now : now;
-  let losses = [...(old?.losses ?? []), ...(progress.loss === null ? [] : [progress.loss])];
+  let losses = [...(old?.losses ?? []), ...(progress.loss === null ? [] : [{ seq: progress.seq, loss: progress.loss }])];
   if (losses.length > KEPT) losses = losses.filter((_, i) => i % 2 === 1);
   set({ ...progress, at, rate, losses });
 }
@@ -92,7 +92,7 @@ export function listen(client: QueryClient) {
   const refetch = () => {
     due ??= setTimeout(() => {
       due = undefined;
-      void client.invalidateQueries({ queryKey: ["runs"] });
+      void client.invalidateQueries({ queryKey: ["runs"] }, { cancelRefetch: false });
     }, 400);
   };
 
@@ -118,7 +118,11 @@ export function listen(client: QueryClient) {
       put(client, run);
       refetch();
     });
-    on<{ experiment_id: string }>("deleted", refetch);
+    on<{ experiment_id: string | null; task_id: string }>("deleted", ({ experiment_id, task_id }) => {
+      heard.delete(task_id);
+      for (const id of [experiment_id, task_id]) void client.resetQueries({ queryKey: ["run", id] });
+      refetch();
+    });
     source.onerror = () => {
       say("lost");
       // The browser tries again by itself only after some errors; here it is always we who do.

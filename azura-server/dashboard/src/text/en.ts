@@ -64,7 +64,7 @@ export const en = {
   waitsLong: "Waiting for a worker. It starts by itself as soon as one is free.",
   reading: "reading the data",
   live: "Updates as it learns.",
-  lineLost: "Connection lost; the run goes on. Trying again …",
+  lineLost: "Connection lost. Trying again …",
   epoch: "Epoch",
   epochOf: (epoch: number, total: number) => `${epoch} / ${total}`,
   left: (time: string) => `${time} left`,
@@ -130,6 +130,7 @@ export const en = {
   failed: "The run failed",
   details: "Details",
   hint: {
+    RUN_INTERRUPTED: "The process that trained it ended before it did. Resuming goes on from the last checkpoint.",
     WORKER_LOST: "Its worker died again and again. Look at the worker’s log and its memory; resuming goes on from the last checkpoint.",
     PIPELINE_VALUE_ERROR: "A value of the config or of the data does not fit. Change it and run again.",
     PIPELINE_FILE_NOT_FOUND: "A file that the config names is not where the worker looked.",

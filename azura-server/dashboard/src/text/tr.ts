@@ -64,7 +64,7 @@ export const tr: Texts = {
   waitsLong: "Bir işçi bekleniyor. Biri boşalınca kendiliğinden başlar.",
   reading: "veri okunuyor",
   live: "Öğrendikçe güncellenir.",
-  lineLost: "Bağlantı koptu; çalışma sürüyor. Yeniden deneniyor …",
+  lineLost: "Bağlantı koptu. Yeniden deneniyor …",
   epoch: "Dönem",
   epochOf: (epoch, total) => `${epoch} / ${total}`,
   left: time => `${time} kaldı`,
@@ -130,6 +130,7 @@ export const tr: Texts = {
   failed: "Çalışma başarısız oldu",
   details: "Ayrıntılar",
   hint: {
+    RUN_INTERRUPTED: "Onu eğiten süreç ondan önce sona erdi. Sürdürmek son kayıt noktasından devam eder.",
     WORKER_LOST: "İşçisi tekrar tekrar kapandı. İşçinin günlüğüne ve belleğine bakın; sürdürmek son kayıt noktasından devam eder.",
     PIPELINE_VALUE_ERROR: "Yapılandırmanın ya da verinin bir değeri uymuyor. Değiştirip yeniden çalıştırın.",
     PIPELINE_FILE_NOT_FOUND: "Yapılandırmada adı geçen dosya, işçinin baktığı yerde değil.",

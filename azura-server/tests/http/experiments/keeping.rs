@@ -31,6 +31,8 @@ async fn what_is_said_of_a_run_stays_with_it() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let part = |run: &Value| json!({"name": run["name"], "notes": run["notes"], "tags": run["tags"], "starred": run["starred"]});
     assert_eq!(part(&answer.json()), said);
+    assert_eq!(answer.json()["model_path"], server.details(&task).await["model_path"]);
+    assert!(answer.json()["model_path"].is_string());
     // The queue of these tests forgets everything; what is on disk does not.
     server = server.restart().await;
     assert_eq!(part(&server.details(&task).await), said);

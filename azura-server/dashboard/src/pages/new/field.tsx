@@ -41,7 +41,12 @@ export function FieldRow({ field, config, set, problems }: Props) {
         ) : (
           <Typed field={field} value={value} set={set} control={control} />
         )}
-        {Array.isArray(value) && field.kind !== "list" && <span className="chip grid">{t.form.values(value.length)}</span>}
+        {Array.isArray(value) && field.kind !== "list" && (
+          <span className="chip grid" title={value.map(show).join(" · ")}>
+            {t.form.values(value.length)}
+            <b>{value.map(show).join(" · ")}</b>
+          </span>
+        )}
       </div>
       <p id={`${id}-help`} className="small faint help">
         {said(field.help)} <Range field={field} changed={changed} />
@@ -106,8 +111,8 @@ const ENDLESS = 1e15;
 
 /** What is allowed, as one reads it: `1 – 2048`. */
 function Range({ field: { least, most, above, below, default: usual, kind }, changed }: { field: Field; changed: boolean }) {
-  const { t, number } = useText();
-  const [low, high] = [least !== undefined && `${above ? "> " : ""}${number(least)}`, most !== undefined && most < ENDLESS && `${below ? "< " : ""}${number(most)}`];
+  const { t } = useText();
+  const [low, high] = [least !== undefined && `${above ? "> " : ""}${least}`, most !== undefined && most < ENDLESS && `${below ? "< " : ""}${most}`];
   const range = low && high ? `${low} – ${high}` : low ? `≥ ${low}`.replace("≥ >", ">") : high ? `≤ ${high}`.replace("≤ <", "<") : "";
   const text = [range, changed && usual !== null && kind !== "record" && kind !== "switch" && t.form.usually(show(usual))].filter(Boolean).join(" · ");
   return text ? <span className="range">{text}</span> : null;

@@ -108,7 +108,9 @@ function Loss({ run }: { run: Run }) {
   const { t, figure } = useText();
   const heard = useHeard(run.task_id);
   const live = !ended(run.status) && heard ? heard : undefined;
-  const values = [...run.loss, ...(live?.losses ?? [])];
+  // The list may have been read anew since: what it has already is not drawn twice.
+  const newer = live?.losses.filter(({ seq }) => seq > (run.progress?.seq ?? 0)) ?? [];
+  const values = [...run.loss, ...newer.map(({ loss }) => loss)];
   const last = live?.loss ?? run.results_summary.final_loss ?? run.progress?.loss ?? run.loss.at(-1);
   return (
     <div className="row">

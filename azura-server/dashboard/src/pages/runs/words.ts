@@ -29,7 +29,8 @@ export function brief(value: Json | undefined): string {
 
 /** Where a run that trains is, and how long it will take yet. */
 export function course(run: Run, heard: Heard | undefined, now: number) {
-  const known = heard && !ended(run.status) ? heard : run.progress;
+  const fresh = heard && heard.attempt >= run.attempt && heard.seq >= (run.progress?.seq ?? 0);
+  const known = fresh && !ended(run.status) ? heard : run.progress;
   if (!known) return undefined;
   const { epoch, total_epochs: total } = known;
   const since = run.started_at ? (now - Date.parse(run.started_at)) / 1000 : 0;
