@@ -45,9 +45,8 @@ export function Classes({ results: { confusion_matrix: matrix = [], class_names:
                       return (
                         <td
                           key={names[j]}
-                          className={share > 0.55 ? "full" : ""}
                           title={t.takenFor(names[i], names[j], number(count), percent(share))}
-                          style={{ background: count ? `color-mix(in srgb, var(${i === j ? "--c1" : "--c2"}) ${Math.round(12 + 88 * share)}%, transparent)` : undefined }}
+                          style={{ background: count ? `color-mix(in srgb, var(${i === j ? "--c1" : "--c2"}) ${Math.round(8 + 37 * share)}%, transparent)` : undefined }}
                         >
                           {count || <span className="faint">·</span>}
                         </td>
