@@ -333,11 +333,12 @@ impl EventLog for Line {
         self.call("follow", move |world, _| async move { world.queue.follow(&id, after).await }).await
     }
 
-    async fn newest(&self, _: &TaskId, _: Keep) -> Result<Option<Entry>> {
-        unimplemented!("nobody asks for it here")
+    async fn newest(&self, id: &TaskId, keep: Keep) -> Result<Option<Entry>> {
+        let id = *id;
+        self.call("newest", move |world, _| async move { world.queue.newest(&id, keep).await }).await
     }
 
     async fn follow_all(&self) -> Result<BoxStream<'static, Result<Change>>> {
-        unimplemented!("nobody asks for it here")
+        self.call("follow_all", |world, _| async move { world.queue.follow_all().await }).await
     }
 }
