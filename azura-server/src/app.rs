@@ -342,15 +342,17 @@ impl App {
         let ended = run.record.state.is_terminal();
         let stored = ended.then(|| self.runs.read(&run.experiment_id())).flatten();
         match stored.filter(|stored| stored.record.id == run.record.id) {
-            Some(stored) => Run { record: run.record, ..stored },
-            None => run,
+            Some(stored) => self.outline(Run { record: run.record, ..stored }),
+            None => self.outline(run),
         }
     }
 
-    /// A run, and whether there is a model of it on disk.
+    /// A run, and whether there is a model of it on disk, or else something to go on from.
     fn outline(&self, run: Run) -> Run {
-        let has_model = run.record.state == State::Success && self.runs.has_model(&run.experiment_id());
-        Run { has_model, ..run }
+        let (state, name) = (run.record.state, run.experiment_id());
+        let has_model = state == State::Success && self.runs.has_model(&name);
+        let resumable = matches!(state, State::Failure | State::Revoked) && self.runs.has_checkpoint(&name);
+        Run { has_model, resumable, ..run }
     }
 
     /// Writes down a run that ended before anybody worked on it.

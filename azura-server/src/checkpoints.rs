@@ -54,6 +54,12 @@ impl Runs {
         Ok(entries(&root.join(LIVE))?.into_iter().filter_map(read).collect())
     }
 
+    /// Whether a run that failed or was cancelled left something to go on from. It may be damaged: only going on tells.
+    pub(crate) fn has_checkpoint(&self, experiment_id: &str) -> bool {
+        let has = |folder: &Path| entries(folder).is_ok_and(|found| found.iter().any(|path| is_checkpoint(path)));
+        has(&Self::kept(&self.folder(experiment_id))) || has(&self.checkpoints(experiment_id))
+    }
+
     /// Puts the checkpoints of a run that ends without success into the folder that becomes the run.
     pub(crate) fn keep_checkpoints(&self, experiment_id: &str, folder: &Path) {
         if let Err(error) = link(&self.checkpoints(experiment_id), &folder.join(KEPT)) {
@@ -101,6 +107,10 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
+fn is_checkpoint(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "safetensors")
+}
+
 /// Whether a folder has not changed for so long.
 fn older(folder: &Path, age: Duration) -> bool {
     let changed = fs::metadata(folder).and_then(|folder| folder.modified());
@@ -127,7 +137,7 @@ pub(crate) fn newest(folder: &Path) -> Option<Snapshot> {
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     for path in entries(from)? {
         if let Some(name) = path.file_name()
-            && path.extension().is_some_and(|ending| ending == "safetensors")
+            && is_checkpoint(&path)
         {
             fs::create_dir_all(to)?;
             let target = to.join(name);

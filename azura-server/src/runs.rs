@@ -44,6 +44,8 @@ pub struct Run {
     pub results: Option<Arc<Value>>,
     /// Whether there is a `model.safetensors`.
     pub has_model: bool,
+    /// Whether it failed or was cancelled, and left a checkpoint to go on from.
+    pub resumable: bool,
     /// How far it has come, while it is worked on and has told of that.
     pub progress: Option<Progress>,
     /// Its loss by epoch, while it is worked on: 32 points at most.
@@ -53,7 +55,7 @@ pub struct Run {
 impl Run {
     /// A run of which nothing but the record is known.
     pub fn new(record: TaskRecord) -> Self {
-        Self { record, results: None, has_model: false, progress: None, losses: Vec::new() }
+        Self { record, results: None, has_model: false, resumable: false, progress: None, losses: Vec::new() }
     }
 
     /// The name of the run and of its folder.

@@ -150,6 +150,8 @@ pub(crate) struct ExperimentView {
     resumed_from: Option<String>,
     /// The trained weights, below the folder of all runs.
     model_path: Option<String>,
+    /// Whether it did not succeed and left a checkpoint that another run can go on from.
+    resumable: bool,
     config_summary: ConfigSummary,
     results_summary: ResultsSummary,
     /// The config, complete. Null in a summary.
@@ -377,6 +379,7 @@ impl ExperimentView {
             loss: if running { run.losses.clone() } else { losses(run.record.result.as_ref()) },
             progress: run.progress.map(ProgressView::from),
             model_path: run.has_model.then(|| format!("{experiment_id}/model.safetensors")),
+            resumable: run.resumable,
             config_summary: ConfigSummary::of(run.config()),
             results_summary: ResultsSummary::of(run.record.result.as_ref().unwrap_or(&Value::Null)),
             config: run.config().clone(),

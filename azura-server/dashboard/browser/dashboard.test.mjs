@@ -47,6 +47,12 @@ test("a first visit trains the example and ends at its report, without a reload"
   await page.getByRole("button", { name: "Forecast" }).click();
   await page.locator("table tbody tr").nth(4).waitFor();
   assert.equal(await page.locator("table tbody tr").count(), 5);
+  // It is there again after a look elsewhere, and after a reload.
+  await page.getByRole("tab", { name: "Log" }).click();
+  await page.getByRole("tab", { name: "Forecast" }).click();
+  await page.locator("table tbody tr").nth(4).waitFor();
+  await page.reload();
+  await page.locator("table tbody tr").nth(4).waitFor();
   await page.context().close();
 });
 
@@ -169,6 +175,30 @@ test("deep links are pages, and reload", async () => {
   await page.goto(`/runs/${id}?tab=config`);
   assert.equal(await page.getByRole("tab", { name: "Config" }).getAttribute("aria-selected"), "true");
   await page.context().close();
+});
+
+test("a day is the same day wherever one looks from", async () => {
+  const { experiment_id: id, results } = await world.ended(await world.submit(SHORT));
+  const days = results.time_index.slice(-2).map(day => new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" }).format(Date.parse(`${day.slice(0, 10)}T00:00:00Z`)));
+  for (const timezoneId of ["Pacific/Kiritimati", "America/Los_Angeles"]) {
+    const page = await world.open(`/runs/${id}`, { timezoneId });
+    const chart = page.locator("figure", { hasText: "Forecast of the test part" });
+    await chart.locator("canvas").waitFor();
+    await chart.getByRole("application").focus();
+    await page.keyboard.press("ArrowRight");
+    const told = (await chart.locator(".at").textContent()).trim();
+    assert.ok(days.includes(told), `${told} in ${timezoneId}, and not one of ${days}`);
+    await page.context().close();
+  }
+});
+
+test("an address that is none says so", async () => {
+  for (const [address, text] of [["/runs/%25", "This run is not known here"], ["/runs/%E0%A4%A", "This run is not known here"], ["/nowhere", "There is no such page"]]) {
+    const page = await world.open(address);
+    await reads(page.locator("h2"), text);
+    await page.getByRole("link", { name: "Runs" }).first().waitFor();
+    await page.context().close();
+  }
 });
 
 test("a run is named, starred, found, and deleted", async () => {

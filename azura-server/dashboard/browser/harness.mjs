@@ -95,8 +95,8 @@ export async function start() {
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   const complaints = [];
 
-  async function open(address, { locale = "en-GB", theme = "light", width = 1280 } = {}) {
-    const context = await browser.newContext({ baseURL: base, locale, colorScheme: theme, viewport: { width, height: 860 } });
+  async function open(address, { locale = "en-GB", theme = "light", width = 1280, timezoneId } = {}) {
+    const context = await browser.newContext({ baseURL: base, locale, timezoneId, colorScheme: theme, viewport: { width, height: 860 } });
     context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     page.on("console", message => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));

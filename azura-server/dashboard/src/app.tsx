@@ -9,6 +9,7 @@ import { RunPage } from "./pages/run/page";
 import { Runs } from "./pages/runs/page";
 import { speak, useText } from "./text";
 import { Ask } from "./ui/ask";
+import { Boundary } from "./ui/boundary";
 import { Icon } from "./ui/icon";
 import { Empty } from "./ui/notes";
 import { choose, useTheme } from "./ui/theme";
@@ -34,23 +35,25 @@ export function App() {
       <Header />
       <Lost />
       <main id="main" ref={main} tabIndex={-1}>
-        <Switch>
-          <Route path="/" component={Runs} />
-          <Route path="/runs" component={Runs} />
-          <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={plain(id)} />}</Route>
-          <Route path="/new" component={Pipelines} />
-          <Route path="/new/:pipeline">{({ pipeline }) => <NewRun key={pipeline} id={plain(pipeline)} />}</Route>
-          <Route path="/compare" component={Compare} />
-          <Route path="/models" component={Models} />
-          <Route path="/index.html">
-            <Redirect to="/" />
-          </Route>
-          <Route>
-            <Empty title={t.nothingHere}>
-              <Link href="/runs">{t.runs}</Link>
-            </Empty>
-          </Route>
-        </Switch>
+        <Boundary key={path}>
+          <Switch>
+            <Route path="/" component={Runs} />
+            <Route path="/runs" component={Runs} />
+            <Route path="/runs/:id">{({ id }) => <RunPage key={id} id={plain(id)} />}</Route>
+            <Route path="/new" component={Pipelines} />
+            <Route path="/new/:pipeline">{({ pipeline }) => <NewRun key={pipeline} id={plain(pipeline)} />}</Route>
+            <Route path="/compare" component={Compare} />
+            <Route path="/models" component={Models} />
+            <Route path="/index.html">
+              <Redirect to="/" />
+            </Route>
+            <Route>
+              <Empty title={t.nothingHere}>
+                <Link href="/runs">{t.runs}</Link>
+              </Empty>
+            </Route>
+          </Switch>
+        </Boundary>
       </main>
       <Toasts />
       <Ask />

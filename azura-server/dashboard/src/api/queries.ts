@@ -91,8 +91,16 @@ export const resume = (id: string) => body<Submitted>(api.POST("/api/v1/experime
 export const rerun = (id: string) => body<Submitted>(api.POST("/api/v1/experiments/{id}/rerun", of(id)));
 export const remove = (id: string) => body<unknown>(api.DELETE("/api/v1/experiments/{id}", of(id)));
 export const change = (id: string, change: Change) => body<Run>(api.PATCH("/api/v1/experiments/{id}", { ...of(id), body: change as never }));
-export const predict = (id: string, steps: number) =>
-  body<Forecast>(api.POST("/api/v1/experiments/{id}/predict", { ...of(id), body: { prediction_steps: steps } as never }));
+
+/** Kept for as long as the page is open, until it is asked for again. */
+export const forecast = (id: string, steps: number) =>
+  queryOptions({
+    queryKey: ["forecast", id, steps],
+    staleTime: Infinity,
+    gcTime: Infinity,
+    retry: false,
+    queryFn: ({ signal }) => body<Forecast>(api.POST("/api/v1/experiments/{id}/predict", { ...of(id), body: { prediction_steps: steps } as never, signal })),
+  });
 
 /** Puts what is newly known of a run wherever it is shown. */
 export function put(client: QueryClient, fresh: Run) {

@@ -1219,6 +1219,8 @@ export interface components {
             resumed_from?: string;
             /** @description The trained weights, below the folder of all runs. */
             model_path?: string;
+            /** @description Whether it did not succeed and left a checkpoint that another run can go on from. */
+            resumable: boolean;
             config_summary: components["schemas"]["ConfigSummary"];
             results_summary: components["schemas"]["ResultsSummary"];
             /** @description The config, complete. Null in a summary. */

@@ -23,6 +23,9 @@ async fn a_cancelled_run_goes_on_as_a_new_one() {
 
     let old = server.details(&task).await;
     let name = old["experiment_id"].as_str().unwrap();
+    assert_eq!(old["resumable"], true);
+    let listed = server.get("/experiments?fields=summary").await.json();
+    assert_eq!(listed[0]["resumable"], true);
     assert!(server.folder().join(name).join("checkpoints").is_dir());
     let answer = server.post(&format!("/experiments/{name}/resume"), &json!({})).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
@@ -45,6 +48,7 @@ async fn a_cancelled_run_goes_on_as_a_new_one() {
     assert_eq!((status, code.as_str()), (409, "EXPERIMENT_NOT_RESUMABLE"));
     assert!(message.contains(&new), "{message}");
     let details = server.details(&new).await;
+    assert_eq!(details["resumable"], false);
     assert_eq!((&details["resumed_from"], &details["config"]), (&json!(name), &old["config"]));
     assert_ne!(details["experiment_id"], old["experiment_id"]);
     server.post(&format!("/experiments/{new}/cancel"), &json!({})).await;
@@ -71,6 +75,7 @@ async fn what_cannot_be_resumed_is_refused_in_words() {
         let task = server.submit(config).await;
         server.ended(&task).await;
         let (status, code, message) = refusal(&server, &task).await;
+        assert_eq!(server.details(&task).await["resumable"], false);
         assert_eq!((status, code.as_str()), (409, "EXPERIMENT_NOT_RESUMABLE"));
         assert!(message.ends_with(why), "{message}");
     }

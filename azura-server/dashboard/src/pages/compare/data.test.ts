@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Run } from "../../api/types";
-import { aligned, axis, figures, parameters, seeds, spread } from "./data";
+import { aligned, axis, figures, labels, parameters, seeds, spread } from "./data";
 
 const run = (config: object, metrics?: object) => ({ config, results: metrics && { metrics, final_loss: 1, history: {} } }) as unknown as Run;
 
@@ -10,6 +10,17 @@ test("the best is the least error and the greatest share; a failed run is neithe
   expect(by.rmse).toMatchObject({ values: [2, 1, null], best: new Set([1]) });
   expect(by.r2_score.best).toEqual(new Set([1]));
   expect(by.final_loss.best).toEqual(new Set());
+});
+
+test("an interval is no better for being wide, nor for covering more than it promises", () => {
+  const [{ best }, { best: widest }] = figures([run({}, { interval_coverage: 0.99, interval_width: 9 }), run({}, { interval_coverage: 0.9, interval_width: 4 })]);
+  expect([best, widest]).toEqual([new Set(), new Set()]);
+});
+
+test("runs of one name are told apart by what differs among them", () => {
+  const named = (name: string | null, task_id: string, config: object) => ({ name, task_id, pipeline_name: "voice", config_summary: {}, config }) as unknown as Run;
+  const of = (lr: number, steps = 1) => ({ batch_name: String(lr), training_params: { lr, steps } });
+  expect(labels([named("a", "11112", of(1)), named("b", "22223", { other: 1 }), named("a", "33334", of(2)), named(null, "44445", of(3)), named(null, "55556", of(3))])).toEqual(["lr 1", "b", "lr 2", "voice · 4444", "voice · 5555"]);
 });
 
 test("configs are compared by path", () => {

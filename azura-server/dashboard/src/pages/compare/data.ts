@@ -1,7 +1,7 @@
 // What runs have in common, and in what they differ.
 
 import type { Column, Config, Json, Run } from "../../api/types";
-import { rises } from "../runs/words";
+import { brief, rises, title } from "../runs/words";
 
 /** Every value of a config by its dotted path. */
 export function flat(value: Json, path = "", into: Record<string, Json> = {}): Record<string, Json> {
@@ -26,6 +26,19 @@ export function parameters(runs: Run[]): Parameter[] {
   });
 }
 
+/** What each run is called beside the others: those of one name are told apart by what differs among them, or else by the beginning of their ids. */
+export function labels(runs: Run[]): string[] {
+  const names = runs.map(title);
+  const alike = (all: string[]) => runs.map((_, i) => all.flatMap((name, j) => (name === all[i] ? [j] : [])));
+  const told = alike(names).map((group, i) => {
+    if (group.length === 1) return names[i];
+    const differing = parameters(group.map(j => runs[j])).filter(({ differs, path }) => differs && path !== "batch_name");
+    const own = differing.map(({ path, values }) => ({ path, value: values[group.indexOf(i)] })).filter(({ value }) => value !== undefined);
+    return own.slice(0, 3).map(({ path, value }) => `${path.split(".").at(-1)} ${brief(value)}`).join(" · ") || names[i];
+  });
+  return alike(told).map((group, i) => (group.length > 1 ? `${told[i]} · ${runs[i].task_id.slice(0, 4)}` : told[i]));
+}
+
 export interface Figure {
   name: string;
   values: (number | null)[];
@@ -42,7 +55,11 @@ export function figures(runs: Run[]): Figure[] {
     .map(({ name, values }) => ({ name, values, best: best(name, values) }));
 }
 
+/** Neither more nor less of these is better: an interval is to cover what it promises, and no more. */
+const NEITHER = /^interval_|^support$/;
+
 function best(name: string, values: (number | null)[]): Set<number> {
+  if (NEITHER.test(name)) return new Set();
   const known = values.filter(value => value !== null);
   const target = rises(name) ? Math.max(...known) : Math.min(...known);
   if (known.length < 2 || known.every(value => value === target)) return new Set();

@@ -14,7 +14,7 @@ import { Empty, Loading } from "../../ui/notes";
 import { Sheet } from "../../ui/sheet";
 import { State } from "../../ui/state";
 import { brief, metricName, title } from "../runs/words";
-import { aligned, axis, figures, parameters, seeds, spread } from "./data";
+import { aligned, axis, figures, labels, parameters, seeds, spread } from "./data";
 import { Parallel } from "./parallel";
 
 const MOST = 20;
@@ -43,22 +43,9 @@ export function Compare() {
 
   const missing = ids.filter((_, i) => records[i].isError);
   const waiting = records.some(record => record.isPending);
-  const shown: Shown[] = [];
-  records.forEach(({ data: run }, i) => {
-    if (run) shown.push({ run, history: courses[i].data, name: title(run), colour: `--c${1 + (shown.length % COLOURS)}`, dash: shown.length >= COLOURS });
-  });
-  // Runs of one name are told apart by what differs, or by the beginning of their ids.
-  const differing = parameters(shown.map(({ run }) => run)).filter(({ differs, path }) => differs && path !== "batch_name");
-  const times = (name: string) => shown.filter(one => one.name === name).length;
-  const plain = shown.map(({ name }) => times(name) > 1);
-  shown.forEach((one, i) => {
-    const words = differing.filter(({ values }) => values[i] !== undefined).slice(0, 3).map(({ path, values }) => `${path.split(".").at(-1)} ${brief(values[i])}`);
-    if (plain[i]) one.name = words.join(" · ") || one.name;
-  });
-  const twins = shown.map(({ name }) => times(name) > 1);
-  shown.forEach((one, i) => {
-    if (twins[i]) one.name += ` · ${one.run.task_id.slice(0, 4)}`;
-  });
+  const found = records.flatMap(({ data: run }, i) => (run ? [{ run, history: courses[i].data }] : []));
+  const names = labels(found.map(({ run }) => run));
+  const shown: Shown[] = found.map((one, i) => ({ ...one, name: names[i], colour: `--c${1 + (i % COLOURS)}`, dash: i >= COLOURS }));
 
   const without = (id: string) => setParams({ ids: ids.filter(other => other !== id).join(",") }, { replace: true });
   return (

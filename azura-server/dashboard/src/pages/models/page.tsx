@@ -30,7 +30,7 @@ export function Models() {
     const first = key === "age" || rises(key);
     const next = !mine ? { key, down: first } : order.down === first ? { key, down: !first } : undefined;
     return (
-      <th scope="col" className={className} aria-sort={mine ? (order.down ? "descending" : "ascending") : "none"}>
+      <th role="columnheader" scope="col" className={className} aria-sort={mine ? (order.down ? "descending" : "ascending") : "none"}>
         <button className="plain" onClick={() => setParams(next ? { sort: showOrder(next) } : {}, { replace: true })}>
           {label}
           <span aria-hidden="true">{mine ? (order.down ? " ↓" : " ↑") : ""}</span>
@@ -55,39 +55,39 @@ export function Models() {
         </Empty>
       ) : (
         <div className="card flush scroll" tabIndex={0} role="region" aria-label={t.models}>
-          <table className="plain-table wide">
-            <thead>
-              <tr>
+          <table className="plain-table wide models" role="table">
+            <thead role="rowgroup">
+              <tr role="row">
                 {head("name", t.model)}
                 {metrics.map(metric => (
                   <Fragment key={metric}>{head(metric, metricName(metric, t), "num")}</Fragment>
                 ))}
                 {head("age", t.age)}
-                <th scope="col">
+                <th role="columnheader" scope="col">
                   <span className="unseen">{t.actions}</span>
                 </th>
               </tr>
             </thead>
-            <tbody>
+            <tbody role="rowgroup">
               {models.map(run => (
-                <tr key={run.task_id}>
-                  <th scope="row">
+                <tr key={run.task_id} role="row">
+                  <th scope="row" role="rowheader">
                     <Link href={`/runs/${run.experiment_id}`}>{title(run)}</Link>
                     <p className="small faint">
                       {run.pipeline_name} · <span className="mono">{run.task_id.slice(0, 8)}</span>
                     </p>
                   </th>
                   {metrics.map(metric => (
-                    <td key={metric} className="num">
+                    <td key={metric} role="cell" className={run.results_summary[metric] == null ? "num figure none" : "num figure"} data-label={metricName(metric, t)}>
                       {figure(run.results_summary[metric])}
                     </td>
                   ))}
-                  <td className="small faint">
+                  <td role="cell" className="small faint">
                     <time dateTime={run.created_at} title={moment(run.created_at)}>
                       {age(run.created_at, now)}
                     </time>
                   </td>
-                  <td>
+                  <td role="cell" className="acts">
                     <div className="row end">
                       {typeof run.results_summary.rmse === "number" && (
                         <Link className="button" href={`/runs/${run.experiment_id}?tab=forecast`} aria-label={`${t.makeForecast}: ${title(run)}`}>

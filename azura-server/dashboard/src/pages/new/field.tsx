@@ -7,7 +7,7 @@ import { parse, show } from "./typed";
 interface Props {
   field: Field;
   config: Config;
-  set: (path: string[], value: Json) => void;
+  set: (path: string[], value: Json | undefined) => void;
   /** What the server says of each path. */
   problems: ReadonlyMap<string, string>;
 }
@@ -17,7 +17,7 @@ export function FieldRow({ field, config, set, problems }: Props) {
   const id = useId();
   const value = valueAt(config, field.path);
   const problem = problems.get(field.path.join("."));
-  const changed = JSON.stringify(value ?? null) !== JSON.stringify(field.default);
+  const changed = value !== undefined && JSON.stringify(value) !== JSON.stringify(field.default);
   const described = `${id}-help ${problem ? `${id}-problem` : ""}`;
   const control = { id, "aria-describedby": described, "aria-invalid": problem ? true : undefined } as const;
 
@@ -76,7 +76,7 @@ function Typed({ field, value, set, control }: { field: Field; value: Json | und
   const list = useId();
   const [text, type] = useState(show(value));
   useEffect(() => {
-    type(text => (JSON.stringify(parse(text, field)) === JSON.stringify(value ?? null) ? text : show(value)));
+    type(text => (JSON.stringify(parse(text, field)) === JSON.stringify(value) ? text : show(value)));
   }, [value, field]);
   const numeric = field.kind === "number" || field.kind === "integer";
   return (
@@ -95,6 +95,11 @@ function Typed({ field, value, set, control }: { field: Field; value: Json | und
           set(field.path, parse(event.target.value, field));
         }}
       />
+      {typeof value === "number" && text.includes(",") && (
+        <span className="chip grid">
+          = <b>{value}</b>
+        </span>
+      )}
       {field.examples.length > 0 && (
         <datalist id={list}>
           {field.examples.map(example => (

@@ -45,7 +45,16 @@ test.each<[string, Partial<Field>, unknown]>([
   ["1 2;3", { kind: "integer" }, [1, 2, 3]],
   ["0.01,", {}, 0.01],
   ["abc", {}, "abc"],
-  ["", {}, ""],
+  ["", {}, undefined],
+  [" , ", {}, ","],
+  ["0,5", {}, 0.5],
+  ["-,5e-1", {}, -0.05],
+  ["0,01; 0,001", {}, [0.01, 0.001]],
+  ["0,1 1", {}, [0.1, 1]],
+  ["1,2,3", {}, [1, 2, 3]],
+  ["0.1,0.01", {}, [0.1, 0.01]],
+  ["1, 2", {}, [1, 2]],
+  ["16,32", { kind: "integer" }, [16, 32]],
   ["", { nullable: true }, null],
   ["a, b", { kind: "text" }, "a, b"],
   ["a, b", { kind: "list" }, ["a", "b"]],
@@ -62,6 +71,7 @@ test("values are set without touching what was", () => {
   expect(withValue(config, ["a", "c"], 2)).toEqual({ a: { b: 1, c: 2 } });
   expect(config).toEqual({ a: { b: 1 } });
   expect(withValue({ a: null }, ["a", "b"], 1)).toEqual({ a: { b: 1 } });
+  expect(Object.keys(withValue(config, ["a", "b"], undefined).a as object)).toEqual([]);
   expect(valueAt(config, ["a", "x", "y"])).toBeUndefined();
   expect(merged({ a: { b: 1, c: 2 }, d: [1] }, { a: { b: 9 }, d: [] })).toEqual({ a: { b: 9, c: 2 }, d: [] });
 });

@@ -1,6 +1,6 @@
 // A new run: its config as a form or as JSON, checked by the server as one types.
 
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import { ApiError } from "../../api/client";
@@ -58,28 +58,38 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
   const [view, setView] = useState<"form" | "json">("form");
   const [broken, setBroken] = useState<string>();
   const form = useMemo(() => groups(pipeline.json_schema), [pipeline]);
-  const set = (path: string[], value: Json) => setConfig(config => withValue(config, path, value));
+  const set = (path: string[], value: Json | undefined) => setConfig(config => withValue(config, path, value));
 
-  const settled = useSettled(config);
+  const [settled, settle] = useSettled(config);
   const check = useQuery({ ...queries.check(pipeline.id, settled), placeholderData: keepPreviousData, retry: false });
   const problems = useMemo(() => sortProblems(check.error), [check.error]);
   const invalid = check.error instanceof ApiError && check.error.status === 422;
   const other = useReason(check.error);
+  const checked = settled === config && !check.isPlaceholderData && !check.isFetching;
   const runs = check.isError ? undefined : check.data?.runs;
 
   const act = useAct();
   const { open } = useActions();
+  const client = useQueryClient();
   const [busy, setBusy] = useState(false);
   async function run() {
     setBusy(true);
+    if (!checked && !(await stands())) return setBusy(false);
     localStorage.setItem(remembered(pipeline.id), JSON.stringify(config));
     open(await act(queries.submit({ ...config, pipeline_name: pipeline.id })));
     setBusy(false);
   }
 
+  /** Whether the button said how many runs what was typed last makes. */
+  async function stands() {
+    const told = await client.fetchQuery({ ...queries.check(pipeline.id, config), retry: false }).catch(() => undefined);
+    settle(config);
+    return told?.runs === (runs ?? 1);
+  }
+
   const known = new Set(form.flatMap(group => group.fields.flatMap(field => [field, ...field.fields])).map(field => field.path.join(".")));
   const elsewhere = [...problems].filter(([path]) => !known.has(path) || view === "json");
-  const edited = JSON.stringify(config) !== JSON.stringify(defaults);
+  const edited = JSON.stringify(merged(defaults, config)) !== JSON.stringify(defaults);
   return (
     <form
       className="new"
@@ -148,7 +158,7 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
             <input type="text" maxLength={200} value={String(valueAt(config, ["batch_name"]) ?? "")} onChange={event => set(["batch_name"], event.target.value || null)} />
           </label>
         )}
-        <button className="primary" disabled={busy || invalid || broken !== undefined}>
+        <button className="primary" disabled={busy || (invalid && checked) || broken !== undefined}>
           {busy ? t.form.starting : (runs ?? 1) > 1 ? t.form.startN(number(runs)) : t.form.start}
         </button>
       </div>
@@ -157,13 +167,13 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
 }
 
 /** A value once it has not changed for a moment. */
-function useSettled<T>(value: T): T {
+function useSettled<T>(value: T) {
   const [settled, settle] = useState(value);
   useEffect(() => {
     const timer = setTimeout(settle, PAUSE, value);
     return () => clearTimeout(timer);
   }, [value]);
-  return settled;
+  return [settled, settle] as const;
 }
 
 /** By path; what is said of one value of a grid, or of one item of a list, is said of its field. */

@@ -105,8 +105,12 @@ export function valueAt(config: Json, path: string[]): Json | undefined {
   return path.reduce<Json | undefined>((value, key) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value[key] : undefined), config);
 }
 
-export function withValue(config: Config, [key, ...rest]: string[], value: Json): Config {
-  if (!rest.length) return { ...config, [key]: value };
+/** The config with another value there; without one, the server takes the default. */
+export function withValue(config: Config, [key, ...rest]: string[], value: Json | undefined): Config {
+  if (!rest.length) {
+    const { [key]: _, ...others } = config;
+    return value === undefined ? others : { ...config, [key]: value };
+  }
   const inner = config[key];
   return { ...config, [key]: withValue(inner !== null && typeof inner === "object" && !Array.isArray(inner) ? inner : {}, rest, value) };
 }

@@ -18,6 +18,7 @@ export function Figures({ results: { metrics, baselines } }: { results: Results 
           <div key={name} className="card">
             <dt>{metricName(name, t)}</dt>
             <dd>{figure(value)}</dd>
+            {name in t.metricHelp && <dd className="small faint">{t.metricHelp[name as keyof typeof t.metricHelp]}</dd>}
             {typeof other === "number" && (
               <dd className="small faint">
                 {t.baseline(t.baselines[simple as keyof typeof t.baselines] ?? simple!, figure(other))}{" "}

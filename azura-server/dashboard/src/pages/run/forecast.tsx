@@ -1,8 +1,9 @@
 // What comes next: the model of a run, asked for so many steps.
 
-import { useMutation } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
-import { predict } from "../../api/queries";
+import { useSearchParams } from "wouter";
+import { forecast } from "../../api/queries";
 import type { Forecast, Run } from "../../api/types";
 import { Series } from "../../chart/series";
 import { useText } from "../../text";
@@ -13,23 +14,28 @@ const MOST = 1000;
 
 export function ForecastTab({ run }: { run: Run }) {
   const { t } = useText();
-  const [steps, setSteps] = useState(14);
-  const asked = useMutation({ mutationFn: () => predict(run.experiment_id, steps) });
+  // What was asked is in the address: it is there again after a look at another tab, or a reload.
+  const [params, setParams] = useSearchParams();
+  const now = Number(params.get("steps"));
+  const known = Number.isInteger(now) && now >= 1 && now <= MOST;
+  const [steps, setSteps] = useState(known ? now : 14);
+  const asked = useQuery({ ...forecast(run.experiment_id, now), enabled: known });
   return (
     <div className="stack">
       <form
         className="card row wrap"
         onSubmit={event => {
           event.preventDefault();
-          asked.mutate();
+          if (steps === now) void asked.refetch();
+          else setParams(old => ({ ...Object.fromEntries(old), steps: String(steps) }), { replace: true });
         }}
       >
         <label className="row">
           {t.steps}
           <input type="number" min="1" max={MOST} required value={Number.isNaN(steps) ? "" : steps} onChange={event => setSteps(event.target.valueAsNumber)} />
         </label>
-        <button className="primary" disabled={asked.isPending}>
-          {asked.isPending ? t.forecasting : t.makeForecast}
+        <button className="primary" disabled={asked.isFetching}>
+          {asked.isFetching ? t.forecasting : t.makeForecast}
         </button>
         <span className="small faint">{t.forecastText}</span>
       </form>

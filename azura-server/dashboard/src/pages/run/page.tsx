@@ -1,7 +1,7 @@
 // One run: live while it trains, and everything that came of it afterwards.
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { Link, useSearchParams } from "wouter";
 import { ApiError } from "../../api/client";
 import { useFeed } from "../../api/feed";
@@ -84,10 +84,27 @@ function Tabs({ run, feed }: { run: Run; feed: ReturnType<typeof useFeed> }) {
   ] as const;
   const visible = tabs.filter(tab => tab.show);
   const now = visible.find(({ name }) => name === params.get("tab")) ?? visible[0];
-  const open = (name: string) => setParams(name === "overview" ? {} : { tab: name }, { replace: true });
+  const open = (name: string) =>
+    setParams(
+      old => {
+        const next = new URLSearchParams(old);
+        if (name === "overview") next.delete("tab");
+        else next.set("tab", name);
+        return next;
+      },
+      { replace: true },
+    );
+  // On a phone the tabs scroll: the one that is open shall be seen.
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const [all, tab] = [list.current!, document.getElementById(`tab-${now.name}`)!];
+    const left = tab.getBoundingClientRect().left - all.getBoundingClientRect().left;
+    if (left < 0 || left + tab.offsetWidth > all.clientWidth) all.scrollLeft += left - (all.clientWidth - tab.offsetWidth) / 2;
+  }, [now.name]);
   return (
     <>
       <div
+        ref={list}
         className="tabs main"
         role="tablist"
         aria-label={t.parts}

@@ -57,7 +57,7 @@ export function useActions() {
     const over = ended(run.status);
     const all: (Item | false)[] = [
       !over && { label: t.cancel, act: () => void stop(run) },
-      over && run.status !== "SUCCESS" && { label: t.resume, act: async () => open(await act(resume(run.experiment_id))) },
+      run.resumable && { label: t.resume, act: async () => open(await act(resume(run.experiment_id))) },
       { label: t.rerun, act: async () => open(await act(rerun(run.experiment_id))) },
       { label: t.editAndRun, act: () => go(`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`) },
       { label: run.starred ? t.unstar : t.star, act: () => void alter(run, { starred: !run.starred }) },

@@ -17,15 +17,17 @@ const MOST_CHANGES = 3;
 interface Props {
   run: Run;
   metrics: Metric[];
+  /** What differs within its batch. */
+  varied?: ReadonlySet<string>;
   chosen: boolean;
   choose: (run: Run) => void;
 }
 
-export const Row = memo(function Row({ run, metrics, chosen, choose }: Props) {
+export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: Props) {
   const { t, figure } = useText();
   const { items, alter } = useActions();
   const name = title(run);
-  const differs = changes(run);
+  const differs = changes(run, varied);
   return (
     <tr role="row" className={chosen ? "chosen" : ""}>
       <td role="cell" className="pick">

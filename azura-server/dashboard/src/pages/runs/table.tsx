@@ -1,11 +1,11 @@
-import { Fragment } from "react";
+import { Fragment, useMemo } from "react";
 import { Link } from "wouter";
 import type { Run } from "../../api/types";
 import { useText } from "../../text";
 import { compare } from "./page";
 import { Row } from "./row";
 import type { Key, Order } from "./sort";
-import { metricName, rises, type Metric } from "./words";
+import { metricName, rises, variedBy, type Metric } from "./words";
 
 interface Props {
   runs: Run[];
@@ -34,7 +34,8 @@ export function RunTable({ runs, metrics, order, sort, grouped, chosen, choose }
       </th>
     );
   };
-  const row = (run: Run) => <Row key={run.task_id} run={run} metrics={metrics} chosen={chosen.has(run.task_id)} choose={choose} />;
+  const varied = useMemo(() => variedBy(runs), [runs]);
+  const row = (run: Run) => <Row key={run.task_id} run={run} metrics={metrics} varied={varied.get(run.batch_id ?? "")} chosen={chosen.has(run.task_id)} choose={choose} />;
   const width = metrics.length + 7;
   return (
     <div className="card flush">

@@ -17,8 +17,19 @@ export function metricName(name: string, t: Text["t"]) {
   return t.metrics[name as keyof typeof t.metrics] ?? name.replaceAll("_", " ");
 }
 
-/** What a run's config says otherwise than the defaults: `lr 0.01`. */
-export const changes = (run: Run) => Object.entries(run.changes).map(([path, value]) => ({ path, name: path.split(".").at(-1)!, value: brief(value) }));
+/** What a run's config says otherwise than the defaults: `lr 0.01`. What tells it from others of its batch comes first. */
+export function changes(run: Run, varied: ReadonlySet<string> = new Set()) {
+  const all = Object.entries(run.changes).map(([path, value]) => ({ path, name: path.split(".").at(-1)!, value: brief(value) }));
+  return all.sort((a, b) => Number(varied.has(b.path)) - Number(varied.has(a.path)));
+}
+
+/** What differs within each batch, by its id. */
+export function variedBy(runs: Run[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const batches = new Map<string, Run[]>();
+  for (const run of runs) if (run.batch_id) batches.set(run.batch_id, [...(batches.get(run.batch_id) ?? []), run]);
+  const differs = (all: Run[], path: string) => new Set(all.map(({ changes }) => JSON.stringify(changes[path]))).size > 1;
+  return new Map([...batches].map(([id, all]) => [id, new Set(all.flatMap(({ changes }) => Object.keys(changes)).filter(path => differs(all, path)))]));
+}
 
 export function brief(value: Json | undefined): string {
   if (value === undefined || value === null) return "–";

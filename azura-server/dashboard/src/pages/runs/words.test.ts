@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import type { Run } from "../../api/types";
+import { changes, variedBy } from "./words";
+
+const run = (batch_id: string | null, changes: Run["changes"]) => ({ batch_id, changes }) as Run;
+
+test("what differs within a batch is told first", () => {
+  const common = { "model_params.kind": "gru", "training_params.epochs": 2, "training_params.shuffle": false };
+  const runs = [run("a", { ...common, "training_params.lr": 0.1 }), run("a", common), run("b", { ...common, z: 1 }), run(null, { y: 1 })];
+  const varied = variedBy(runs);
+  expect([...varied]).toEqual([["a", new Set(["training_params.lr"])], ["b", new Set()]]);
+  expect(changes(runs[0], varied.get("a")).map(({ name }) => name)).toEqual(["lr", "kind", "epochs", "shuffle"]);
+  expect(changes(runs[2], varied.get("b")).map(({ name }) => name)).toEqual(["kind", "epochs", "shuffle", "z"]);
+});
