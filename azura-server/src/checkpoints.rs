@@ -56,7 +56,8 @@ impl Runs {
 
     /// Whether a run that failed or was cancelled left something to go on from. It may be damaged: only going on tells.
     pub(crate) fn has_checkpoint(&self, experiment_id: &str) -> bool {
-        let has = |folder: &Path| entries(folder).is_ok_and(|found| found.iter().any(|path| is_checkpoint(path)));
+        let has =
+            |folder: &Path| entries(folder).is_ok_and(|found| found.iter().any(|path| is_checkpoint(path)));
         has(&Self::kept(&self.folder(experiment_id))) || has(&self.checkpoints(experiment_id))
     }
 
