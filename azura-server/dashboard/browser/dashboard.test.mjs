@@ -284,3 +284,38 @@ test("no screen has barriers, spills over, or breaks the policy", async () => {
   await page.context().close();
   await world.ask(`experiments/${live}/cancel`, {});
 });
+
+test("eight windows share one stream, and all of them heal", async () => {
+  const first = await world.open("/runs");
+  const others = await Promise.all(Array.from({ length: 7 }, () => first.context().newPage()));
+  const pages = [first, ...others];
+  await Promise.all(others.map(page => page.goto("/runs")));
+  const all = check => Promise.all(pages.map(check));
+  const live = page => reads(page.locator(".connection.live"), "Live");
+  await all(live);
+  assert.equal(world.streams(), 1);
+
+  const task = await world.submit(LONG);
+  const row = page => page.locator(".runs tbody tr", { hasText: task.slice(0, 8) });
+  for (const epochs of [/[1-9]\d* \/ 3000/, /[1-9]\d+ \/ 3000/]) await all(page => reads(row(page).locator(".how"), epochs));
+
+  await world.kill();
+  await all(page => reads(page.locator(".banner"), "No connection since"));
+  assert.equal(world.streams(), 0);
+  await world.again();
+  await all(live);
+  assert.equal(world.streams(), 1);
+
+  // Seven leave: to another site, or without a word.
+  const gone = others.map((page, i) => (i % 2 ? page.goto("about:blank") : page.close()));
+  await Promise.all(gone);
+  await world.ask(`experiments/${task}/cancel`, {});
+  await reads(row(first).locator(".state"), "cancelled");
+  assert.equal(world.streams(), 1);
+  await first.goto("about:blank");
+  for (let tries = 0; world.streams() > 0; tries++) {
+    assert.ok(tries < 600, "nobody looks on, and the stream is open");
+    await new Promise(done => setTimeout(done, 100));
+  }
+  await first.context().close();
+});

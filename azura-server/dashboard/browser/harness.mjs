@@ -57,6 +57,8 @@ export async function startServer(origin) {
 /** Passes everything on, until it is cut. */
 function line(target, port) {
   const open = new Set();
+  /** The connections that carry the stream over all runs. */
+  const streams = new Set();
   let whole = true;
   const server = net.createServer(client => {
     if (!whole) return client.destroy();
@@ -66,6 +68,8 @@ function line(target, port) {
       end.on("close", () => open.delete(end));
       end.on("error", () => {});
     }
+    client.on("data", data => data.includes("GET /api/v1/events ") && streams.add(client));
+    client.on("close", () => streams.delete(client));
     client.pipe(far).pipe(client);
     client.on("close", () => far.destroy());
     far.on("close", () => client.destroy());
@@ -77,6 +81,7 @@ function line(target, port) {
       open.forEach(end => end.destroy());
     },
     heal: () => (whole = true),
+    streams: () => streams.size,
     close: () => {
       open.forEach(end => end.destroy());
       server.close();
@@ -98,9 +103,11 @@ export async function start() {
   async function open(address, { locale = "en-GB", theme = "light", width = 1280, timezoneId } = {}) {
     const context = await browser.newContext({ baseURL: base, locale, timezoneId, colorScheme: theme, viewport: { width, height: 860 } });
     context.setDefaultTimeout(PATIENCE);
+    context.on("page", page => {
+      page.on("console", message => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+      page.on("pageerror", error => complaints.push(error.stack));
+    });
     const page = await context.newPage();
-    page.on("console", message => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
-    page.on("pageerror", error => complaints.push(error.stack));
     await page.goto(address);
     return page;
   }
@@ -134,6 +141,7 @@ export async function start() {
     again: server.again,
     cut: wire.cut,
     heal: wire.heal,
+    streams: wire.streams,
     stop: async () => {
       await browser.close();
       wire.close();

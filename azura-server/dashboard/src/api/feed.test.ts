@@ -59,3 +59,17 @@ test("the end of a run that its queue forgot counts, although its log begins ane
   course.take(end);
   expect([course.status, course.epoch, course.events.length]).toEqual(["FAILURE", 5, 1]);
 });
+
+test("what was stored while the line was broken comes at once, and tells nothing of the speed", () => {
+  const course = start();
+  course.take(epoch(3, 1), 1000);
+  course.take(epoch(4, 2), 1500);
+  expect(course.rate).toBe(2);
+  course.resume(61_500);
+  for (let i = 3; i <= 60; i++) course.take(epoch(2 + i, i), 61_500 + i);
+  expect([course.epoch, course.rate]).toEqual([60, undefined]);
+  course.take(epoch(63, 61), 63_000);
+  expect(course.rate).toBeUndefined();
+  course.take(epoch(64, 62), 63_250);
+  expect(course.rate).toBe(4);
+});

@@ -2,12 +2,15 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
+import { backoff } from "./backoff";
 import { ApiError } from "./client";
 import { history } from "./queries";
 import { ended, type Column, type Frame, type History, type Validation } from "./types";
 
 /** How many epochs lately the speed is taken from. */
 const LATELY = 20;
+/** What comes this soon after a line was made, in milliseconds, was stored before: it tells nothing of the speed. */
+const REPLAY = 1000;
 /** Redrawing more often than this nobody sees. */
 const REDRAW = 250;
 
@@ -28,6 +31,7 @@ export class Course {
   total = 0;
   batch?: Batch;
   private times: number[] = [];
+  private unbroken = 0;
 
   constructor({ seq, attempt, status, columns, validation, events }: History) {
     this.seq = seq;
@@ -49,6 +53,12 @@ export class Course {
   get rate() {
     const { times } = this;
     return times.length < 2 ? undefined : (1000 * (times.length - 1)) / (times.at(-1)! - times[0]);
+  }
+
+  /** What comes now is not in a row with what was heard before. */
+  resume(now = performance.now()) {
+    this.times = [];
+    this.unbroken = now + REPLAY;
   }
 
   take(frame: Frame, now = performance.now()) {
@@ -75,7 +85,7 @@ export class Course {
     }
     this.status = "STARTED";
     this.batch = undefined;
-    this.times = [...this.times.slice(1 - LATELY), now];
+    if (now >= this.unbroken) this.times = [...this.times.slice(1 - LATELY), now];
     this.validation = details.validation_data ?? this.validation;
     this.add(details);
   }
@@ -110,7 +120,6 @@ export interface Feed {
   version: number;
 }
 
-const PAUSE = { first: 250, most: 8000 };
 const UNKNOWN = 4404;
 
 /** Follows a run, named by either of its ids, from its first epoch on, live while it trains. */
@@ -125,7 +134,7 @@ export function useFeed(id: string): Feed {
     let socket: WebSocket | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let drawn: ReturnType<typeof setTimeout> | undefined;
-    let pause = PAUSE.first;
+    const pauses = backoff(250, 8000);
     let stopped = false;
 
     const draw = (soon = true) => {
@@ -143,8 +152,7 @@ export function useFeed(id: string): Feed {
       if (stopped) return;
       now.line = "lost";
       draw(false);
-      timer = setTimeout(what, pause);
-      pause = Math.min(2 * pause, PAUSE.most);
+      timer = setTimeout(what, pauses.next());
     };
 
     async function load() {
@@ -157,7 +165,6 @@ export function useFeed(id: string): Feed {
         return retry(load);
       }
       now.error = undefined;
-      pause = PAUSE.first;
       if (ended(now.course.status)) now.line = "closed";
       else connect();
       draw(false);
@@ -170,7 +177,8 @@ export function useFeed(id: string): Feed {
       socket = new WebSocket(url);
       socket.onopen = () => {
         now.line = "live";
-        pause = PAUSE.first;
+        now.course!.resume();
+        pauses.up();
         draw(false);
       };
       socket.onmessage = ({ data }) => {

@@ -2,8 +2,10 @@
 
 import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
+import { follow } from "./follow";
 import { put } from "./queries";
-import { ended, type Progress, type Run } from "./types";
+import type { Link } from "./stream";
+import { ended, type Progress } from "./types";
 
 /** A value that components can watch. */
 export function store<T>(value: T) {
@@ -23,9 +25,13 @@ export function store<T>(value: T) {
   };
 }
 
-export type Link = { state: "connecting" | "live" | "lost"; since: number };
 const connection = store<Link>({ state: "connecting", since: Date.now() });
 export const useConnection = () => useSyncExternalStore(connection.watch, connection.get);
+
+function say(link: Link) {
+  const { state, since } = connection.get();
+  if (link.state !== state || link.since !== since) connection.set(link);
+}
 
 /** What has been heard of a run since the page was opened. */
 export interface Heard extends Progress {
@@ -37,57 +43,63 @@ export interface Heard extends Progress {
   losses: { seq: number; loss: number }[];
 }
 
-const heard = new Map<string, ReturnType<typeof store<Heard | undefined>>>();
-function of(task: string) {
-  let found = heard.get(task);
-  if (!found) heard.set(task, (found = store<Heard | undefined>(undefined)));
-  return found;
-}
-
-export function useHeard(task: string) {
-  const { watch, get } = of(task);
-  return useSyncExternalStore(watch, get);
-}
+/** Of runs that train; a run that ended is forgotten. */
+const heard = store<ReadonlyMap<string, Heard>>(new Map());
+export const useHeard = (task: string) => useSyncExternalStore(heard.watch, () => heard.get().get(task));
 
 const KEPT = 48;
 /** All that was heard is shown together, this often: a page that shows twenty runs is drawn no more often than one of one run. */
 const SHOWN = 250;
-const waiting = new Map<string, Progress>();
+/** What was heard and is not shown yet, and when it was heard. */
+const waiting = new Map<string, Progress & { at: number }>();
 let showing: ReturnType<typeof setTimeout> | undefined;
+/** Since when nothing was missed. */
+let unbroken = 0;
 
 function hear(progress: Progress) {
-  waiting.set(progress.task_id, progress);
+  waiting.set(progress.task_id, { ...progress, at: Date.now() });
   showing ??= setTimeout(() => {
     showing = undefined;
-    waiting.forEach(progress => note(progress));
+    const all = new Map(heard.get());
+    waiting.forEach((progress, task) => all.set(task, add(all.get(task), progress)));
     waiting.clear();
+    heard.set(all);
   }, SHOWN);
 }
 
-export function note(progress: Progress, at = Date.now()) {
-  const { get, set } = of(progress.task_id);
-  const old = get()?.attempt === progress.attempt ? get() : undefined;
-  if (old && old.seq > progress.seq) return;
-  const seconds = old && (at - old.at) / 1000;
-  const now = old && seconds ? (progress.epoch - old.epoch) / seconds : undefined;
-  const rate = old?.rate !== undefined && now !== undefined ? 0.8 * old.rate + 0.2 * now : now;
+function add(before: Heard | undefined, progress: Progress & { at: number }): Heard {
+  const old = before?.attempt === progress.attempt ? before : undefined;
+  if (old && old.seq >= progress.seq) return old;
   let losses = [...(old?.losses ?? []), ...(progress.loss === null ? [] : [{ seq: progress.seq, loss: progress.loss }])];
   if (losses.length > KEPT) losses = losses.filter((_, i) => i % 2 === 1);
-  set({ ...progress, at, rate, losses });
+  return { ...progress, rate: old && pace(old, progress), losses };
 }
 
-const PAUSE = { first: 500, most: 10_000 };
-const HIDDEN = 10_000;
+/** Epochs a second, from what is heard in a row: how long the epochs took that were missed, nobody knows. */
+function pace(old: Heard, { epoch, at }: Progress & { at: number }) {
+  const seconds = (at - old.at) / 1000;
+  if (old.at < unbroken || seconds <= 0) return old.rate;
+  const now = (epoch - old.epoch) / seconds;
+  return old.rate === undefined ? now : 0.8 * old.rate + 0.2 * now;
+}
 
-/** Opens the stream and keeps it open while the page is looked at. Returns how to stop. */
+function forget(task: string) {
+  waiting.delete(task);
+  if (!heard.get().has(task)) return;
+  const others = new Map(heard.get());
+  others.delete(task);
+  heard.set(others);
+}
+
+/** The line was broken. A run that was not heard since it was broken before may have ended unheard. */
+function resume() {
+  heard.set(new Map([...heard.get()].filter(([, { at }]) => at >= unbroken)));
+  unbroken = Date.now();
+}
+
+/** Keeps the lists true while the page is looked at. Returns how to stop. */
 export function listen(client: QueryClient) {
-  let source: EventSource | undefined;
-  let again: ReturnType<typeof setTimeout> | undefined;
-  let rest: ReturnType<typeof setTimeout> | undefined;
   let due: ReturnType<typeof setTimeout> | undefined;
-  let pause = PAUSE.first;
-  const say = (state: Link["state"]) => connection.get().state !== state && connection.set({ state, since: Date.now() });
-
   /** New runs and changed states alter which runs a filter finds; asked once for a burst of them. */
   const refetch = () => {
     due ??= setTimeout(() => {
@@ -96,61 +108,35 @@ export function listen(client: QueryClient) {
     }, 400);
   };
 
-  function open() {
-    clearTimeout(again);
-    source?.close();
-    source = new EventSource("/api/v1/events");
-    const on = <T,>(name: string, take: (data: T) => void) =>
-      source!.addEventListener(name, event => take(JSON.parse((event as MessageEvent<string>).data)));
-    on("hello", () => {
-      // Nothing is replayed: whatever was missed is in the lists.
-      pause = PAUSE.first;
-      say("live");
-      void client.invalidateQueries({ queryKey: ["runs"] });
-      void client.invalidateQueries({ queryKey: ["run"] });
-    });
-    on<Progress>("progress", hear);
-    on<Run>("experiment", run => {
-      if (ended(run.status)) {
-        waiting.delete(run.task_id);
-        heard.get(run.task_id)?.set(undefined);
+  const stop = follow(told => {
+    switch (told.name) {
+      case "link":
+        if (told.data) say(told.data);
+        break;
+      case "hello":
+        // Nothing is replayed: whatever was missed is in the lists.
+        resume();
+        void client.invalidateQueries({ queryKey: ["runs"] });
+        void client.invalidateQueries({ queryKey: ["run"] });
+        break;
+      case "progress":
+        hear(told.data);
+        break;
+      case "experiment":
+        if (ended(told.data.status)) forget(told.data.task_id);
+        put(client, told.data);
+        refetch();
+        break;
+      case "deleted": {
+        const { experiment_id, task_id } = told.data;
+        forget(task_id);
+        for (const id of [experiment_id, task_id]) void client.resetQueries({ queryKey: ["run", id] });
+        refetch();
       }
-      put(client, run);
-      refetch();
-    });
-    on<{ experiment_id: string | null; task_id: string }>("deleted", ({ experiment_id, task_id }) => {
-      heard.delete(task_id);
-      for (const id of [experiment_id, task_id]) void client.resetQueries({ queryKey: ["run", id] });
-      refetch();
-    });
-    source.onerror = () => {
-      say("lost");
-      // The browser tries again by itself only after some errors; here it is always we who do.
-      source?.close();
-      again = setTimeout(open, pause);
-      pause = Math.min(2 * pause, PAUSE.most);
-    };
-  }
-
-  // A page that nobody looks at gives its connection back: browsers allow six to a host.
-  function look() {
-    clearTimeout(rest);
-    if (document.hidden) {
-      rest = setTimeout(() => {
-        clearTimeout(again);
-        source?.close();
-        source = undefined;
-      }, HIDDEN);
-    } else if (!source || source.readyState === EventSource.CLOSED) open();
-  }
-
-  open();
-  document.addEventListener("visibilitychange", look);
-  addEventListener("online", open);
+    }
+  });
   return () => {
-    document.removeEventListener("visibilitychange", look);
-    removeEventListener("online", open);
-    for (const timer of [again, rest, due]) clearTimeout(timer);
-    source?.close();
+    stop();
+    clearTimeout(due);
   };
 }
