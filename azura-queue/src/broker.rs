@@ -366,7 +366,7 @@ pub struct ListQuery {
     pub hints: Vec<String>,
     /// The length of a page, at least 1.
     pub limit: usize,
-    /// Go on where the page ended that gave this as its [`Page::next`].
+    /// Go on where the page ended that gave this as its [`Page::next`], or behind the item that it gave this for.
     pub cursor: Option<String>,
 }
 
@@ -450,14 +450,18 @@ impl ListQuery {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
+    /// Of each item, the cursor of a page that begins behind it, whatever becomes of the item meanwhile.
+    pub cursors: Vec<String>,
     /// Where the next page begins; `None` if this is the last one.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// A page, and the cursor of the next one.
-    pub fn new(items: Vec<T>, next: Option<String>) -> Self {
-        Self { items, next }
+    /// A page of items, each with the cursor of what comes behind it, and whether anything does.
+    pub fn new(items: impl IntoIterator<Item = (T, String)>, more: bool) -> Self {
+        let (items, cursors): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+        let next = cursors.last().filter(|_| more).cloned();
+        Self { items, cursors, next }
     }
 }
 

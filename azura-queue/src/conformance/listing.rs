@@ -96,6 +96,31 @@ pub async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
     assert_eq!(error, Err(QueueError::InvalidCursor("nonsense".into())));
 }
 
+pub async fn a_page_begins_behind_any_item(queue: Subject) {
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        let task = NewTask::new("work").label("parity", (n % 2).to_string());
+        ids.insert(0, queue.submit(task).await.unwrap());
+    }
+    let page = queue.list(&ListQuery::default().limit(4)).await.unwrap();
+    assert_eq!((page.cursors.len(), page.cursors.last()), (4, page.next.as_ref()));
+    // Neither what is gone nor what is new shifts what lies behind a place, and the place is the same to another query.
+    for id in &ids[0..3] {
+        queue.cancel(id).await.unwrap();
+        queue.delete(id).await.unwrap();
+    }
+    submit(&queue).await;
+    for (n, cursor) in page.cursors.iter().enumerate() {
+        let behind = ListQuery::default().cursor(cursor);
+        assert_eq!(found(&queue, &behind).await, ids[3.max(n + 1)..], "behind item {n}");
+        let even = found(&queue, &behind.label("parity", "0")).await;
+        let expected: Vec<_> = [ids[3], ids[5]].into_iter().filter(|id| ids[n + 1..].contains(id)).collect();
+        assert_eq!(even, expected, "behind item {n}");
+    }
+    let last = queue.list(&ListQuery::default()).await.unwrap();
+    assert!(found(&queue, &ListQuery::default().cursor(&last.cursors[3])).await.is_empty());
+}
+
 pub async fn a_time_narrows_it_down(queue: Subject) {
     let id = queue.submit(NewTask::new("work").label("kind", "old")).await.unwrap();
     queue.cancel(&id).await.unwrap();

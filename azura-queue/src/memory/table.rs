@@ -122,12 +122,9 @@ impl Table {
             .take_while(|((created, _), _)| within.is_none_or(|within| *created >= within.start))
             .filter_map(|(_, id)| self.tasks.get(id))
             .filter(|task| query.matches(&task.record));
-        let page: Vec<&Task> = found.by_ref().take(limit).collect();
-        let next = match page.last() {
-            Some(last) if found.next().is_some() => Some(last.cursor()),
-            _ => None,
-        };
-        Ok(Page::new(page.into_iter().map(|task| Arc::clone(&task.record)).collect(), next))
+        let page: Vec<_> =
+            found.by_ref().take(limit).map(|task| (Arc::clone(&task.record), task.cursor())).collect();
+        Ok(Page::new(page, found.next().is_some()))
     }
 
     pub(super) fn claim(

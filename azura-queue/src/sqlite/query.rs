@@ -176,14 +176,13 @@ pub(super) fn list(sql: &Connection, query: &ListQuery) -> Result<Page<TaskRecor
     let (created, task) = (created, task).min(end);
     let limit = query.limit.clamp(1, i64::MAX as usize - 1);
     let mut params: Vec<SqlValue> = vec![created.into(), task.into(), (limit as i64 + 1).into()];
-    let Some(listing) = listing(sql, query, &mut params)? else { return Ok(Page::new(Vec::new(), None)) };
+    let Some(listing) = listing(sql, query, &mut params)? else { return Ok(Page::new([], false)) };
     let found = sql.all(&listing, params_from_iter(params), |row| {
         let (created, task): (i64, i64) = (row.get(0)?, row.get(1)?);
-        Ok((format!("{created}/{task}"), to_record(row, 2)?))
+        Ok((to_record(row, 2)?, format!("{created}/{task}")))
     })?;
     let more = found.len() > limit;
-    let (mut cursors, items): (Vec<_>, Vec<_>) = found.into_iter().take(limit).unzip();
-    Ok(Page::new(items, cursors.pop().filter(|_| more)))
+    Ok(Page::new(found.into_iter().take(limit), more))
 }
 
 /// The statement of a listing: for each standing a walk along an index, which SQLite merges by age and ends when the page is full.
