@@ -361,9 +361,11 @@ pub struct ListQuery {
     pub submitted: Option<Range<Timestamp>>,
     /// Only dead letters.
     pub dead: bool,
-    /// Leave out what plainly does not have all of these texts in its record, in small or capital letters. It spares whoever looks for something
-    /// rare to read all else; a backend may leave out less, or nothing.
+    /// Leave out what plainly does not have all of these texts in its record, in small or capital letters as Unicode has them. It spares whoever
+    /// looks for something rare to read all else; a backend may leave out less, or nothing.
     pub hints: Vec<String>,
+    /// The label without which a task is listed whatever the hints: more is to be known of it than what is in its record so far.
+    pub hinted: Option<String>,
     /// The length of a page, at least 1.
     pub limit: usize,
     /// Go on where the page ended that gave this as its [`Page::next`], or behind the item that it gave this for.
@@ -379,6 +381,7 @@ impl Default for ListQuery {
             submitted: None,
             dead: false,
             hints: Vec::new(),
+            hinted: None,
             limit: 100,
             cursor: None,
         }
@@ -419,6 +422,12 @@ impl ListQuery {
     /// Adds a text without which a task need not be listed.
     pub fn hint(mut self, text: impl Into<String>) -> Self {
         self.hints.push(text.into());
+        self
+    }
+
+    /// Says that hints are about tasks with this label alone.
+    pub fn hinted(mut self, key: impl Into<String>) -> Self {
+        self.hinted = Some(key.into());
         self
     }
 

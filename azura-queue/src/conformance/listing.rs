@@ -50,21 +50,38 @@ pub async fn filters_narrow_it_down(queue: Subject) {
 }
 
 pub async fn hints_leave_out_nothing_that_has_them(queue: Subject) {
-    let tags = json!(["Nightly", "say \"when\"", "back\\slash", "ölçüm"]).to_string();
+    let tags =
+        json!(["Nightly", "say \"when\"", "back\\slash", "ölçüm", "TAKSİ", "300 \u{212a}elvin"]).to_string();
     let task = NewTask::new("work").arg(json!({"data": {"set": "Sunspots 1700"}})).label("tags", tags);
     let id = queue.submit(task).await.unwrap();
+    // One that says less of itself than another, and one that will never say more.
     let waits = queue.submit(NewTask::new("work").label("waits", "yes")).await.unwrap();
-    queue.cancel(&id).await.unwrap();
+    let never = queue.submit(NewTask::new("work")).await.unwrap();
+    for id in [&id, &never] {
+        queue.cancel(id).await.unwrap();
+    }
     let first = id.to_string()[..13].to_owned();
-    for text in ["nightly", "SUNSPOTS 1", &first, "say \"when\"", "back\\slash", "ölçüm", "Ölçüm", ""] {
+    for text in [
+        "nightly",
+        "SUNSPOTS 1",
+        &first,
+        "say \"when\"",
+        "back\\slash",
+        "ölçüm",
+        "Ölçüm",
+        "taksi",
+        "300 kelvin",
+        "",
+    ] {
         let listed = found(&queue, &ListQuery::default().hint(text).hint("work")).await;
         assert!(listed.contains(&id), "{text}: {listed:?}");
     }
     // A page is as long as is asked for, whatever is left out of it.
-    let page = queue.list(&ListQuery::default().hint("nightly").limit(1)).await.unwrap();
-    let next = queue.list(&ListQuery::default().hint("nightly").cursor(page.next.unwrap())).await.unwrap();
+    let tagged = || ListQuery::default().hint("nightly").hinted("tags");
+    let page = queue.list(&tagged().limit(1)).await.unwrap();
+    let next = queue.list(&tagged().cursor(page.next.unwrap())).await.unwrap();
     let listed = page.items.iter().chain(&next.items).map(|record| record.id);
-    assert_eq!(listed.collect::<Vec<_>>(), [waits, id]);
+    assert_eq!(listed.collect::<Vec<_>>(), [never, waits, id]);
 }
 
 pub async fn pages_hold_while_tasks_come_and_go(queue: Subject) {

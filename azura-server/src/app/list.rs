@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use super::{App, MAX_LIST, Result};
 use crate::{
     TASK,
-    runs::{ARCHIVED, BATCH_ID, Run},
+    runs::{ARCHIVED, BATCH_ID, EXPERIMENT_ID, Run},
     series,
 };
 
@@ -61,7 +61,8 @@ impl RunQuery {
         }
         let archived = self.archived.then(|| ARCHIVED.to_owned());
         asked.hints.extend([archived, self.pipeline.clone(), self.text.clone()].into_iter().flatten());
-        asked
+        // What was sent without its run's id, and not worked on, is found by the one that is made of its task.
+        asked.hinted(EXPERIMENT_ID)
     }
 
     fn matches(&self, run: &Run) -> bool {
