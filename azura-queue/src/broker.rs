@@ -254,7 +254,7 @@ pub trait EventLog: Send + Sync + 'static {
     /// The stream never ends. While the storage is away it waits, and then says [`Change::Missed`].
     ///
     /// ```
-    /// # use azura_queue::{Broker, Change, EventLog, MemoryQueue, NewTask};
+    /// # use azura_queue::{Broker, Change, EventLog, Gone, MemoryQueue, NewTask};
     /// # use futures_util::StreamExt;
     /// # #[tokio::main]
     /// # async fn main() -> azura_queue::Result<()> {
@@ -263,8 +263,9 @@ pub trait EventLog: Send + Sync + 'static {
     /// let id = queue.submit(NewTask::new("train")).await?;
     /// queue.cancel(&id).await?;
     /// assert_eq!(changes.next().await, Some(Ok(Change::Task(id))));
+    /// let record = queue.get(&id).await?;
     /// queue.delete(&id).await?;
-    /// assert_eq!(changes.next().await, Some(Ok(Change::Deleted(id))));
+    /// assert_eq!(changes.next().await, Some(Ok(Change::Deleted(Gone::of(&record)))));
     /// # Ok(())
     /// # }
     /// ```

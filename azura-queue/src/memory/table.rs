@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    Change, Entry, EventKind, Finish, Hold, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
+    Change, Entry, EventKind, Finish, Gone, Hold, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
     QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, Unique, WorkerId, WorkerInfo, clock,
     event::not_yet_stored, follow::News, task::relabel, wake::Wakes,
 };
@@ -89,7 +89,7 @@ impl Table {
             self.keys.insert(key, (id, until));
         }
         self.index(&id);
-        self.wakes.tell(Change::Task(id));
+        self.wakes.tell(&Change::Task(id));
         self.wakes.ready.notify_waiters();
         Ok(id)
     }
@@ -100,7 +100,7 @@ impl Table {
         for entry in log {
             task.store(entry);
         }
-        self.wakes.tell(Change::Task(id));
+        self.wakes.tell(&Change::Task(id));
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Table {
         if let Some(told) = self.task_mut(id)?.record_mut().cancel()? {
             return self.changed(id, told);
         }
-        self.wakes.tell(Change::Task(*id));
+        self.wakes.tell(&Change::Task(*id));
         Ok(self.task(id)?.record.state)
     }
 
@@ -263,7 +263,7 @@ impl Table {
         relabel(&mut task.labels, labels);
         let new = self.submit(task)?;
         self.task_mut(id)?.record_mut().dead = false;
-        self.wakes.tell(Change::Task(*id));
+        self.wakes.tell(&Change::Task(*id));
         Ok(new)
     }
 
@@ -304,12 +304,12 @@ impl Table {
         }
         let age = task.age();
         self.order.remove(&age);
-        if let Some(task) = self.tasks.remove(id)
-            && let Some(unique) = &task.record.schedule.unique
-        {
-            self.let_go(id, &unique.key);
+        if let Some(Task { record, .. }) = self.tasks.remove(id) {
+            if let Some(unique) = &record.schedule.unique {
+                self.let_go(id, &unique.key);
+            }
+            self.wakes.tell(&Change::Deleted(Gone::of(&record)));
         }
-        self.wakes.tell(Change::Deleted(*id));
         Ok(())
     }
 
@@ -321,7 +321,7 @@ impl Table {
         let record = self.task_mut(id)?.record_mut();
         relabel(&mut record.labels, labels);
         let labels = record.labels.clone();
-        self.wakes.tell(Change::Task(*id));
+        self.wakes.tell(&Change::Task(*id));
         Ok(labels)
     }
 
@@ -334,7 +334,7 @@ impl Table {
             }
         }
         let last = task.log.len() as Seq;
-        self.wakes.tell(Change::Task(lease.id()));
+        self.wakes.tell(&Change::Task(lease.id()));
         Ok(last)
     }
 
@@ -404,7 +404,7 @@ impl Table {
             self.let_go(id, &unique.key);
         }
         self.index(id);
-        self.wakes.tell(Change::Task(*id));
+        self.wakes.tell(&Change::Task(*id));
         if state == State::Pending {
             self.wakes.ready.notify_waiters();
         }
