@@ -254,7 +254,7 @@ pub trait EventLog: Send + Sync + 'static {
     /// The stream never ends. While the storage is away it waits, and then says [`Change::Missed`].
     ///
     /// ```
-    /// # use azura_queue::{Broker, Change, EventLog, MemoryQueue, NewTask};
+    /// # use azura_queue::{Broker, Change, EventLog, Gone, MemoryQueue, NewTask};
     /// # use futures_util::StreamExt;
     /// # #[tokio::main]
     /// # async fn main() -> azura_queue::Result<()> {
@@ -263,8 +263,9 @@ pub trait EventLog: Send + Sync + 'static {
     /// let id = queue.submit(NewTask::new("train")).await?;
     /// queue.cancel(&id).await?;
     /// assert_eq!(changes.next().await, Some(Ok(Change::Task(id))));
+    /// let record = queue.get(&id).await?;
     /// queue.delete(&id).await?;
-    /// assert_eq!(changes.next().await, Some(Ok(Change::Deleted(id))));
+    /// assert_eq!(changes.next().await, Some(Ok(Change::Deleted(Gone::of(&record)))));
     /// # Ok(())
     /// # }
     /// ```
@@ -361,12 +362,14 @@ pub struct ListQuery {
     pub submitted: Option<Range<Timestamp>>,
     /// Only dead letters.
     pub dead: bool,
-    /// Leave out what plainly does not have all of these texts in its record, in small or capital letters. It spares whoever looks for something
-    /// rare to read all else; a backend may leave out less, or nothing.
+    /// Leave out what plainly does not have all of these texts in its record, in small or capital letters as Unicode has them. It spares whoever
+    /// looks for something rare to read all else; a backend may leave out less, or nothing.
     pub hints: Vec<String>,
+    /// The label without which a task is listed whatever the hints: more is to be known of it than what is in its record so far.
+    pub hinted: Option<String>,
     /// The length of a page, at least 1.
     pub limit: usize,
-    /// Go on where the page ended that gave this as its [`Page::next`].
+    /// Go on where the page ended that gave this as its [`Page::next`], or behind the item that it gave this for.
     pub cursor: Option<String>,
 }
 
@@ -379,6 +382,7 @@ impl Default for ListQuery {
             submitted: None,
             dead: false,
             hints: Vec::new(),
+            hinted: None,
             limit: 100,
             cursor: None,
         }
@@ -422,6 +426,12 @@ impl ListQuery {
         self
     }
 
+    /// Says that hints are about tasks with this label alone.
+    pub fn hinted(mut self, key: impl Into<String>) -> Self {
+        self.hinted = Some(key.into());
+        self
+    }
+
     /// Sets the length of a page.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
@@ -450,14 +460,18 @@ impl ListQuery {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
+    /// Of each item, the cursor of a page that begins behind it, whatever becomes of the item meanwhile.
+    pub cursors: Vec<String>,
     /// Where the next page begins; `None` if this is the last one.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// A page, and the cursor of the next one.
-    pub fn new(items: Vec<T>, next: Option<String>) -> Self {
-        Self { items, next }
+    /// A page of items, each with the cursor of what comes behind it, and whether anything does.
+    pub fn new(items: impl IntoIterator<Item = (T, String)>, more: bool) -> Self {
+        let (items, cursors): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+        let next = cursors.last().filter(|_| more).cloned();
+        Self { items, cursors, next }
     }
 }
 

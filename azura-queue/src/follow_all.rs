@@ -7,31 +7,51 @@ use std::{
 };
 
 use futures_util::stream::{self, BoxStream, StreamExt as _};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::{Result, TaskId};
+use crate::{Labels, Result, TaskId, TaskRecord};
 
 /// With more unread names than this, to read everything again is less work.
 const MOST: usize = 1 << 16;
 
 /// What happened, to those who watch everything; see [`EventLog::follow_all`](crate::EventLog::follow_all).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Change {
     /// A task is new, or its state, its labels, its progress or what is asked of it changed. What it is now is to be asked:
     /// [`Broker::get`](crate::Broker::get), [`EventLog::newest`](crate::EventLog::newest).
     Task(TaskId),
     /// A task was deleted.
-    Deleted(TaskId),
+    Deleted(Gone),
     /// Changes may have been missed: what was read before is to be read again.
     Missed,
+}
+
+/// What is left to say of a task that was deleted: nobody can ask any more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Gone {
+    /// Its id.
+    pub id: TaskId,
+    /// What was done.
+    pub name: String,
+    /// What it could be found by.
+    pub labels: Labels,
+}
+
+impl Gone {
+    /// What is left to say of a task.
+    pub fn of(record: &TaskRecord) -> Self {
+        Self { id: record.id, name: record.name.clone(), labels: record.labels.clone() }
+    }
 }
 
 impl Change {
     /// The task that changed.
     pub(crate) fn task(&self) -> Option<&TaskId> {
         match self {
-            Self::Task(id) | Self::Deleted(id) => Some(id),
+            Self::Task(id) | Self::Deleted(Gone { id, .. }) => Some(id),
             Self::Missed => None,
         }
     }
@@ -57,11 +77,11 @@ struct Unread {
 
 impl Watchers {
     /// Says it to every watcher.
-    pub(crate) fn tell(&self, change: Change) {
+    pub(crate) fn tell(&self, change: &Change) {
         lock(&self.0).retain(|watcher| {
             let watcher = watcher.upgrade();
             if let Some(watcher) = &watcher {
-                lock(&watcher.unread).add(change);
+                lock(&watcher.unread).add(change.clone());
                 watcher.wake.notify_one();
             }
             watcher.is_some()
@@ -95,9 +115,9 @@ impl Watcher {
 impl Unread {
     fn add(&mut self, change: Change) {
         match change.task() {
-            Some(id) if self.latest.len() < MOST || self.latest.contains_key(id) => {
-                if self.latest.insert(*id, change).is_none() {
-                    self.order.push_back(*id);
+            Some(&id) if self.latest.len() < MOST || self.latest.contains_key(&id) => {
+                if self.latest.insert(id, change).is_none() {
+                    self.order.push_back(id);
                 }
             }
             _ => *self = Self { missed: true, ..Self::default() },
@@ -130,11 +150,12 @@ mod tests {
     fn each_task_is_named_once_in_the_order_of_its_first_change() {
         let (watchers, [a, b]) = (Watchers::default(), [(); 2].map(|()| TaskId::random()));
         let mut stream = watchers.stream(());
-        for change in [Change::Task(a), Change::Task(b), Change::Task(a), Change::Deleted(a)] {
+        let gone = Change::Deleted(Gone { id: a, name: "work".into(), labels: Labels::new() });
+        for change in [&Change::Task(a), &Change::Task(b), &Change::Task(a), &gone] {
             watchers.tell(change);
         }
-        assert_eq!(unread(&mut stream), [Change::Deleted(a), Change::Task(b)]);
-        watchers.tell(Change::Task(a));
+        assert_eq!(unread(&mut stream), [gone, Change::Task(b)]);
+        watchers.tell(&Change::Task(a));
         assert_eq!(unread(&mut stream), [Change::Task(a)]);
     }
 
@@ -143,7 +164,7 @@ mod tests {
         let (watchers, [a, b]) = (Watchers::default(), [(); 2].map(|()| TaskId::random()));
         let mut stream = watchers.stream(());
         for change in [Change::Task(a), Change::Missed, Change::Missed, Change::Task(b)] {
-            watchers.tell(change);
+            watchers.tell(&change);
         }
         assert_eq!(unread(&mut stream), [Change::Missed, Change::Task(b)]);
     }
@@ -153,7 +174,7 @@ mod tests {
         let watchers = Watchers::default();
         let mut stream = watchers.stream(());
         for _ in 0..=MOST {
-            watchers.tell(Change::Task(TaskId::random()));
+            watchers.tell(&Change::Task(TaskId::random()));
         }
         assert_eq!(unread(&mut stream), [Change::Missed]);
     }
@@ -163,7 +184,7 @@ mod tests {
         let watchers = Watchers::default();
         let (stream, kept) = (watchers.stream(()), watchers.stream(()));
         drop(stream);
-        watchers.tell(Change::Missed);
+        watchers.tell(&Change::Missed);
         assert_eq!(lock(&watchers.0).len(), 1);
         drop(kept);
     }

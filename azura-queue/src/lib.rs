@@ -37,7 +37,7 @@ pub use context::{StopReason, TaskContext};
 pub use emitter::Emitter;
 pub use error::{QueueError, Result};
 pub use event::{Entry, EventKind, Keep, NewEvent, Seq};
-pub use follow_all::Change;
+pub use follow_all::{Change, Gone};
 pub use id::{ParseTaskIdError, TaskId, WorkerId};
 pub use memory::MemoryQueue;
 pub use presence::WorkerInfo;

@@ -90,8 +90,8 @@ impl Broker for MemoryQueue {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Page<TaskRecord>> {
-        let page = self.shared.table().list(query)?;
-        Ok(Page::new(page.items.into_iter().map(Arc::unwrap_or_clone).collect(), page.next))
+        let Page { items, cursors, next } = self.shared.table().list(query)?;
+        Ok(Page { items: items.into_iter().map(Arc::unwrap_or_clone).collect(), cursors, next })
     }
 
     async fn claim(

@@ -32,7 +32,7 @@ impl Default for Wakes {
 
 impl Wakes {
     /// Tells all whom it concerns.
-    pub(crate) fn tell(&self, change: Change) {
+    pub(crate) fn tell(&self, change: &Change) {
         if let Some(id) = change.task() {
             self.task(id).notify_waiters();
         }

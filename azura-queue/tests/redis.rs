@@ -11,8 +11,8 @@ use std::{
 };
 
 use azura_queue::{
-    Change, Entry, EventKind, EventLog as _, Finish, Keep, NewTask, Queue, QueueError, RedisQueue, State,
-    StopReason, TaskContext, TaskFailure, TaskId, Worker,
+    Change, Entry, EventKind, EventLog as _, Finish, Gone, Keep, NewTask, Queue, QueueError, RedisQueue,
+    State, StopReason, TaskContext, TaskFailure, TaskId, Worker,
     conformance::{changes::change, claims::a_lost_lease_is_counted_once_among},
     conformance_suite,
 };
@@ -113,8 +113,9 @@ async fn who_watches_everything_hears_of_others_and_of_what_was_missed() {
     assert_eq!(change(&mut changes).await, Change::Task(id));
     assert_eq!(here.cancel(&id).await, Ok(State::Revoked));
     assert_eq!(change(&mut changes).await, Change::Task(id));
+    let gone = Gone::of(&here.get(&id).await.unwrap());
     here.delete(&id).await.unwrap();
-    assert_eq!(change(&mut changes).await, Change::Deleted(id));
+    assert_eq!(change(&mut changes).await, Change::Deleted(gone));
 
     server.stop();
     tokio::time::sleep(Duration::from_millis(200)).await;

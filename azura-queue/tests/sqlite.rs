@@ -12,7 +12,7 @@ use std::{
 };
 
 use azura_queue::{
-    Broker as _, Change, DEFAULT_QUEUE, Entry, EventLog as _, Finish, Keep, Lease, ListQuery, NewEvent,
+    Broker as _, Change, DEFAULT_QUEUE, Entry, EventLog as _, Finish, Gone, Keep, Lease, ListQuery, NewEvent,
     NewTask, Queue, QueueError, SqliteQueue, State, TaskId, WorkerId,
     conformance::{changes::change, claims::a_lost_lease_is_counted_once_among},
     conformance_suite,
@@ -141,8 +141,9 @@ async fn what_changes_in_one_process_is_named_in_another() {
     assert_eq!(there.newest(&id, Keep::Newest).await.unwrap().unwrap().details, json!(1));
     here.finish(&lease, Finish::Succeeded(json!(null))).await.unwrap();
     assert_eq!(change(&mut changes).await, Change::Task(id));
+    let gone = Gone::of(&here.get(&id).await.unwrap());
     here.delete(&id).await.unwrap();
-    assert_eq!(change(&mut changes).await, Change::Deleted(id));
+    assert_eq!(change(&mut changes).await, Change::Deleted(gone));
 
     // Both at once: each task of either is named.
     let mut expected = HashSet::new();

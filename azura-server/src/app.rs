@@ -264,11 +264,6 @@ impl App {
         &self.watchers
     }
 
-    /// Who listens to news of all runs.
-    pub(crate) fn live(&self) -> &live::Live {
-        &self.live
-    }
-
     /// Everybody who is connected.
     pub(crate) fn clients(&self) -> &Arc<Clients> {
         &self.clients

@@ -1,4 +1,5 @@
-//! Clients that leave before they are answered: the HTTP library goes on with their requests, and tells nobody.
+//! Clients that leave before they are answered: the HTTP library goes on with their requests, and tells nobody. And clients that stay and read
+//! nothing, for whom it would wait for ever.
 
 use std::{
     collections::HashMap,
@@ -7,13 +8,18 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{Sleep, sleep},
 };
 use tokio_util::sync::CancellationToken;
+
+/// How long a client may take in nothing of what it is sent.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Those who are connected, by address. A token is cancelled when its client has nothing more to say.
 #[derive(Debug, Default)]
@@ -40,13 +46,28 @@ pub(crate) struct Client {
     address: SocketAddr,
     left: CancellationToken,
     clients: Arc<Clients>,
+    patience: Duration,
+    /// While it takes in nothing, until that has lasted too long.
+    stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl Client {
     pub(crate) fn new(stream: TcpStream, clients: &Arc<Clients>) -> io::Result<Self> {
         let (address, left) = (stream.peer_addr()?, CancellationToken::new());
         clients.all(|all| all.insert(address, left.clone()));
-        Ok(Self { stream, address, left, clients: Arc::clone(clients) })
+        Ok(Self { stream, address, left, clients: Arc::clone(clients), patience: PATIENCE, stuck: None })
+    }
+
+    /// What became of a write; one that has waited for too long fails, and with it the connection.
+    fn in_time(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stuck = None;
+            return written;
+        }
+        let patience = self.patience;
+        ready!(self.stuck.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
+        self.left.cancel();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -73,7 +94,8 @@ impl AsyncRead for Client {
 
 impl AsyncWrite for Client {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.in_time(cx, written)
     }
 
     fn poll_write_vectored(
@@ -81,7 +103,8 @@ impl AsyncWrite for Client {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.in_time(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -94,5 +117,58 @@ impl AsyncWrite for Client {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// A client that is written to, and its own end of the connection.
+    async fn connected(clients: &Arc<Clients>, patience: Duration) -> (Client, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let end = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut client = Client::new(listener.accept().await.unwrap().0, clients).unwrap();
+        client.patience = patience;
+        (client, end)
+    }
+
+    #[tokio::test]
+    async fn who_reads_nothing_is_given_up_and_who_reads_slowly_is_not() {
+        const MUCH: usize = 48 << 20;
+        let (clients, patience) = (Arc::<Clients>::default(), Duration::from_millis(600));
+        let (mut client, _end) = connected(&clients, patience).await;
+        let address = client.address;
+        let begun = Instant::now();
+        let error = client.write_all(&vec![0; MUCH]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= patience, "{:?}", begun.elapsed());
+        // Whoever makes its answers hears of it, and nothing is kept of it.
+        clients.left(Some(&address)).await;
+        drop(client);
+        assert!(clients.0.lock().unwrap().is_empty());
+
+        let (mut client, mut end) = connected(&clients, patience).await;
+        let reading = tokio::spawn(async move {
+            let (mut read, mut bytes) = (0, vec![0; 1 << 20]);
+            while read < MUCH {
+                sleep(patience / 4).await;
+                // All that is there by now.
+                read += end.read(&mut bytes).await.unwrap();
+                while let Ok(more) = end.try_read(&mut bytes) {
+                    read += more;
+                }
+            }
+        });
+        let begun = Instant::now();
+        client.write_all(&vec![0; MUCH]).await.unwrap();
+        reading.await.unwrap();
+        assert!(begun.elapsed() > patience, "{:?}", begun.elapsed());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_compression::{Level, tokio::bufread::GzipEncoder};
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use tokio::io::BufReader;
 
@@ -14,7 +14,7 @@ const WORTH_IT: u64 = 1024;
 
 /// Compresses with gzip what is worth it. Pictures and sound are compressed already, and a stream of events is to be read at once.
 pub(crate) async fn compressed<E: Endpoint>(next: Arc<E>, request: Request) -> Result<Response> {
-    let wanted = request.method() != Method::HEAD && takes_gzip(request.headers());
+    let wanted = takes_gzip(request.headers());
     let mut response = next.call(request).await?.into_response();
     if !is_text(response.headers()) {
         return Ok(response);
@@ -38,16 +38,26 @@ pub(crate) async fn compressed<E: Endpoint>(next: Arc<E>, request: Request) -> R
     Ok(response)
 }
 
-/// Whether a client says that it reads gzip: by name or by `*`, and not with `q=0`.
+/// Whether a client says that it reads gzip, by name, or by `*` if it does not name it, and does not want the plain text more. A weight of 0 says no,
+/// as does one that is no number. See RFC 9110, 12.5.3.
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let said = headers.get_all(header::ACCEPT_ENCODING);
-    let mut codings = said.iter().filter_map(|said| said.to_str().ok()).flat_map(|said| said.split(','));
-    codings.any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|name| name == "*" || name.eq_ignore_ascii_case("gzip"));
-        let weight = parts.find_map(|part| part.strip_prefix("q=")).and_then(|weight| weight.parse().ok());
-        named && weight.unwrap_or(1.0) > 0.0
-    })
+    let codings = said.iter().filter_map(|said| said.to_str().ok()).flat_map(|said| said.split(','));
+    let weights: Vec<_> = codings.map(weight).collect();
+    let of = |name: &str| {
+        weights.iter().find(|(coding, _)| coding.eq_ignore_ascii_case(name)).map(|(_, weight)| *weight)
+    };
+    let gzip = of("gzip").or_else(|| of("x-gzip")).or_else(|| of("*")).unwrap_or(0.0);
+    gzip > 0.0 && of("identity").is_none_or(|plain| plain <= gzip)
+}
+
+/// A coding and its weight: `gzip;q=0.5`.
+fn weight(coding: &str) -> (&str, f32) {
+    let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+    let said = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+    let weight =
+        said.map(|(key, value)| (key.trim(), value.trim())).find(|(key, _)| key.eq_ignore_ascii_case("q"));
+    (name.trim(), weight.map_or(1.0, |(_, value)| value.parse().unwrap_or(0.0)))
 }
 
 fn is_text(headers: &HeaderMap) -> bool {
@@ -67,10 +77,31 @@ mod tests {
         let takes = |said: &str| {
             takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, said.parse().unwrap())]))
         };
-        for said in ["gzip", "GZip", "*", "br, gzip", "gzip;q=0.5", "deflate;q=1.0, gzip; q=0.001"] {
+        for said in [
+            "gzip",
+            "GZip",
+            "x-gzip",
+            "*",
+            "br, gzip",
+            "gzip;q=0.5",
+            "deflate;q=1.0, gzip; q=0.001",
+            "*;q=0, gzip",
+            "identity;q=0.5, *;q=0.8",
+            "identity, gzip",
+        ] {
             assert!(takes(said), "{said}");
         }
-        for said in ["", "identity", "br", "gzip;q=0", "gzip; q=0.0", "xgzip", "gzipped, br"] {
+        for said in
+            ["", "identity", "br", "gzip;q=0", "gzip; q=0.0", "xgzip", "gzipped, br"].into_iter().chain([
+                "gzip;q=0, *",
+                "*, gzip;Q=0",
+                "gzip; q = 0",
+                "*;q=0",
+                "gzip;q=nan",
+                "gzip;q=",
+                "identity, gzip;q=0.5",
+            ])
+        {
             assert!(!takes(said), "{said}");
         }
         assert!(!takes_gzip(&HeaderMap::new()));

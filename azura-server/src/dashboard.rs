@@ -1,11 +1,13 @@
 //! The dashboard: a built bundle that is part of the binary, and the addresses of its pages.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use poem::{
-    Endpoint, Request, Response, Result, Route, get,
-    http::{StatusCode, header},
+    Body, Endpoint, IntoResponse, Request, Response, Result, Route,
+    error::NotFoundError,
+    get,
+    http::{Method, StatusCode, header},
 };
 use rust_embed::{Embed, EmbeddedFile};
 
@@ -20,6 +22,8 @@ struct Bundle;
 const INDEX: &str = "index.html";
 /// Where the dashboard's pages live: never where the API does.
 const PAGES: [&str; 4] = ["/runs", "/new", "/compare", "/models"];
+/// Where none are, whatever a browser asks for.
+const NO_PAGES: [&str; 5] = ["/api", "/assets", "/healthz", "/readyz", "/metrics"];
 /// Files whose names are hashes of what is in them: they never change.
 const HASHED: &str = "assets/";
 
@@ -34,6 +38,28 @@ pub(crate) fn add(routes: Route) -> Route {
     routes.at("/favicon.ico", get(Part("icon.svg".into())))
 }
 
+/// Shows the dashboard, which says that there is nothing, to a browser that looks for a page where there is none.
+pub(crate) async fn lost<E: Endpoint>(next: Arc<E>, request: Request) -> Result<Response> {
+    let browses = request.method() == Method::GET && wants_a_page(&request);
+    match next.call(request).await {
+        Err(error) if browses && error.is::<NotFoundError>() => {
+            let mut page = Part(INDEX.into()).answer("")?;
+            page.set_status(StatusCode::NOT_FOUND);
+            page.headers_mut().remove(header::ETAG);
+            Ok(page)
+        }
+        answer => answer.map(IntoResponse::into_response),
+    }
+}
+
+fn wants_a_page(request: &Request) -> bool {
+    let path = request.uri().path();
+    let below =
+        |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let html = request.header(header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"));
+    html && !NO_PAGES.iter().any(|root| below(&root))
+}
+
 /// A file of the bundle.
 struct Part(Cow<'static, str>);
 
@@ -41,6 +67,13 @@ impl Endpoint for Part {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
+        self.answer(request.uri().path())
+    }
+}
+
+impl Part {
+    /// The file, at an address.
+    fn answer(&self, path: &str) -> Result<Response> {
         let Some(EmbeddedFile { data, metadata }) = Bundle::get(&self.0) else {
             return Err(StatusCode::NOT_FOUND.into());
         };
@@ -51,11 +84,14 @@ impl Endpoint for Part {
             .header(header::CACHE_CONTROL, lasts)
             .content_type(kind(&self.0))
             .header(header::CONTENT_LENGTH, data.len());
-        let response = match run_of(request.uri().path()).filter(|_| self.0 == INDEX) {
+        let response = match run_of(path).filter(|_| self.0 == INDEX) {
             Some(run) => response.header(header::LINK, preload(run)),
             None => response,
         };
-        Ok(response.body(data.into_owned()))
+        Ok(response.body(match data {
+            Cow::Borrowed(bytes) => Body::from(bytes),
+            Cow::Owned(bytes) => Body::from(bytes),
+        }))
     }
 }
 

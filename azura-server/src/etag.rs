@@ -13,8 +13,13 @@ use uuid::Uuid;
 const WHOLE: [&str; 4] = ["application/json", "text/markdown", "text/html", "image/svg+xml"];
 
 /// Gives what is read an `ETag`, and answers 304 to whom names it in `If-None-Match`.
-pub(crate) async fn tagged<E: Endpoint>(next: Arc<E>, request: Request) -> Result<Response> {
+pub(crate) async fn tagged<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Response> {
     let known = request.headers().typed_get::<IfNoneMatch>();
+    let named = request.header(header::IF_NONE_MATCH).unwrap_or_default().to_owned();
+    // A HEAD is answered as a GET is, and the HTTP library sends no body with it.
+    if request.method() == Method::HEAD {
+        request.set_method(Method::GET);
+    }
     let read = request.method() == Method::GET;
     let mut response = next.call(request).await?.into_response();
     if !read || response.status() != StatusCode::OK {
@@ -26,6 +31,7 @@ pub(crate) async fn tagged<E: Endpoint>(next: Arc<E>, request: Request) -> Resul
         if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", of_bytes(&body))) {
             response.headers_mut().insert(header::ETAG, tag);
         }
+        response.headers_mut().insert(header::CONTENT_LENGTH, body.len().into());
         response.set_body(body);
     }
     let tag = response.headers().typed_get::<ETag>();
@@ -36,6 +42,12 @@ pub(crate) async fn tagged<E: Endpoint>(next: Arc<E>, request: Request) -> Resul
         response.headers_mut().remove(header::CONTENT_LENGTH);
         response.set_status(StatusCode::NOT_MODIFIED);
         response.set_body(());
+        // It knows its own answer by the tag that it has: that of a compressed one is weak.
+        let weak =
+            response.header(header::ETAG).map(|tag| format!("W/{tag}")).filter(|weak| named.contains(weak));
+        if let Some(weak) = weak.and_then(|weak| HeaderValue::try_from(weak).ok()) {
+            response.headers_mut().insert(header::ETAG, weak);
+        }
     }
     Ok(response)
 }

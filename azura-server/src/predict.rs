@@ -135,7 +135,6 @@ impl App {
         let end = clock::now().saturating_add(PATIENCE).unwrap_or(jiff::Timestamp::MAX);
         let task = NewTask::new(PREDICT_TASK).queue(PREDICT_QUEUE).arg(name).arg(request).expires(end);
         let task = self.queue().submit(task).await?;
-        self.live().leaves(task, None);
         let asked = Asked { queue: Arc::clone(self.queue()), task, waits: true };
         let Ok(answer) = timeout(PATIENCE, self.answered(&task)).await else {
             return Err(late(&self.queue().get(&task).await?));

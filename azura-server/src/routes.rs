@@ -79,7 +79,10 @@ pub fn routes(app: &Arc<App>, access: Access) -> impl Endpoint + 'static {
         .nest_no_strip(PREFIX, Arc::clone(&api))
         .at("/healthz", api);
     protect(
-        dashboard::add(routes).around(etag::tagged).before(|request| async { Ok(versioned(request)) }),
+        dashboard::add(routes)
+            .around(dashboard::lost)
+            .around(etag::tagged)
+            .before(|request| async { Ok(versioned(request)) }),
         access,
     )
 }

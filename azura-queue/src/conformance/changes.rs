@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, stream::BoxStream};
 use serde_json::json;
 
 use super::*;
-use crate::{Change, EventKind, Finish, State, TaskFailure};
+use crate::{Change, EventKind, Finish, Gone, State, TaskFailure};
 
 type Changes = BoxStream<'static, QueueResult<Change>>;
 
@@ -48,7 +48,8 @@ pub async fn every_verb_is_told(queue: Subject) {
     expect(Change::Task(id)).await;
     let (record, log) = (queue.get(&id).await.unwrap(), log(&queue, &id).await);
     queue.delete(&id).await.unwrap();
-    expect(Change::Deleted(id)).await;
+    assert_eq!(record.labels["name"], "a");
+    expect(Change::Deleted(Gone::of(&record))).await;
     queue.restore(record, log).await.unwrap();
     expect(Change::Task(id)).await;
 
@@ -83,12 +84,13 @@ pub async fn what_changes_often_is_named_once(queue: Subject) {
         append(&queue, &lease, &[progress(n)]).await.unwrap();
     }
     queue.cancel(&short).await.unwrap();
+    let gone = Gone::of(&queue.get(&short).await.unwrap());
     queue.delete(&short).await.unwrap();
     let last = queue.submit(NewTask::new("last").queue("other")).await.unwrap();
     // Who is told later has read it: all of it has been told.
     until(&mut awake, last).await;
     let told = until(&mut sleeper, last).await;
-    assert_eq!(told, [Change::Task(busy), Change::Deleted(short), Change::Task(last)]);
+    assert_eq!(told, [Change::Task(busy), Change::Deleted(gone), Change::Task(last)]);
     append(&queue, &lease, &[progress(100)]).await.unwrap();
     assert_eq!(change(&mut sleeper).await, Change::Task(busy));
 }

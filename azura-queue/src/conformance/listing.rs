@@ -50,21 +50,38 @@ pub async fn filters_narrow_it_down(queue: Subject) {
 }
 
 pub async fn hints_leave_out_nothing_that_has_them(queue: Subject) {
-    let tags = json!(["Nightly", "say \"when\"", "back\\slash", "ölçüm"]).to_string();
+    let tags =
+        json!(["Nightly", "say \"when\"", "back\\slash", "ölçüm", "TAKSİ", "300 \u{212a}elvin"]).to_string();
     let task = NewTask::new("work").arg(json!({"data": {"set": "Sunspots 1700"}})).label("tags", tags);
     let id = queue.submit(task).await.unwrap();
+    // One that says less of itself than another, and one that will never say more.
     let waits = queue.submit(NewTask::new("work").label("waits", "yes")).await.unwrap();
-    queue.cancel(&id).await.unwrap();
+    let never = queue.submit(NewTask::new("work")).await.unwrap();
+    for id in [&id, &never] {
+        queue.cancel(id).await.unwrap();
+    }
     let first = id.to_string()[..13].to_owned();
-    for text in ["nightly", "SUNSPOTS 1", &first, "say \"when\"", "back\\slash", "ölçüm", "Ölçüm", ""] {
+    for text in [
+        "nightly",
+        "SUNSPOTS 1",
+        &first,
+        "say \"when\"",
+        "back\\slash",
+        "ölçüm",
+        "Ölçüm",
+        "taksi",
+        "300 kelvin",
+        "",
+    ] {
         let listed = found(&queue, &ListQuery::default().hint(text).hint("work")).await;
         assert!(listed.contains(&id), "{text}: {listed:?}");
     }
     // A page is as long as is asked for, whatever is left out of it.
-    let page = queue.list(&ListQuery::default().hint("nightly").limit(1)).await.unwrap();
-    let next = queue.list(&ListQuery::default().hint("nightly").cursor(page.next.unwrap())).await.unwrap();
+    let tagged = || ListQuery::default().hint("nightly").hinted("tags");
+    let page = queue.list(&tagged().limit(1)).await.unwrap();
+    let next = queue.list(&tagged().cursor(page.next.unwrap())).await.unwrap();
     let listed = page.items.iter().chain(&next.items).map(|record| record.id);
-    assert_eq!(listed.collect::<Vec<_>>(), [waits, id]);
+    assert_eq!(listed.collect::<Vec<_>>(), [never, waits, id]);
 }
 
 pub async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
@@ -94,6 +111,31 @@ pub async fn pages_hold_while_tasks_come_and_go(queue: Subject) {
     assert_eq!(found(&queue, &query().limit(0)).await.len(), 1);
     let error = queue.list(&query().cursor("nonsense")).await;
     assert_eq!(error, Err(QueueError::InvalidCursor("nonsense".into())));
+}
+
+pub async fn a_page_begins_behind_any_item(queue: Subject) {
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        let task = NewTask::new("work").label("parity", (n % 2).to_string());
+        ids.insert(0, queue.submit(task).await.unwrap());
+    }
+    let page = queue.list(&ListQuery::default().limit(4)).await.unwrap();
+    assert_eq!((page.cursors.len(), page.cursors.last()), (4, page.next.as_ref()));
+    // Neither what is gone nor what is new shifts what lies behind a place, and the place is the same to another query.
+    for id in &ids[0..3] {
+        queue.cancel(id).await.unwrap();
+        queue.delete(id).await.unwrap();
+    }
+    submit(&queue).await;
+    for (n, cursor) in page.cursors.iter().enumerate() {
+        let behind = ListQuery::default().cursor(cursor);
+        assert_eq!(found(&queue, &behind).await, ids[3.max(n + 1)..], "behind item {n}");
+        let even = found(&queue, &behind.label("parity", "0")).await;
+        let expected: Vec<_> = [ids[3], ids[5]].into_iter().filter(|id| ids[n + 1..].contains(id)).collect();
+        assert_eq!(even, expected, "behind item {n}");
+    }
+    let last = queue.list(&ListQuery::default()).await.unwrap();
+    assert!(found(&queue, &ListQuery::default().cursor(&last.cursors[3])).await.is_empty());
 }
 
 pub async fn a_time_narrows_it_down(queue: Subject) {

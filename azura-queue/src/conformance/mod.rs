@@ -109,6 +109,7 @@ macro_rules! conformance_suite {
                 listing::filters_narrow_it_down,
                 listing::hints_leave_out_nothing_that_has_them,
                 listing::pages_hold_while_tasks_come_and_go,
+                listing::a_page_begins_behind_any_item,
                 listing::a_time_narrows_it_down,
                 listing::labels_are_set_and_removed,
                 listing::what_has_ended_can_be_restored,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
-    Change, Entry, EventKind, Finish, Hold, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
+    Change, Entry, EventKind, Finish, Gone, Hold, Keep, Labels, Lease, ListQuery, NewEvent, NewTask, Page,
     QueueError, QueueStats, Result, Seq, State, TaskId, TaskRecord, Unique, WorkerId, WorkerInfo, clock,
     event::not_yet_stored, follow::News, task::relabel, wake::Wakes,
 };
@@ -89,7 +89,7 @@ impl Table {
             self.keys.insert(key, (id, until));
         }
         self.index(&id);
-        self.wakes.tell(Change::Task(id));
+        self.wakes.tell(&Change::Task(id));
         self.wakes.ready.notify_waiters();
         Ok(id)
     }
@@ -100,7 +100,7 @@ impl Table {
         for entry in log {
             task.store(entry);
         }
-        self.wakes.tell(Change::Task(id));
+        self.wakes.tell(&Change::Task(id));
         Ok(())
     }
 
@@ -122,12 +122,9 @@ impl Table {
             .take_while(|((created, _), _)| within.is_none_or(|within| *created >= within.start))
             .filter_map(|(_, id)| self.tasks.get(id))
             .filter(|task| query.matches(&task.record));
-        let page: Vec<&Task> = found.by_ref().take(limit).collect();
-        let next = match page.last() {
-            Some(last) if found.next().is_some() => Some(last.cursor()),
-            _ => None,
-        };
-        Ok(Page::new(page.into_iter().map(|task| Arc::clone(&task.record)).collect(), next))
+        let page: Vec<_> =
+            found.by_ref().take(limit).map(|task| (Arc::clone(&task.record), task.cursor())).collect();
+        Ok(Page::new(page, found.next().is_some()))
     }
 
     pub(super) fn claim(
@@ -201,7 +198,7 @@ impl Table {
         if let Some(told) = self.task_mut(id)?.record_mut().cancel()? {
             return self.changed(id, told);
         }
-        self.wakes.tell(Change::Task(*id));
+        self.wakes.tell(&Change::Task(*id));
         Ok(self.task(id)?.record.state)
     }
 
@@ -266,7 +263,7 @@ impl Table {
         relabel(&mut task.labels, labels);
         let new = self.submit(task)?;
         self.task_mut(id)?.record_mut().dead = false;
-        self.wakes.tell(Change::Task(*id));
+        self.wakes.tell(&Change::Task(*id));
         Ok(new)
     }
 
@@ -307,12 +304,12 @@ impl Table {
         }
         let age = task.age();
         self.order.remove(&age);
-        if let Some(task) = self.tasks.remove(id)
-            && let Some(unique) = &task.record.schedule.unique
-        {
-            self.let_go(id, &unique.key);
+        if let Some(Task { record, .. }) = self.tasks.remove(id) {
+            if let Some(unique) = &record.schedule.unique {
+                self.let_go(id, &unique.key);
+            }
+            self.wakes.tell(&Change::Deleted(Gone::of(&record)));
         }
-        self.wakes.tell(Change::Deleted(*id));
         Ok(())
     }
 
@@ -324,7 +321,7 @@ impl Table {
         let record = self.task_mut(id)?.record_mut();
         relabel(&mut record.labels, labels);
         let labels = record.labels.clone();
-        self.wakes.tell(Change::Task(*id));
+        self.wakes.tell(&Change::Task(*id));
         Ok(labels)
     }
 
@@ -337,7 +334,7 @@ impl Table {
             }
         }
         let last = task.log.len() as Seq;
-        self.wakes.tell(Change::Task(lease.id()));
+        self.wakes.tell(&Change::Task(lease.id()));
         Ok(last)
     }
 
@@ -407,7 +404,7 @@ impl Table {
             self.let_go(id, &unique.key);
         }
         self.index(id);
-        self.wakes.tell(Change::Task(*id));
+        self.wakes.tell(&Change::Task(*id));
         if state == State::Pending {
             self.wakes.ready.notify_waiters();
         }

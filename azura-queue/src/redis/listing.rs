@@ -60,7 +60,7 @@ impl Shared {
         let (index, limit) = (self.index(query), query.limit.max(1));
         let within = query.submitted.as_ref().map(|within| (micros(within.start), micros(within.end) - 1));
         let (least, end) = within.unwrap_or((i64::MIN, i64::MAX));
-        let mut page: Vec<TaskRecord> = Vec::new();
+        let mut page: Vec<(TaskRecord, String)> = Vec::new();
         // Most queries are narrowed down by their index alone: one more than the page is then enough to know whether there is more.
         let mut chunk = limit.saturating_add(1).min(CHUNK);
         loop {
@@ -89,17 +89,17 @@ impl Shared {
                 }
             }
             let Some(&(id, created)) = fresh.last() else {
-                return Ok(Page::new(page, None));
+                return Ok(Page::new(page, false));
             };
             (last, chunk) = (Some((created, id)), CHUNK);
             let ids: Vec<_> = fresh.into_iter().map(|(id, _)| id).collect();
             for record in self.records(&ids).await? {
                 if query.matches(&record) {
                     if page.len() == limit {
-                        let next = page.last().map(|last| format!("{}/{}", micros(last.created_at), last.id));
-                        return Ok(Page::new(page, next));
+                        return Ok(Page::new(page, true));
                     }
-                    page.push(record);
+                    let cursor = format!("{}/{}", micros(record.created_at), record.id);
+                    page.push((record, cursor));
                 }
             }
         }

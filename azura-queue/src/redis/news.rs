@@ -88,10 +88,16 @@ impl News {
             self.ready.notify_waiters();
             return;
         }
-        let (gone, id) = what.strip_prefix('-').map_or((false, what), |id| (true, id));
-        let Ok(id) = id.parse::<TaskId>() else { return };
-        self.watchers.tell(if gone { Change::Deleted(id) } else { Change::Task(id) });
-        if let Some(notify) = lock(&self.tasks).get(&id).and_then(Weak::upgrade) {
+        let change = match what.strip_prefix('-') {
+            // A process of an older version does not say what it has deleted.
+            Some(gone) => serde_json::from_str(gone).map_or(Change::Missed, Change::Deleted),
+            None => {
+                let Ok(id) = what.parse() else { return };
+                Change::Task(id)
+            }
+        };
+        self.watchers.tell(&change);
+        if let Some(notify) = change.task().and_then(|id| lock(&self.tasks).get(id)?.upgrade()) {
             notify.notify_waiters();
         }
     }
@@ -104,7 +110,7 @@ impl News {
 
     fn tell_all(&self) {
         self.ready.notify_waiters();
-        self.watchers.tell(Change::Missed);
+        self.watchers.tell(&Change::Missed);
         for notify in lock(&self.tasks).values().filter_map(Weak::upgrade) {
             notify.notify_waiters();
         }

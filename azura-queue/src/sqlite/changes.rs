@@ -34,8 +34,14 @@ impl Changes {
         for change in words {
             let Some(id) = change.task() else { continue };
             last += 1;
-            let gone = matches!(change, Change::Deleted(_));
-            sql.run("INSERT INTO changes (rev, id, gone) VALUES (?1, ?2, ?3)", (last, id.to_string(), gone))?;
+            let was = match change {
+                Change::Deleted(gone) => Some(serde_json::to_string(gone)?),
+                _ => None,
+            };
+            sql.run(
+                "INSERT INTO changes (rev, id, gone, was) VALUES (?1, ?2, ?3, ?4)",
+                (last, id.to_string(), was.is_some(), was),
+            )?;
         }
         // Not each time, so that the beginning of the table is seldom touched.
         if last / KEPT > before / KEPT {
@@ -53,14 +59,18 @@ impl Changes {
 
     /// What was written since this was asked last.
     pub(super) fn read(&mut self, sql: &Connection) -> Result<Vec<Change>> {
-        let rows =
-            sql.all("SELECT rev, id, gone FROM changes WHERE rev > ?1 ORDER BY rev", [self.seen], |row| {
-                let id: String = row.get(1)?;
-                let id =
-                    id.parse().map_err(|error: ParseTaskIdError| QueueError::Storage(error.to_string()))?;
-                let gone: bool = row.get(2)?;
-                Ok((row.get::<_, i64>(0)?, if gone { Change::Deleted(id) } else { Change::Task(id) }))
-            })?;
+        let newer = "SELECT rev, id, gone, was FROM changes WHERE rev > ?1 ORDER BY rev";
+        let rows = sql.all(newer, [self.seen], |row| {
+            let id: String = row.get(1)?;
+            let id = id.parse().map_err(|error: ParseTaskIdError| QueueError::Storage(error.to_string()))?;
+            let change = match (row.get(2)?, row.get::<_, Option<String>>(3)?) {
+                (false, _) => Change::Task(id),
+                (true, Some(was)) => Change::Deleted(serde_json::from_str(&was)?),
+                // A process of an older version did not say what it deleted.
+                (true, None) => Change::Missed,
+            };
+            Ok((row.get::<_, i64>(0)?, change))
+        })?;
         let missed = rows.first().is_some_and(|(first, _)| *first > self.seen + 1);
         self.seen = rows.last().map_or(self.seen, |(last, _)| *last);
         Ok(if missed { vec![Change::Missed] } else { rows.into_iter().map(|(_, change)| change).collect() })

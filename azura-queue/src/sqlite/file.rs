@@ -8,8 +8,12 @@ use super::sql::Result;
 use crate::QueueError;
 
 /// The steps from an empty file to the newest schema. A file keeps in `user_version` how many it has taken; steps are only ever added.
-const STEPS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// "AzFQ": says in the file's header that it is a queue.
 const APPLICATION: i64 = 0x417a_4651;

@@ -176,14 +176,13 @@ pub(super) fn list(sql: &Connection, query: &ListQuery) -> Result<Page<TaskRecor
     let (created, task) = (created, task).min(end);
     let limit = query.limit.clamp(1, i64::MAX as usize - 1);
     let mut params: Vec<SqlValue> = vec![created.into(), task.into(), (limit as i64 + 1).into()];
-    let Some(listing) = listing(sql, query, &mut params)? else { return Ok(Page::new(Vec::new(), None)) };
+    let Some(listing) = listing(sql, query, &mut params)? else { return Ok(Page::new([], false)) };
     let found = sql.all(&listing, params_from_iter(params), |row| {
         let (created, task): (i64, i64) = (row.get(0)?, row.get(1)?);
-        Ok((format!("{created}/{task}"), to_record(row, 2)?))
+        Ok((to_record(row, 2)?, format!("{created}/{task}")))
     })?;
     let more = found.len() > limit;
-    let (mut cursors, items): (Vec<_>, Vec<_>) = found.into_iter().take(limit).unzip();
-    Ok(Page::new(items, cursors.pop().filter(|_| more)))
+    Ok(Page::new(found.into_iter().take(limit), more))
 }
 
 /// The statement of a listing: for each standing a walk along an index, which SQLite merges by age and ends when the page is full.
@@ -234,17 +233,24 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
     for (_, _, alias) in &tables[1..] {
         let _ = write!(filter, " AND {alias}.task = {lead}.task");
     }
-    // What waits may have been sent without the labels that it is given once it is worked on.
-    let mut sought = String::new();
-    for text in query.hints.iter().filter(|text| is_plain(text)) {
-        let pattern = format!("%{}%", text.replace('%', "\\%").replace('_', "\\_"));
-        let _ = write!(sought, " AND record LIKE {} ESCAPE '\\'", bind(pattern.into()));
+    let plain: Vec<_> = query.hints.iter().filter(|text| is_plain(text)).collect();
+    if !plain.is_empty() {
+        let sought =
+            plain.into_iter().map(|text| format!("record LIKE {} ESCAPE '\\'", bind(pattern(text).into())));
+        let sought = sought.collect::<Vec<_>>().join(" AND ");
+        let _ = match &query.hinted {
+            None => write!(filter, " AND {sought}"),
+            Some(key) => write!(
+                filter,
+                " AND ({sought} OR NOT EXISTS (SELECT 1 FROM labels WHERE task = {lead}.task AND key = {}))",
+                bind(key.clone().into())
+            ),
+        };
     }
     let walk = |stands: &str| {
-        let sought = if stands == State::Pending.as_str() { "" } else { sought.as_str() };
         format!(
             "SELECT {lead}.created AS created, {lead}.task AS task, record FROM {from}
-             WHERE {lead}.stands = '{stands}' AND ({lead}.created, {lead}.task) < (?1, ?2){filter}{sought}"
+             WHERE {lead}.stands = '{stands}' AND ({lead}.created, {lead}.task) < (?1, ?2){filter}"
         )
     };
     let walks: Vec<_> = standings.into_iter().map(walk).collect();
@@ -252,11 +258,23 @@ fn listing(sql: &Connection, query: &ListQuery, params: &mut Vec<SqlValue>) -> R
     Ok((!walks.is_empty()).then(whole))
 }
 
-/// Whether a text stands in JSON as it is, however deep, has no letters but those that SQLite knows in small and capital, and makes a pattern that is
-/// not too long for it.
+/// Whether a text stands in JSON as it is, however deep, has no letters but ASCII's, and makes a pattern that is not too long for SQLite.
 fn is_plain(text: &str) -> bool {
     text.len() <= 1000
         && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+}
+
+/// What is `LIKE` a plain text: of letters that are not ASCII's, which SQLite does not know in small and capital, two have small ones that are. The
+/// Kelvin sign is a `k`, and `İ` an `i` with a dot that stands behind it, so that a text can only end there.
+fn pattern(text: &str) -> String {
+    let last = text.len().saturating_sub(1);
+    let part = |(at, letter)| match letter {
+        'k' | 'K' => "_".to_owned(),
+        'i' | 'I' if at == last => "_".to_owned(),
+        '%' | '_' => format!("\\{letter}"),
+        _ => String::from(letter),
+    };
+    format!("%{}%", text.char_indices().map(part).collect::<String>())
 }
 
 /// How many rows these are, counted no further than it pays.

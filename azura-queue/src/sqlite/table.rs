@@ -12,8 +12,8 @@ use super::{
     sql::{Result, Sql as _},
 };
 use crate::{
-    Change, Entry, Finish, Hold, Keep, Labels, Lease, NewEvent, NewTask, QueueError, Seq, State, TaskId,
-    TaskRecord, Unique, WorkerId, WorkerInfo,
+    Change, Entry, Finish, Gone, Hold, Keep, Labels, Lease, NewEvent, NewTask, QueueError, Seq, State,
+    TaskId, TaskRecord, Unique, WorkerId, WorkerInfo,
     clock::{self, Steps},
     event::not_yet_stored,
     task::relabel,
@@ -43,7 +43,7 @@ impl Told {
             wakes.ready.notify_waiters();
         }
         for change in &self.changes {
-            wakes.tell(*change);
+            wakes.tell(change);
         }
     }
 }
@@ -275,7 +275,7 @@ impl Table {
         }
         self.let_go(task, &record)?;
         self.run("DELETE FROM tasks WHERE task = ?1", [task])?;
-        self.told.changes.push(Change::Deleted(*id));
+        self.told.changes.push(Change::Deleted(Gone::of(&record)));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::Gone;
 
 fn open() -> (TempDir, SqliteQueue) {
     let folder = tempfile::tempdir().unwrap();
@@ -182,8 +183,9 @@ async fn only_the_newest_changes_are_kept_and_who_is_behind_has_missed_some() {
     assert_eq!(behind.read(&other).unwrap(), []);
     let id = queue.submit(NewTask::new("work")).await.unwrap();
     queue.cancel(&id).await.unwrap();
+    let gone = Gone::of(&queue.get(&id).await.unwrap());
     queue.delete(&id).await.unwrap();
-    assert_eq!(behind.read(&other).unwrap(), [Change::Task(id), Change::Task(id), Change::Deleted(id)]);
+    assert_eq!(behind.read(&other).unwrap(), [Change::Task(id), Change::Task(id), Change::Deleted(gone)]);
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ fn serve(mut table: Table, jobs: &Receiver<Option<Box<dyn Job>>>, waiting: &Atom
         if let Some(changes) = table.of_others() {
             wakes.all();
             for change in changes {
-                wakes.watchers.tell(change);
+                wakes.watchers.tell(&change);
             }
         }
     }

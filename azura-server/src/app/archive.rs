@@ -26,9 +26,15 @@ use crate::runs;
 /// How much is sent at a time, and how many of that may wait for a slow client.
 const CHUNK: usize = 64 << 10;
 const WAITING: usize = 4;
-/// How many archives are made at a time: each keeps a thread busy. And how long a client may take for a part of one.
-static MAKING: Semaphore = Semaphore::const_new(4);
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Who makes archives.
+static MAKERS: Makers = Makers { at_once: Semaphore::const_new(4), patience: Duration::from_secs(10) };
+
+struct Makers {
+    /// How many are made at a time: each keeps a thread busy.
+    at_once: Semaphore,
+    /// How long a client may take for a part of one.
+    patience: Duration,
+}
 
 impl App {
     /// The [files](Self::files) of a run as a zip, in a folder of the run's name, which is returned too. It is made while it is read, and equal files
@@ -43,25 +49,7 @@ impl App {
         let record = self.record(id).await?;
         let run = runs::experiment_id(&record);
         let (folder, files) = self.contents(&record, run.clone()).await?;
-        let (sender, chunks) = mpsc::channel(WAITING);
-        let name = run.clone();
-        let making = MAKING.acquire().await.map_err(io::Error::other)?;
-        spawn_blocking(move || {
-            let _making = making;
-            let packed = pack(&folder, &name, &files, Chunks(sender.clone()));
-            match packed {
-                // Nobody reads on.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                Err(error) => {
-                    tracing::error!(run = name, %error, "an archive could not be made");
-                    let _ = sender.blocking_send(Err(error));
-                }
-                Ok(()) => {}
-            }
-        });
-        let chunks =
-            stream::unfold(chunks, async |mut chunks| chunks.recv().await.map(|chunk| (chunk, chunks)));
-        Ok((run, chunks.boxed()))
+        Ok((run.clone(), MAKERS.make(folder, run, files).await?))
     }
 
     async fn contents(self: &Arc<Self>, record: &TaskRecord, run: String) -> Result<(Dir, Vec<StoredFile>)> {
@@ -76,6 +64,35 @@ impl App {
     }
 }
 
+impl Makers {
+    /// An archive, which begins when it is its turn.
+    async fn make(
+        &'static self,
+        folder: Dir,
+        run: String,
+        files: Vec<StoredFile>,
+    ) -> io::Result<BoxStream<'static, io::Result<Vec<u8>>>> {
+        let making = self.at_once.acquire().await.map_err(io::Error::other)?;
+        let (sender, chunks) = mpsc::channel(WAITING);
+        spawn_blocking(move || {
+            let _making = making;
+            let packed = pack(&folder, &run, &files, Chunks(sender.clone(), self.patience));
+            match packed {
+                // Nobody reads on.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) => {
+                    tracing::error!(run, %error, "an archive could not be made");
+                    let _ = sender.blocking_send(Err(error));
+                }
+                Ok(()) => {}
+            }
+        });
+        let chunks =
+            stream::unfold(chunks, async |mut chunks| chunks.recv().await.map(|chunk| (chunk, chunks)));
+        Ok(chunks.boxed())
+    }
+}
+
 fn pack(folder: &Dir, run: &str, files: &[StoredFile], chunks: Chunks) -> io::Result<()> {
     let mut zip = ZipWriter::new_stream(BufWriter::with_capacity(CHUNK, chunks));
     let options = SimpleFileOptions::default().last_modified_time(DateTime::default());
@@ -87,12 +104,12 @@ fn pack(folder: &Dir, run: &str, files: &[StoredFile], chunks: Chunks) -> io::Re
     zip.finish()?.flush()
 }
 
-/// Hands on what is written.
-struct Chunks(mpsc::Sender<io::Result<Vec<u8>>>);
+/// Hands on what is written, and waits no longer than this until it is taken.
+struct Chunks(mpsc::Sender<io::Result<Vec<u8>>>, Duration);
 
 impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = timeout(PATIENCE, self.0.send(Ok(bytes.to_vec())));
+        let sent = timeout(self.1, self.0.send(Ok(bytes.to_vec())));
         // Who reads no more, or not for long, is given up.
         match Handle::current().block_on(sent) {
             Ok(Ok(())) => Ok(bytes.len()),
@@ -102,5 +119,54 @@ impl Write for Chunks {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, iter::repeat_with};
+
+    use cap_std::ambient_authority;
+    use futures_util::TryStreamExt as _;
+
+    use super::*;
+
+    const fn makers(patience: Duration) -> Makers {
+        Makers { at_once: Semaphore::const_new(1), patience }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_gives_up_the_place_to_others() {
+        static ONE: Makers = makers(Duration::from_millis(100));
+        static PATIENT: Makers = makers(Duration::from_secs(600));
+        let place = tempfile::tempdir().unwrap();
+        // What a zip cannot make smaller: a xorshift generator's numbers.
+        let mut x = 1_u64;
+        let number = || {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            x
+        };
+        let bytes: Vec<u8> = repeat_with(number).take(1 << 17).flat_map(u64::to_le_bytes).collect();
+        fs::write(place.path().join("model.safetensors"), &bytes).unwrap();
+        let make = async |makers: &'static Makers| {
+            let folder = Dir::open_ambient_dir(place.path(), ambient_authority()).unwrap();
+            let files = list(&folder).unwrap();
+            makers.make(folder, "run".into(), files).await.unwrap()
+        };
+        // One that is never read. Nobody else is served while it is made, until it has been waited for.
+        let stuck = make(&ONE).await;
+        assert_eq!(ONE.at_once.available_permits(), 0);
+        let whole = timeout(Duration::from_secs(10), make(&ONE)).await.expect("a place is free");
+        let whole: Vec<_> = whole.try_collect().await.unwrap();
+        assert!(whole.concat().len() > bytes.len());
+        // What was made by then is there, and no more.
+        let cut: Vec<_> = stuck.try_collect().await.unwrap();
+        assert!(cut.len() <= WAITING && cut.concat().len() < bytes.len(), "{}", cut.len());
+        // One that is left gives up its place as soon as that is seen, and not when its time is over.
+        drop(make(&PATIENT).await);
+        let free = timeout(Duration::from_secs(10), PATIENT.at_once.acquire()).await;
+        assert!(free.is_ok_and(|place| place.is_ok()));
     }
 }

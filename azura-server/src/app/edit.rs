@@ -101,7 +101,6 @@ impl App {
         // The files first: of a record without files nothing is restored.
         let (app, of_disk) = (Arc::clone(self), record.clone());
         spawn_blocking(move || app.runs.remove(&of_disk)).await.map_err(io::Error::other)??;
-        self.live.leaves(record.id, Some(name.clone()));
         match self.queue.delete(&record.id).await {
             Err(QueueError::NotFinished { .. }) => Err(AppError::Running(name)),
             // Somebody else was faster.

@@ -2,14 +2,14 @@
 
 use std::{io, sync::Arc};
 
-use azura_queue::{ListQuery, Page, QueueError, State};
+use azura_queue::{ListQuery, Page, State};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::spawn_blocking;
 
 use super::{App, MAX_LIST, Result};
 use crate::{
     TASK,
-    runs::{ARCHIVED, BATCH_ID, Run},
+    runs::{ARCHIVED, BATCH_ID, EXPERIMENT_ID, Run},
     series,
 };
 
@@ -61,7 +61,8 @@ impl RunQuery {
         }
         let archived = self.archived.then(|| ARCHIVED.to_owned());
         asked.hints.extend([archived, self.pipeline.clone(), self.text.clone()].into_iter().flatten());
-        asked
+        // What was sent without its run's id, and not worked on, is found by the one that is made of its task.
+        asked.hinted(EXPERIMENT_ID)
     }
 
     fn matches(&self, run: &Run) -> bool {
@@ -89,12 +90,6 @@ impl Run {
 /// How many runs the queue is asked about at a time.
 const AT_ONCE: usize = 8;
 
-/// A run that was found, and the cursor of what begins with it.
-struct Found {
-    run: Run,
-    cursor: String,
-}
-
 impl App {
     /// A page of the runs that the query asks for, newest first.
     ///
@@ -110,69 +105,47 @@ impl App {
         query: &RunQuery,
         mut take: impl FnMut(Run) -> Option<T> + Send + 'static,
     ) -> Result<Page<T>> {
-        let (found, next) = self.search(query).await?;
-        let with_progress = async |Found { run, cursor }| -> Result<Found> {
-            Ok(Found { run: self.with_progress(run).await?, cursor })
-        };
-        let found: Vec<_> = stream::iter(found).map(with_progress).buffered(AT_ONCE).try_collect().await?;
+        let (found, more) = self.search(query).await?;
+        let with_progress =
+            async |(run, cursor)| -> Result<_> { Ok((self.with_progress(run).await?, cursor)) };
+        let found: Vec<(Run, String)> =
+            stream::iter(found).map(with_progress).buffered(AT_ONCE).try_collect().await?;
         let (app, whole) = (Arc::clone(self), query.whole);
         let taken = spawn_blocking(move || {
             let mut items = Vec::new();
-            for Found { run, cursor } in found {
+            for (run, cursor) in found {
                 let mut run = if whole { app.whole(run) } else { app.outline(run) };
                 if let Some(results) = &mut run.results {
                     series::thin_all(Arc::make_mut(results));
                 }
                 match take(run) {
-                    Some(item) => items.push(item),
-                    None => return Page::new(items, Some(cursor)),
+                    Some(item) => items.push((item, cursor)),
+                    None => return Page::new(items, true),
                 }
             }
-            Page::new(items, next)
+            Page::new(items, more)
         });
         Ok(taken.await.map_err(io::Error::other)?)
     }
 
-    /// The runs that the query asks for, and the cursor of what comes after them.
-    async fn search(&self, query: &RunQuery) -> Result<(Vec<Found>, Option<String>)> {
+    /// The runs that the query asks for, each with the cursor of what comes behind it, and whether anything may.
+    async fn search(&self, query: &RunQuery) -> Result<(Vec<(Run, String)>, bool)> {
         let limit = query.limit.clamp(1, MAX_LIST);
-        let (mut place, mut skip) = match query.cursor.as_deref() {
-            None => (None, 0),
-            Some(cursor) => parse(cursor).ok_or_else(|| QueueError::InvalidCursor(cursor.to_owned()))?,
-        };
-        let (mut found, mut length) = (Vec::new(), limit);
+        let (mut found, mut place, mut length) = (Vec::new(), query.cursor.clone(), limit);
         loop {
-            let page = self.queue.list(&query.asked(place.clone(), length)).await?;
-            let mut matching = 0;
-            for run in page.items.into_iter().map(Run::new).filter(|run| query.matches(run)) {
-                matching += 1;
-                if matching <= skip {
-                    continue;
-                }
-                let cursor = cursor(place.as_deref(), matching - 1);
+            let page = self.queue.list(&query.asked(place, length)).await?;
+            let runs = page.items.into_iter().map(Run::new).zip(page.cursors);
+            for (run, cursor) in runs.filter(|(run, _)| query.matches(run)) {
                 if found.len() == limit {
-                    return Ok((found, Some(cursor)));
+                    return Ok((found, true));
                 }
-                found.push(Found { run, cursor });
+                found.push((run, cursor));
             }
-            match page.next {
-                None => return Ok((found, None)),
-                Some(next) if found.len() == limit => return Ok((found, Some(cursor(Some(&next), 0)))),
-                // Of what is rare more is looked through at a time.
-                next => {
-                    (place, skip, length) = (next, skip.saturating_sub(matching), MAX_LIST.min(2 * length));
-                }
+            if page.next.is_none() || found.len() == limit {
+                return Ok((found, page.next.is_some()));
             }
+            // Of what is rare more is looked through at a time.
+            (place, length) = (page.next, MAX_LIST.min(2 * length));
         }
     }
-}
-
-/// Of a page of the queue, and what of it was told already.
-fn cursor(place: Option<&str>, skip: usize) -> String {
-    format!("{skip}.{}", place.unwrap_or_default())
-}
-
-fn parse(cursor: &str) -> Option<(Option<String>, usize)> {
-    let (skip, place) = cursor.split_once('.')?;
-    Some((Some(place.to_owned()).filter(|place| !place.is_empty()), skip.parse().ok()?))
 }

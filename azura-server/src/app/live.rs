@@ -8,7 +8,7 @@ use std::{
 };
 
 use azura_queue::{
-    Change, Labels, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord, WorkerId,
+    Change, Gone, Labels, QueueError, Result as QueueResult, Seq, State, TaskId, TaskRecord, WorkerId,
 };
 use futures_util::{
     FutureExt as _, Stream, StreamExt as _,
@@ -24,7 +24,7 @@ use tokio::{
 use super::{App, AppError, Progress, Result};
 use crate::{
     TASK,
-    runs::{self, Run},
+    runs::{self, EXPERIMENT_ID, Run},
 };
 
 /// The least time between two tellings of one run.
@@ -62,31 +62,17 @@ pub enum News {
 
 /// Where the news come from, while somebody listens.
 #[derive(Debug, Default)]
-pub(crate) struct Live(Mutex<Option<Stage>>);
-
-#[derive(Debug)]
-struct Stage {
-    /// Of the one who tells, as long as there is one.
-    news: WeakSender<News>,
-    /// What tasks are that will be gone when that is told: the run of a name, or no run.
-    leaving: HashMap<TaskId, Option<String>>,
-}
+pub(super) struct Live(Mutex<Option<WeakSender<News>>>);
 
 impl Live {
-    fn stage(&self) -> MutexGuard<'_, Option<Stage>> {
+    /// The one who tells, as long as there is one.
+    fn stage(&self) -> MutexGuard<'_, Option<WeakSender<News>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A task will be deleted; afterwards nobody could say what it was.
-    pub(crate) fn leaves(&self, task: TaskId, run: Option<String>) {
-        if let Some(stage) = &mut *self.stage() {
-            stage.leaving.insert(task, run);
-        }
-    }
-
     /// Listens to the one who tells, if there is one.
-    fn join(stage: Option<&Stage>) -> Option<Receiver<News>> {
-        Some(stage?.news.upgrade()?.subscribe())
+    fn join(stage: Option<&WeakSender<News>>) -> Option<Receiver<News>> {
+        Some(stage?.upgrade()?.subscribe())
     }
 
     /// Whether nobody listens to these news. Then nobody will any more.
@@ -128,25 +114,18 @@ impl App {
             return receiver;
         }
         let (news, receiver) = channel(BACKLOG);
-        *stage = Some(Stage { news: news.downgrade(), leaving: HashMap::new() });
-        let teller = Teller {
-            app: Arc::clone(self),
-            news,
-            known: HashMap::new(),
-            order: Vec::new(),
-            unread: HashMap::new(),
-        };
-        tokio::spawn(teller.run(changes));
+        *stage = Some(news.downgrade());
+        tokio::spawn(Teller::new(Arc::clone(self), news).run(changes));
         receiver
     }
 }
 
-/// What is known of a task.
-enum Known {
-    /// It is no training.
-    Other,
-    /// The run of this name, as it was told last, and the number of the last epoch that was told.
-    Run(String, Shown, Option<Seq>),
+/// What was told of a run that has not ended.
+struct Known {
+    name: String,
+    shown: Shown,
+    /// The number of the last epoch.
+    epoch: Option<Seq>,
 }
 
 /// What of a run is shown beside its progress, and changes.
@@ -174,13 +153,18 @@ impl Shown {
 struct Teller {
     app: Arc<App>,
     news: Sender<News>,
+    /// No run that has ended is among them: little more happens to it, and there are ever more of those.
     known: HashMap<TaskId, Known>,
-    /// The tasks that changed and were not told yet, in order, and whether each is gone.
+    /// The tasks that changed and were not told yet, in order, and what is left of each if it is gone.
     order: Vec<TaskId>,
-    unread: HashMap<TaskId, bool>,
+    unread: HashMap<TaskId, Option<Gone>>,
 }
 
 impl Teller {
+    fn new(app: Arc<App>, news: Sender<News>) -> Self {
+        Self { app, news, known: HashMap::new(), order: Vec::new(), unread: HashMap::new() }
+    }
+
     /// Tells for as long as somebody listens. What changes during the pause is named once, however often it does.
     async fn run(mut self, mut changes: BoxStream<'static, QueueResult<Change>>) {
         let app = Arc::clone(&self.app);
@@ -216,8 +200,8 @@ impl Teller {
 
     fn note(&mut self, change: Change) {
         match change {
-            Change::Task(id) => self.add(id, false),
-            Change::Deleted(id) => self.add(id, true),
+            Change::Task(id) => self.add(id, None),
+            Change::Deleted(gone) => self.add(gone.id, Some(gone)),
             // What was missed is told as that, and what was known may be wrong.
             _ => {
                 (self.order, self.unread) = (Vec::new(), HashMap::new());
@@ -227,7 +211,7 @@ impl Teller {
         }
     }
 
-    fn add(&mut self, id: TaskId, gone: bool) {
+    fn add(&mut self, id: TaskId, gone: Option<Gone>) {
         if self.unread.insert(id, gone).is_none() {
             self.order.push(id);
         }
@@ -251,11 +235,12 @@ impl Teller {
     }
 
     async fn tell(&mut self, id: TaskId) -> Result<()> {
-        if self.unread.get(&id) == Some(&true) {
-            self.tell_deleted(id);
-            return Ok(());
-        }
-        if let Some(Known::Other) = self.known.get(&id) {
+        if let Some(Some(gone)) = self.unread.get(&id) {
+            let known = self.known.remove(&id).map(|known| known.name);
+            if gone.name == TASK {
+                let experiment_id = known.or_else(|| gone.labels.get(EXPERIMENT_ID).cloned());
+                self.send(News::Deleted { experiment_id, task_id: id });
+            }
             return Ok(());
         }
         let record = match self.app.queue.get(&id).await {
@@ -264,17 +249,16 @@ impl Teller {
             record => record?,
         };
         if record.name != TASK {
-            self.known.insert(id, Known::Other);
             return Ok(());
         }
         let (shown, attempt) = (Shown::of(&record), record.attempt);
         match self.known.get_mut(&id) {
-            Some(Known::Run(name, before, told)) if *before == shown => {
+            Some(known) if known.shown == shown => {
                 let progress =
                     if shown.state == State::Started { self.app.progress(&id, attempt).await? } else { None };
-                if let Some(progress) = progress.filter(|progress| Some(progress.seq) > *told) {
-                    *told = Some(progress.seq);
-                    let news = News::Progress { experiment_id: name.clone(), task_id: id, progress };
+                if let Some(progress) = progress.filter(|progress| Some(progress.seq) > known.epoch) {
+                    known.epoch = Some(progress.seq);
+                    let news = News::Progress { experiment_id: known.name.clone(), task_id: id, progress };
                     self.send(news);
                 }
             }
@@ -282,26 +266,78 @@ impl Teller {
                 let name = runs::experiment_id(&record);
                 let (app, run) = (Arc::clone(&self.app), self.app.with_progress(Run::new(record)).await?);
                 let run = spawn_blocking(move || app.outline(run)).await.map_err(io::Error::other)?;
-                let told = run.progress.as_ref().map(|progress| progress.seq);
-                self.known.insert(id, Known::Run(name, shown, told));
+                let epoch = run.progress.as_ref().map(|progress| progress.seq);
+                if shown.state.is_terminal() {
+                    self.known.remove(&id);
+                } else {
+                    self.known.insert(id, Known { name, shown, epoch });
+                }
                 self.send(News::Run(Arc::new(run)));
             }
         }
         Ok(())
     }
 
-    fn tell_deleted(&mut self, task_id: TaskId) {
-        let leaving = self.app.live.stage().as_mut().and_then(|stage| stage.leaving.remove(&task_id));
-        let experiment_id = match (leaving, self.known.remove(&task_id)) {
-            (Some(None), _) | (None, Some(Known::Other)) => return,
-            (None, Some(Known::Run(name, ..))) => Some(name),
-            (leaving, _) => leaving.flatten(),
-        };
-        self.send(News::Deleted { experiment_id, task_id });
-    }
-
     /// If nobody hears it, that is seen later.
     fn send(&self, news: News) {
         let _ = self.news.send(news);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use azura_learner::{Registry, Sources};
+    use azura_queue::{Broker as _, EventLog as _, MemoryQueue, NewTask};
+
+    use super::*;
+    use crate::Runs;
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_what_has_ended_or_is_no_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Arc::new(MemoryQueue::new());
+        let runs = Runs::open(folder.path()).unwrap();
+        let app = Arc::new(App::new(Registry::builtin(), Sources::default(), queue.clone(), runs));
+        let (news, mut told) = channel(BACKLOG);
+        let mut teller = Teller::new(app, news);
+        let mut changes = queue.follow_all().await.unwrap();
+        let mut heard = async || -> Vec<String> {
+            while let Some(Some(change)) = changes.next().now_or_never() {
+                teller.note(change.unwrap());
+            }
+            teller.tell_all().await.unwrap();
+            assert!(teller.order.is_empty() && teller.unread.is_empty());
+            let told = iter::from_fn(|| told.try_recv().ok()).map(|news| match news {
+                News::Run(run) => format!("{} {}", run.record.state, run.experiment_id()),
+                News::Deleted { experiment_id, .. } => format!("gone {}", experiment_id.unwrap_or_default()),
+                other => format!("{other:?}"),
+            });
+            told.collect()
+        };
+        let run = NewTask::new(TASK).label(EXPERIMENT_ID, "a");
+        let (run, other) =
+            (queue.submit(run).await.unwrap(), queue.submit(NewTask::new("other")).await.unwrap());
+        assert_eq!(heard().await, ["PENDING a"]);
+        for id in [&run, &other] {
+            queue.cancel(id).await.unwrap();
+        }
+        assert_eq!(heard().await, ["REVOKED a"]);
+        queue.annotate(&run, &BTreeMap::from([("name".into(), Some("b".into()))])).await.unwrap();
+        assert_eq!(heard().await, ["REVOKED a"]);
+        for id in [&run, &other] {
+            queue.delete(id).await.unwrap();
+        }
+        assert_eq!(heard().await, ["gone a"]);
+        // What comes and goes unseen.
+        for name in ["other", TASK] {
+            let id = queue.submit(NewTask::new(name)).await.unwrap();
+            queue.cancel(&id).await.unwrap();
+            queue.delete(&id).await.unwrap();
+        }
+        assert_eq!(heard().await, ["gone "]);
+        drop(heard);
+        assert!(teller.known.is_empty());
     }
 }

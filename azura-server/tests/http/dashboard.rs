@@ -52,6 +52,39 @@ async fn every_address_of_a_page_is_the_dashboard() {
 }
 
 #[tokio::test]
+async fn a_browser_is_shown_the_dashboard_where_there_is_no_page() {
+    let server = Server::idle().await;
+    let page = server.get("/").await;
+    let browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for path in ["/nothing", "/runsome?x=1", "/index.html/x", "/apiary"] {
+        let shown = server.send("GET", path, &[browser], b"").await;
+        assert_eq!((shown.status, shown.text()), (404, page.text()), "{path}");
+        assert_eq!(shown.header("content-type"), page.header("content-type"), "{path}");
+        assert_eq!((shown.header("etag"), shown.header("cache-control")), (None, Some("no-cache")), "{path}");
+        assert_eq!(shown.header("content-security-policy"), page.header("content-security-policy"), "{path}");
+        let tag = format!("If-None-Match: {}", page.header("etag").unwrap());
+        assert_eq!(server.send("GET", path, &[browser, &tag], b"").await.status, 404, "{path}");
+        let head = server.send("HEAD", path, &[browser], b"").await;
+        assert_eq!((head.status, head.header("content-type")), (404, page.header("content-type")), "{path}");
+    }
+    let elsewhere =
+        ["/api", "/api/v1/nothing", "/api/v2", "/experiments/no/where", "/pipelines/no/where/at/all"];
+    for path in
+        elsewhere.into_iter().chain(["/ws", "/assets/nothing.js", "/healthz/x", "/readyz/x", "/metrics/x"])
+    {
+        let refused = server.send("GET", path, &[browser], b"").await;
+        assert_eq!((refused.status, refused.code()), (404, "ROUTE_NOT_FOUND".into()), "{path}");
+    }
+    for (method, kinds) in [("GET", "Accept: */*"), ("GET", "Accept: application/json"), ("POST", browser)] {
+        let refused = server.send(method, "/nothing", &[kinds], b"").await;
+        assert_eq!((refused.status, refused.code()), (404, "ROUTE_NOT_FOUND".into()), "{method} {kinds}");
+    }
+    // What is not there of what is there stays an error of its own.
+    let refused = server.send("GET", "/experiments/no/details", &[browser], b"").await;
+    assert_eq!((refused.status, refused.code()), (404, "EXPERIMENT_NOT_FOUND".into()));
+}
+
+#[tokio::test]
 async fn the_page_is_whole_and_light_and_loads_nothing_from_elsewhere() {
     let server = Server::idle().await;
     let page = server.get("/").await.text();
@@ -118,6 +151,42 @@ async fn answers_of_the_api_are_compressed_too() {
     for refused in ["Accept-Encoding: identity", "Accept-Encoding: gzip;q=0"] {
         assert_eq!(server.send("GET", path, &[refused], b"").await.body, plain.body, "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_head_has_the_headers_of_a_get() {
+    let server = Server::idle().await;
+    for path in [
+        "/",
+        "/api/v1/openapi.json",
+        "/pipelines",
+        "/api/v1/experiments",
+        "/healthz",
+        "/experiments/no/details",
+    ] {
+        for reads in [GZIP, "Accept-Encoding: identity"] {
+            let headers = |answer: Answer| -> Vec<_> {
+                // How a body is cut up is not told where there is none.
+                let said = answer
+                    .headers
+                    .into_iter()
+                    .filter(|(name, _)| name != "date" && name != "transfer-encoding");
+                said.collect()
+            };
+            let (get, head) = (
+                server.send("GET", path, &[reads], b"").await,
+                server.send("HEAD", path, &[reads], b"").await,
+            );
+            assert_eq!((head.status, head.body.len()), (get.status, 0), "{path} {reads}");
+            let tag = get.header("etag").map(str::to_owned);
+            assert_eq!(headers(head), headers(get), "{path} {reads}");
+            let Some(tag) = tag else { continue };
+            let known = server.send("HEAD", path, &[reads, &format!("If-None-Match: {tag}")], b"").await;
+            assert_eq!((known.status, known.header("etag")), (304, Some(&*tag)), "{path} {reads}");
+        }
+    }
+    // A stream has no end, and a HEAD of one has.
+    assert_eq!(server.send("HEAD", "/api/v1/events", &[], b"").await.status, 200);
 }
 
 #[tokio::test]

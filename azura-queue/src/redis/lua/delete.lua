@@ -10,5 +10,6 @@ redis.call('ZREM', dead(queue), id)
 for label, value in pairs(cjson.decode(labels)) do redis.call('ZREM', labelled(label, value), id) end
 if key and redis.call('GET', P .. 'key:' .. key) == id then redis.call('DEL', P .. 'key:' .. key) end
 redis.call('DEL', task(id), log(id))
-tell('-' .. id)
+-- The labels are JSON.
+tell('-{"id":"' .. id .. '","name":' .. cjson.encode(name) .. ',"labels":' .. labels .. '}')
 return { 'ok' }

@@ -1,9 +1,10 @@
 //! Runs that were not submitted here, as Celery's clients and programs that train by themselves do.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
-use azura_queue::{NewTask, Retry, TaskFailure, track};
-use azura_server::TASK;
+use azura_learner::{Registry, Sources};
+use azura_queue::{NewTask, Queue, Retry, SqliteQueue, TaskFailure, track};
+use azura_server::{App, RunQuery, Runs, TASK};
 use serde_json::{Value, json};
 
 use super::{names, read};
@@ -57,6 +58,24 @@ async fn every_id_that_is_shown_is_found() {
         let id = assert_found(&server, &task.to_string()).await;
         assert!(id.as_str().unwrap().starts_with("run_20"), "{id}");
     }
+}
+
+#[tokio::test]
+async fn what_was_cancelled_before_it_had_labels_is_found_by_its_id_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue: Arc<dyn Queue> = Arc::new(SqliteQueue::open(folder.path().join("queue.db")).unwrap());
+    let runs = Runs::open(folder.path().join("experiments")).unwrap();
+    let app = Arc::new(App::new(Registry::builtin(), Sources::default(), Arc::clone(&queue), runs));
+    let task = queue.submit(foreign(endless())).await.unwrap();
+    queue.cancel(&task).await.unwrap();
+    let found = async |text: String| {
+        let mut query = RunQuery::default();
+        query.text = Some(text);
+        app.list(&query).await.unwrap().items
+    };
+    let id = found(task.to_string()).await[0].experiment_id();
+    assert_eq!(found(id.to_uppercase()).await.len(), 1, "{id}");
+    assert_eq!(found(format!("{id}0")).await.len(), 0);
 }
 
 #[tokio::test]

@@ -106,6 +106,41 @@ async fn pages_of_any_length_go_on_where_the_last_one_ended() {
 }
 
 #[tokio::test]
+async fn what_comes_and_goes_between_pages_shifts_none_of_them() {
+    let server = Server::idle().await;
+    let mut tasks = Vec::new();
+    for _ in 0..6 {
+        tasks.insert(0, server.submit(json!({"pipeline_name": "echo"})).await);
+    }
+    let page = async |query: String| {
+        let page = server.get(&format!("/experiments?pipeline=echo&limit=2{query}")).await;
+        let items = page.json();
+        let found = items.as_array().unwrap().iter().map(|run| run["task_id"].as_str().unwrap().to_owned());
+        (found.collect::<Vec<_>>(), page.header("x-next-cursor").map(|next| format!("&cursor={next}")))
+    };
+    let archive = async |task: &str, archived: bool| {
+        let body = json!({"archived": archived}).to_string();
+        let path = format!("/experiments/{task}");
+        let answer = server.send("PATCH", &path, &["Content-Type: application/json"], body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    archive(&tasks[0], true).await;
+    let (first, next) = page(String::new()).await;
+    assert_eq!(first, tasks[1..3]);
+    // One of the first page is deleted, the other one is in the list no more, and one that was not is.
+    assert_eq!(server.post(&format!("/experiments/{}/cancel", tasks[1]), &json!({})).await.status, 202);
+    let deleted = server.send("DELETE", &format!("/experiments/{}", tasks[1]), &[], b"").await;
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    archive(&tasks[2], true).await;
+    let (second, last) = page(next.clone().unwrap()).await;
+    assert_eq!(second, tasks[3..5]);
+    archive(&tasks[0], false).await;
+    archive(&tasks[2], false).await;
+    assert_eq!(page(next.unwrap()).await.0, tasks[3..5]);
+    assert_eq!(page(last.unwrap()).await, (tasks[5..].to_vec(), None));
+}
+
+#[tokio::test]
 async fn what_a_client_has_is_not_sent_again() {
     let server = Server::start().await;
     let (task, folder) = echoes(&server, 1).await.remove(0);
