@@ -9,7 +9,7 @@ import { ended, type Column, type Frame, type History, type Validation } from ".
 
 /** How many epochs lately the speed is taken from. */
 const LATELY = 20;
-/** What comes this soon after a line was made, in milliseconds, was stored before: it tells nothing of the speed. */
+/** What comes this soon after a line was made, or a page was woken, in milliseconds, was stored before: it tells nothing of the speed. */
 const REPLAY = 1000;
 /** Redrawing more often than this nobody sees. */
 const REDRAW = 250;
@@ -31,6 +31,8 @@ export class Course {
   total = 0;
   batch?: Batch;
   private times: number[] = [];
+  /** The speed before the line broke. */
+  private before?: number;
   private unbroken = 0;
 
   constructor({ seq, attempt, status, columns, validation, events }: History) {
@@ -52,11 +54,12 @@ export class Course {
   /** Epochs a second, lately; as long as that is not known, undefined. */
   get rate() {
     const { times } = this;
-    return times.length < 2 ? undefined : (1000 * (times.length - 1)) / (times.at(-1)! - times[0]);
+    return times.length < 2 ? this.before : (1000 * (times.length - 1)) / (times.at(-1)! - times[0]);
   }
 
   /** What comes now is not in a row with what was heard before. */
   resume(now = performance.now()) {
+    this.before = this.rate;
     this.times = [];
     this.unbroken = now + REPLAY;
   }
@@ -108,6 +111,7 @@ export class Course {
     const first = this.columns.epoch.findIndex(at => at! > epoch);
     if (first >= 0) for (const name in this.columns) this.columns[name] = this.columns[name].slice(0, first);
     this.times = [];
+    this.before = undefined;
   }
 }
 
@@ -199,9 +203,12 @@ export function useFeed(id: string): Feed {
       };
     }
 
+    const woken = () => document.hidden || now.course?.resume();
+    document.addEventListener("visibilitychange", woken);
     void load();
     return () => {
       stopped = true;
+      document.removeEventListener("visibilitychange", woken);
       clearTimeout(timer);
       clearTimeout(drawn);
       socket?.close();
