@@ -38,6 +38,55 @@ fn run(config: &Value, out: &Path) -> Result<Results, PipelineError> {
 }
 
 #[test]
+fn what_the_data_say_is_told_beside_what_is_wrong_elsewhere() {
+    let told = |config: Value| -> Vec<String> {
+        let mut config = config;
+        config["pipeline_name"] = "csv_forecaster".into();
+        let error = Registry::builtin().check(&config, &Sources::default()).unwrap_err();
+        error.problems().into_iter().map(|problem| problem.pointer).collect()
+    };
+    let (lr, target) = ("/training_params/lr", "/feature_engineering/target_col");
+    let wrong = json!({"target_col": "no", "feature_cols": ["temp_max", "neither"]});
+    assert_eq!(
+        told(json!({"training_params": {"lr": -1}, "feature_engineering": wrong})),
+        [lr, target, "/feature_engineering/feature_cols/1"]
+    );
+    assert_eq!(
+        told(json!({"training_params": {"lr": -1}, "data_sourcing": {"dataset": "nothing"}})),
+        [lr, "/data_sourcing/dataset"]
+    );
+    assert_eq!(
+        told(json!({"training_params": {"lr": -1}, "model_params": {"sequence_length": 5000}})),
+        [lr, "/model_params/sequence_length"]
+    );
+    let blind = json!({"lr": -1, "validation_size": 0, "early_stopping": {}});
+    assert_eq!(told(json!({"training_params": blind})), [lr, "/training_params/early_stopping"]);
+    // What hangs on something that is wrong is not guessed at: which data, which columns, and how long the parts would be.
+    assert_eq!(
+        told(json!({"data_sourcing": {"dataset": 7}, "feature_engineering": wrong})),
+        ["/data_sourcing/dataset"]
+    );
+    assert_eq!(
+        told(json!({"data_sourcing": {"datset": "sunspots"}, "feature_engineering": wrong})),
+        ["/data_sourcing/datset"]
+    );
+    assert_eq!(
+        told(json!({"feature_engineering": {"target_col": "no", "feature_cols": ["neither", 7]}})),
+        ["/feature_engineering/feature_cols/1", target]
+    );
+    assert_eq!(
+        told(json!({"training_params": {"test_size": 2}, "model_params": {"sequence_length": 5000}})),
+        ["/training_params/test_size"]
+    );
+    assert_eq!(
+        told(
+            json!({"model_params": {"sequence_length": "long"}, "feature_engineering": {"target_col": "no"}})
+        ),
+        ["/model_params/sequence_length", target]
+    );
+}
+
+#[test]
 fn a_run_leaves_results_model_and_report() {
     let out = tempfile::tempdir().unwrap();
     let results = run(&weather(&json!({"epochs": 3, "validate_every": 2})), out.path()).unwrap();

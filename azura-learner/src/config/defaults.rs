@@ -14,6 +14,22 @@ pub(crate) fn filled(defaults: &Value, given: &Value) -> Value {
     all.into()
 }
 
+/// A config without what is at a place, for which a default can stand then. What is in a list goes with the list, so that nothing else moves.
+pub(crate) fn without(mut config: Value, place: &str) -> Value {
+    let (mut at, mut rest) = (&mut config, place);
+    while let Some(steps) = rest.strip_prefix('/') {
+        let (step, below) = steps.split_at(steps.find('/').unwrap_or(steps.len()));
+        let key = step.replace("~1", "/").replace("~0", "~");
+        let Value::Object(record) = at else { return config };
+        if below.is_empty() || !record.get(&key).is_some_and(Value::is_object) {
+            record.remove(&key);
+            return config;
+        }
+        (at, rest) = (&mut record[&key], below);
+    }
+    Value::Null
+}
+
 /// Writes the defaults of the whole into a schema derived from a type: there, a key within a record has the default of the record's own type.
 pub(crate) fn describe(schema: &mut Value, defaults: &Value) {
     let Value::Object(defaults) = defaults else { return };
@@ -82,6 +98,18 @@ mod tests {
         assert_eq!((stop.epochs, stop.lr), (40, 2.0));
         assert_eq!(filled(&defaults, &json!({"part": null}))["part"], Value::Null);
         assert_eq!(filled(&defaults, &json!({"other": 1}))["other"], 1);
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_the_rest_as_it_is() {
+        let config = json!({"part": {"epochs": 0, "lr": 1.0, "a/b": 1}, "list": [1, "x", 3], "n": 2});
+        let left = |place: &str| without(config.clone(), place);
+        assert_eq!(left("/part/epochs"), json!({"part": {"lr": 1.0, "a/b": 1}, "list": [1, "x", 3], "n": 2}));
+        assert_eq!(left("/part/a~1b")["part"], json!({"epochs": 0, "lr": 1.0}));
+        assert_eq!(left("/list/1"), json!({"part": config["part"], "n": 2}));
+        assert_eq!(left("/n/deeper"), json!({"part": config["part"], "list": config["list"]}));
+        assert_eq!((left("/none"), left("/none/at/all")), (config.clone(), config.clone()));
+        assert_eq!(left(""), Value::Null);
     }
 
     #[test]

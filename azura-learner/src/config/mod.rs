@@ -17,24 +17,54 @@ use serde_json::Value;
 
 pub(crate) use check::join as pointer;
 pub use check::{check, unknown_keywords};
-pub(crate) use defaults::{describe, filled};
+pub(crate) use defaults::{describe, filled, without};
 pub use grid::expand;
 pub(crate) use words::{found, with_suggestion};
 
 /// Something in a config or a request that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Problem {
     /// Where: an RFC 6901 JSON pointer, `/training_params/lr`; empty for the whole.
     pub pointer: String,
     /// What was found and what is allowed.
     pub message: String,
+    /// Pointers to the parts of the config that it hangs on.
+    #[serde(skip, default = "whole")]
+    parts: &'static [&'static str],
+}
+
+/// Everything.
+fn whole() -> &'static [&'static str] {
+    &[""]
 }
 
 impl Problem {
     /// A problem at a place.
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), message: message.into() }
+        Self { pointer: pointer.into(), message: message.into(), parts: whole() }
+    }
+
+    /// Says which parts of the config it hangs on, by pointers to all that one has to look at to tell it. Then it is told beside problems of other
+    /// parts. Without, it may hang on everything, and is not told before all else is right.
+    #[must_use]
+    pub fn of(self, parts: &'static [&'static str]) -> Self {
+        Self { parts, ..self }
+    }
+
+    /// Whether it hangs on what is at a place, or on what that is a part of.
+    pub(crate) fn hangs_on(&self, place: &str) -> bool {
+        let below = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.parts.iter().any(|part| below(part, place) || below(place, part))
+    }
+}
+
+/// Equal problems say the same of the same place.
+impl PartialEq for Problem {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.pointer, &self.message) == (&other.pointer, &other.message)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{ConfigError, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources};
 use crate::{
-    config::{Invalid, Problem, check, describe, filled, parse, schema_of, with_suggestion},
+    config::{Invalid, Problem, check, describe, filled, parse, schema_of, with_suggestion, without},
     results::Results,
 };
 use serde::Serialize;
@@ -149,12 +149,21 @@ impl Registry {
     /// If there is no such pipeline, or with every problem of the config at once.
     pub fn check(&self, config: &Value, sources: &Sources) -> Result<Value, ConfigError> {
         let (name, pipeline) = self.pipeline_of(config)?;
-        let problems = check(&envelope_schema(name, pipeline.schema()), config);
-        if !problems.is_empty() {
-            return Err(Invalid(problems).into());
+        let mut problems = check(&envelope_schema(name, pipeline.schema()), config);
+        // Defaults stand for what is wrong, so that what hangs on other parts is told too.
+        let sound =
+            problems.iter().fold(without_envelope(config), |sound, wrong| without(sound, &wrong.pointer));
+        match pipeline.complete(&sound, sources) {
+            Ok(complete) if problems.is_empty() => {
+                return Ok(with_envelope(name, config.get(BATCH_NAME), complete));
+            }
+            Ok(_) => {}
+            Err(Invalid(mut more)) => {
+                more.retain(|more| !problems.iter().any(|wrong| more.hangs_on(&wrong.pointer)));
+                problems.append(&mut more);
+            }
         }
-        let complete = pipeline.complete(&without_envelope(config), sources)?;
-        Ok(with_envelope(name, config.get(BATCH_NAME), complete))
+        Err(Invalid(problems).into())
     }
 
     /// Checks a config and runs its pipeline. Beside what that writes, `config.json` and `results.json` are written.

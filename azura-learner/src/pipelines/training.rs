@@ -126,6 +126,10 @@ impl Default for EarlyStopping {
 /// What trained a model on a data set, with the model, and how that went.
 type Trained<M, D> = (Learner<M, <D as Dataset>::X, <D as Dataset>::Y>, History);
 
+/// What says whether the validation loss is watched, and is there.
+const WATCHED: &[&str] =
+    &["/training_params/early_stopping", "/training_params/lr_schedule", "/training_params/validation_size"];
+
 impl TrainingParams {
     /// What is wrong with them that their schema allows.
     pub fn problems(&self) -> Vec<Problem> {
@@ -135,7 +139,8 @@ impl TrainingParams {
         ];
         let blind = watches.into_iter().filter(|(wanted, _)| *wanted && self.validation_size == 0.0);
         let message = "watches the validation loss, but `validation_size` is 0";
-        blind.map(|(_, key)| Problem::new(format!("/training_params/{key}"), message)).collect()
+        let problem = |(_, key)| Problem::new(format!("/training_params/{key}"), message);
+        blind.map(|key| problem(key).of(WATCHED)).collect()
     }
 
     /// The optimizer that they ask for.

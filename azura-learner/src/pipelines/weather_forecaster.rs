@@ -143,7 +143,7 @@ impl Config {
         let sourcing = &self.data_sourcing;
         let mut problems = Vec::new();
         let mut problem = |key: &str, message: String| {
-            problems.push(Problem::new(format!("/data_sourcing/{key}"), message));
+            problems.push(Problem::new(format!("/data_sourcing/{key}"), message).of(&["/data_sourcing"]));
         };
         let place = (sourcing.latitude, sourcing.longitude);
         match place {
@@ -201,7 +201,8 @@ impl Pipeline for WeatherForecaster {
         if sources.fetch.is_none() {
             let key = if config.data_sourcing.latitude.is_some() { "latitude" } else { "longitude" };
             let message = "this server does not fetch; leave it out to use a data set";
-            problems.insert(0, Problem::new(format!("/data_sourcing/{key}"), message));
+            problems
+                .insert(0, Problem::new(format!("/data_sourcing/{key}"), message).of(&["/data_sourcing"]));
         }
         problems.extend(config.training_params.problems());
         problems

@@ -175,6 +175,12 @@ async fn a_config_can_be_checked_without_a_run() {
     assert_eq!((answer.status, answer.json()), (200, json!({"runs": 1})));
     let answer = check("csv_forecaster", json!({"training_params": {"epochs": "many"}})).await;
     assert_eq!((answer.status, answer.pointers()), (422, vec!["/training_params/epochs".to_owned()]));
+    // What the data say beside what the schema says.
+    let both =
+        json!({"training_params": {"lr": -1}, "feature_engineering": {"target_col": "no_such_column"}});
+    let answer = check("csv_forecaster", both).await;
+    let places = ["/training_params/lr", "/feature_engineering/target_col"].map(str::to_owned);
+    assert_eq!((answer.status, answer.pointers()), (422, places.to_vec()), "{}", answer.text());
     let answer = check("csv_forecaster", json!({"pipeline_name": "echo"})).await;
     assert_eq!((answer.status, answer.pointers()), (422, vec!["/pipeline_name".to_owned()]));
     assert_eq!(check("nothing", json!({})).await.code(), "CONFIG_NOT_FOUND");

@@ -52,7 +52,8 @@ pub(super) fn check_data(config: &Config, sources: &Sources) -> Vec<Problem> {
 /// [`Invalid`] with the problems that the schema and the pictures tell of.
 pub fn prepare(config: &Config, sources: &Sources) -> Result<Prepared, Invalid> {
     check_again(config)?;
-    let (pointer, images) = open(config, sources).map_err(|problem| Invalid(vec![problem]))?;
+    let (pointer, images) =
+        open(config, sources).map_err(|problem| Invalid(vec![problem.of(&["/data_sourcing"])]))?;
     let training = &config.training_params;
     let split =
         Split::stratified(images.labels(), training.validation_size, training.test_size, training.seed);

@@ -79,7 +79,7 @@ pub(super) fn check_data(config: &Config, sources: &Sources) -> Vec<Problem> {
 /// [`Invalid`] with the problems that the schema and the sound tell of.
 pub fn prepare(config: &Config, sources: &Sources) -> Result<Prepared, Invalid> {
     check_again(config)?;
-    let audio = open(config, sources).map_err(|problem| Invalid(vec![problem]))?;
+    let audio = open(config, sources).map_err(|problem| Invalid(vec![problem.of(&["/data_sourcing"])]))?;
     let training = &config.training_params;
     let parts = Parts::by_fraction(audio.samples.len(), training.validation_size, training.test_size);
     let length = config.model_params.sequence_length;

@@ -16,6 +16,21 @@ pub(crate) fn check_data(config: &Config, datasets: &Datasets, allow_files: bool
     Plan::new(config, datasets, allow_files).err().unwrap_or_default()
 }
 
+/// What is told of the data set, of the columns, and of the windows, hangs on these parts of a config.
+const DATA: &[&str] = &["/data_sourcing"];
+const TARGET: &[&str] = &["/data_sourcing", "/feature_engineering/target_col"];
+const FEATURES: &[&str] = &["/data_sourcing", "/feature_engineering/feature_cols"];
+const COLUMNS: &[&str] =
+    &["/data_sourcing", "/feature_engineering/target_col", "/feature_engineering/feature_cols"];
+const WINDOWS: &[&str] = &[
+    "/data_sourcing",
+    "/feature_engineering",
+    "/model_params/sequence_length",
+    "/model_params/horizon",
+    "/training_params/validation_size",
+    "/training_params/test_size",
+];
+
 /// Everything a config asks of its data, found and checked, not yet scaled.
 pub(super) struct Plan {
     pub(super) series: Series,
@@ -32,10 +47,10 @@ impl Plan {
     pub(super) fn new(config: &Config, datasets: &Datasets, allow_files: bool) -> Result<Self, Vec<Problem>> {
         let features = &config.feature_engineering;
         check_again(config).map_err(|invalid| invalid.0)?;
-        let source = Source::open(config, datasets, allow_files).map_err(|p| vec![p])?;
+        let source = Source::open(config, datasets, allow_files).map_err(|p| vec![p.of(DATA)])?;
         let table = &source.table;
         let mut problems = Vec::new();
-        let times = source.times(config).map_err(|p| problems.push(p)).ok();
+        let times = source.times(config).map_err(|p| problems.push(p.of(DATA))).ok();
         let time_col = times.as_ref().map(|t| t.column.as_str());
         let numeric: Vec<String> =
             table.names_of(Kind::Number).into_iter().filter(|name| Some(name.as_str()) != time_col).collect();
@@ -51,8 +66,8 @@ impl Plan {
             columns => format!("name the column to forecast: {}", listed(columns)),
         });
         let target = target.and_then(|name| known(&name).map(|()| name));
-        let target =
-            target.map_err(|m| problems.push(Problem::new("/feature_engineering/target_col", m))).ok();
+        let no_target = |m| Problem::new("/feature_engineering/target_col", m).of(TARGET);
+        let target = target.map_err(|m| problems.push(no_target(m))).ok();
 
         let mut names = features.feature_cols.clone().unwrap_or_else(|| numeric.clone());
         for (i, name) in names.iter().enumerate() {
@@ -60,7 +75,8 @@ impl Plan {
             let fine =
                 known(name).and_then(|()| if names[..i].contains(name) { Err(twice()) } else { Ok(()) });
             if let Err(message) = fine {
-                problems.push(Problem::new(format!("/feature_engineering/feature_cols/{i}"), message));
+                let place = format!("/feature_engineering/feature_cols/{i}");
+                problems.push(Problem::new(place, message).of(FEATURES));
             }
         }
         if let Some(target) = target.as_ref().filter(|target| !names.contains(target)) {
@@ -70,7 +86,7 @@ impl Plan {
         let calendar = calendar.map(Cycle::for_step).unwrap_or_default();
         let series = times.filter(|_| problems.is_empty()).and_then(|times| {
             let series = Series::along(times, table, &names, source.missing(config));
-            series.map_err(|e| problems.push(Problem::new(source.pointer, e.to_string()))).ok()
+            series.map_err(|e| problems.push(Problem::new(source.pointer, e.to_string()).of(COLUMNS))).ok()
         });
         let training = &config.training_params;
         let rows = series.as_ref().map_or(table.rows(), |series| series.times.at.len());
@@ -82,7 +98,7 @@ impl Plan {
                 DataError::WindowTooLong { largest: 0, .. } if horizon > 1 => "/model_params/horizon",
                 _ => "/model_params/sequence_length",
             };
-            problems.push(Problem::new(place, e.to_string()));
+            problems.push(Problem::new(place, e.to_string()).of(WINDOWS));
         }
         problems.extend(training.problems());
         let width = names.len() + 2 * calendar.len();
