@@ -12,6 +12,19 @@ test("frames are taken once, however often they come", () => {
   expect([course.seq, course.epoch, course.total]).toEqual([5, 3, 9]);
 });
 
+test("of very many epochs half are kept, and all peaks", () => {
+  const epochs = Array.from({ length: 100_002 }, (_, i) => i + 1);
+  const loss = epochs.map(at => (at === 4567 ? 9 : at === 5001 ? -9 : 1 / at));
+  const course = new Course({ seq: 100_002, attempt: 1, status: "STARTED", columns: { epoch: epochs, total_epochs: [200_000], loss }, validation: null, events: [] });
+  course.take(epoch(100_003, 100_003));
+  const { columns } = course;
+  expect(columns.epoch.length).toBeLessThanOrEqual(50_003);
+  expect([columns.loss[columns.epoch.indexOf(4567)], columns.loss[columns.epoch.indexOf(5001)]]).toEqual([9, -9]);
+  expect(columns.loss.length).toBe(columns.epoch.length);
+  expect(columns.epoch.every((at, i) => i === 0 || at! > columns.epoch[i - 1]!)).toBe(true);
+  expect([course.epoch, course.told]).toEqual([100_003, 100_003]);
+});
+
 test("a new attempt drops what came after its checkpoint", () => {
   const course = start();
   for (let i = 1; i <= 5; i++) course.take(epoch(2 + i, i));

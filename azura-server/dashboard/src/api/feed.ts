@@ -11,6 +11,8 @@ import { ended, type Column, type Frame, type History, type Validation } from ".
 const LATELY = 20;
 /** What comes this soon after a line was made, or a page was woken, in milliseconds, was stored before: it tells nothing of the speed. */
 const REPLAY = 1000;
+/** A page that is left open for days keeps no more epochs than these. */
+const MOST = 100_000;
 /** Redrawing more often than this nobody sees. */
 const REDRAW = 250;
 
@@ -29,6 +31,8 @@ export class Course {
   validation: Validation | null;
   events: Frame[];
   total = 0;
+  /** How many epochs were told, some of which are no longer kept. */
+  told: number;
   batch?: Batch;
   private times: number[] = [];
   /** The speed before the line broke. */
@@ -44,6 +48,7 @@ export class Course {
     this.total = total_epochs?.at(-1) ?? 0;
     this.columns = { epoch: [], ...rest };
     this.events = [...events];
+    this.told = this.columns.epoch.length;
   }
 
   /** Epochs that are done. */
@@ -105,11 +110,28 @@ export class Course {
       const value = details[name];
       column.push(typeof value === "number" ? value : null);
     }
+    this.told++;
+    if (columns.epoch.length > MOST) this.thin();
+  }
+
+  /** Of each four epochs two stay, with the least loss and the greatest, so that the curve keeps its peaks. */
+  private thin() {
+    const { epoch, loss = epoch } = this.columns;
+    const [kept, last]: [number[], number] = [[], epoch.length - 1];
+    for (let i = 0; i < last; i += 4) {
+      const four = [i, i + 1, i + 2, i + 3].filter(at => at < last).sort((a, b) => (loss[a] ?? 0) - (loss[b] ?? 0));
+      kept.push(...new Set([four[0], four.at(-1)!].sort((a, b) => a - b)));
+    }
+    kept.push(last);
+    for (const name in this.columns) this.columns[name] = kept.map(i => this.columns[name][i]);
   }
 
   private keep(epoch: number) {
     const first = this.columns.epoch.findIndex(at => at! > epoch);
-    if (first >= 0) for (const name in this.columns) this.columns[name] = this.columns[name].slice(0, first);
+    if (first >= 0) {
+      this.told -= this.columns.epoch.length - first;
+      for (const name in this.columns) this.columns[name] = this.columns[name].slice(0, first);
+    }
     this.times = [];
     this.before = undefined;
   }

@@ -23,7 +23,7 @@ export function Log({ feed: { course } }: { feed: Feed }) {
           </li>
         );
       })}
-      {course.epoch > 0 && <li className="faint small">{t.epochsTold(course.columns.epoch.length)}</li>}
+      {course.epoch > 0 && <li className="faint small">{t.epochsTold(course.told)}</li>}
     </ol>
   );
 }
