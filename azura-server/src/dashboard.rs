@@ -57,7 +57,7 @@ fn wants_a_page(request: &Request) -> bool {
     let below =
         |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let html = request.header(header::ACCEPT).is_some_and(|kinds| kinds.contains("text/html"));
-    html && !NO_PAGES.iter().any(|root| below(&root))
+    html && !NO_PAGES.iter().any(below)
 }
 
 /// A file of the bundle.

@@ -88,13 +88,12 @@ impl News {
             self.ready.notify_waiters();
             return;
         }
-        let change = match what.strip_prefix('-') {
+        let change = if let Some(gone) = what.strip_prefix('-') {
             // A process of an older version does not say what it has deleted.
-            Some(gone) => serde_json::from_str(gone).map_or(Change::Missed, Change::Deleted),
-            None => {
-                let Ok(id) = what.parse() else { return };
-                Change::Task(id)
-            }
+            serde_json::from_str(gone).map_or(Change::Missed, Change::Deleted)
+        } else {
+            let Ok(id) = what.parse() else { return };
+            Change::Task(id)
         };
         self.watchers.tell(&change);
         if let Some(notify) = change.task().and_then(|id| lock(&self.tasks).get(id)?.upgrade()) {

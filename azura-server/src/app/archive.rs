@@ -138,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn who_does_not_read_gives_up_the_place_to_others() {
         static ONE: Makers = makers(Duration::from_millis(100));
-        static PATIENT: Makers = makers(Duration::from_secs(600));
+        static PATIENT: Makers = makers(Duration::from_mins(10));
         let place = tempfile::tempdir().unwrap();
         // What a zip cannot make smaller: a xorshift generator's numbers.
         let mut x = 1_u64;
