@@ -8,7 +8,7 @@ use poem::{
 };
 
 /// Scripts, styles, pictures and connections of this server, and nothing else.
-const PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+const PAGE: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// For what a run has written: no scripts, even if the document had any, and no rights.
