@@ -7,7 +7,7 @@ use poem::{
     Body, Endpoint, IntoResponse, Request, Response, Result, Route,
     error::NotFoundError,
     get,
-    http::{Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
 };
 use rust_embed::{Embed, EmbeddedFile};
 
@@ -46,6 +46,7 @@ pub(crate) async fn lost<E: Endpoint>(next: Arc<E>, request: Request) -> Result<
             let mut page = Part(INDEX.into()).answer("")?;
             page.set_status(StatusCode::NOT_FOUND);
             page.headers_mut().remove(header::ETAG);
+            page.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
             Ok(page)
         }
         answer => answer.map(IntoResponse::into_response),

@@ -16,8 +16,8 @@ const WHOLE: [&str; 4] = ["application/json", "text/markdown", "text/html", "ima
 pub(crate) async fn tagged<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Response> {
     let known = request.headers().typed_get::<IfNoneMatch>();
     let named = request.header(header::IF_NONE_MATCH).unwrap_or_default().to_owned();
-    // A HEAD is answered as a GET is, and the HTTP library sends no body with it.
-    if request.method() == Method::HEAD {
+    // A HEAD is answered as a GET is, and the HTTP library sends no body with it. A WebSocket begins with a GET alone.
+    if request.method() == Method::HEAD && request.header(header::UPGRADE).is_none() {
         request.set_method(Method::GET);
     }
     let read = request.method() == Method::GET;

@@ -65,9 +65,10 @@ impl Changes {
             let id = id.parse().map_err(|error: ParseTaskIdError| QueueError::Storage(error.to_string()))?;
             let change = match (row.get(2)?, row.get::<_, Option<String>>(3)?) {
                 (false, _) => Change::Task(id),
-                (true, Some(was)) => Change::Deleted(serde_json::from_str(&was)?),
-                // A process of an older version did not say what it deleted.
-                (true, None) => Change::Missed,
+                // A process of another version may say nothing, or something else, of what it deleted.
+                (true, was) => was
+                    .and_then(|was| serde_json::from_str(&was).ok())
+                    .map_or(Change::Missed, Change::Deleted),
             };
             Ok((row.get::<_, i64>(0)?, change))
         })?;

@@ -13,7 +13,7 @@ import { Boundary } from "./ui/boundary";
 import { Icon } from "./ui/icon";
 import { Empty } from "./ui/notes";
 import { choose, useTheme } from "./ui/theme";
-import { Toasts } from "./ui/toast";
+import { hush, Toasts } from "./ui/toast";
 
 export function App() {
   const { t } = useText();
@@ -24,6 +24,7 @@ export function App() {
   useEffect(() => {
     if (before.current === path) return;
     before.current = path;
+    hush();
     scrollTo(0, 0);
     main.current?.focus({ preventScroll: true });
   }, [path]);
@@ -112,6 +113,9 @@ function Connection() {
 function Lost() {
   const { t, clock } = useText();
   const { state, since } = useConnection();
+  useEffect(() => {
+    if (state === "live") hush();
+  }, [state]);
   return state === "lost" ? (
     <div className="banner" role="alert">
       <Icon name="warn" /> {t.lostSince(clock(since))}

@@ -27,7 +27,7 @@ use crate::runs;
 const CHUNK: usize = 64 << 10;
 const WAITING: usize = 4;
 /// Who makes archives.
-static MAKERS: Makers = Makers { at_once: Semaphore::const_new(4), patience: Duration::from_secs(10) };
+static MAKERS: Makers = Makers { at_once: Semaphore::const_new(4), patience: Duration::from_secs(30) };
 
 struct Makers {
     /// How many are made at a time: each keeps a thread busy.

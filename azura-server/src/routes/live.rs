@@ -20,6 +20,8 @@ use poem_openapi::{
     types::{ToJSON, Type as _},
 };
 
+use tokio::time::sleep;
+
 use super::{PREFIX, Views};
 use crate::{
     News,
@@ -74,11 +76,17 @@ impl Live {
     /// `hello` `{version}` comes first, and whenever something may have been missed: what was read before is to be read again. Then `experiment`, a
     /// summary as in a list, of each that is new or has changed; `progress` `{experiment_id, task_id, attempt, seq, epoch, total_epochs, loss,
     /// val_loss?, lr?}` of each that trains, at most four times a second, the newest always; and `deleted` `{experiment_id, task_id}`, where
-    /// `experiment_id` may be null. Every 15 s there is a comment. The stream ends when the server shuts down.
+    /// `experiment_id` may be null. Every 15 s there is `alive` `{}`, so that a client knows a dead line. The stream ends when the server shuts down.
     #[oai(path = "/events", method = "get")]
     async fn events(&self, client: &Request) -> ApiResult<Events> {
         let (news, views) = (self.0.news().await?, self.0.clone());
-        Ok(self.stream(client, news.map(move |news| event(&views, news))))
+        let news = news.map(move |news| Some(event(&views, news))).chain(stream::once(async { None }));
+        let alive = stream::unfold((), async |()| {
+            sleep(ALIVE).await;
+            Some((Some(Event::message("{}").event_type("alive")), ()))
+        });
+        let told = stream::select(news, Box::pin(alive)).take_while(|event| future::ready(event.is_some()));
+        Ok(self.stream(client, told.filter_map(future::ready)))
     }
 
     /// What happens to an experiment, as an event stream.

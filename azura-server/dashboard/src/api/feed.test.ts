@@ -15,14 +15,18 @@ test("frames are taken once, however often they come", () => {
 test("of very many epochs half are kept, and all peaks", () => {
   const epochs = Array.from({ length: 100_002 }, (_, i) => i + 1);
   const loss = epochs.map(at => (at === 4567 ? 9 : at === 5001 ? -9 : 1 / at));
-  const course = new Course({ seq: 100_002, attempt: 1, status: "STARTED", columns: { epoch: epochs, total_epochs: [200_000], loss }, validation: null, events: [] });
+  const val_loss = epochs.map(at => (at === 7002 ? 99 : at % 3 ? null : 2));
+  const course = new Course({ seq: 100_002, attempt: 1, status: "STARTED", columns: { epoch: epochs, total_epochs: [200_000], loss, val_loss }, validation: null, events: [] });
   course.take(epoch(100_003, 100_003));
   const { columns } = course;
-  expect(columns.epoch.length).toBeLessThanOrEqual(50_003);
+  expect(columns.epoch.length).toBeLessThanOrEqual(50_007);
   expect([columns.loss[columns.epoch.indexOf(4567)], columns.loss[columns.epoch.indexOf(5001)]]).toEqual([9, -9]);
+  expect(columns.val_loss[columns.epoch.indexOf(7002)]).toBe(99);
   expect(columns.loss.length).toBe(columns.epoch.length);
   expect(columns.epoch.every((at, i) => i === 0 || at! > columns.epoch[i - 1]!)).toBe(true);
   expect([course.epoch, course.told]).toEqual([100_003, 100_003]);
+  course.take({ state: "STARTED", seq: 100_004, attempt: 2, details: { attempt: 2, from_epoch: 50_000 } });
+  expect([course.epoch <= 50_000, course.told]).toEqual([true, 50_000]);
 });
 
 test("a new attempt drops what came after its checkpoint", () => {

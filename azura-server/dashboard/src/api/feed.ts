@@ -114,13 +114,17 @@ export class Course {
     if (columns.epoch.length > MOST) this.thin();
   }
 
-  /** Of each four epochs two stay, with the least loss and the greatest, so that the curve keeps its peaks. */
+  /** Of each eight epochs four stay at most: those of the least and the greatest losses, so that the curves of both keep their peaks. */
   private thin() {
-    const { epoch, loss = epoch } = this.columns;
+    const { epoch, loss = epoch, val_loss = loss } = this.columns;
     const [kept, last]: [number[], number] = [[], epoch.length - 1];
-    for (let i = 0; i < last; i += 4) {
-      const four = [i, i + 1, i + 2, i + 3].filter(at => at < last).sort((a, b) => (loss[a] ?? 0) - (loss[b] ?? 0));
-      kept.push(...new Set([four[0], four.at(-1)!].sort((a, b) => a - b)));
+    for (let i = 0; i < last; i += 8) {
+      const eight = Array.from({ length: Math.min(8, last - i) }, (_, k) => i + k);
+      const ends = [loss, val_loss].flatMap(column => {
+        const told = eight.filter(at => column[at] !== null).sort((a, b) => column[a]! - column[b]!);
+        return told.length ? [told[0], told.at(-1)!] : [];
+      });
+      kept.push(...[...new Set(ends)].sort((a, b) => a - b));
     }
     kept.push(last);
     for (const name in this.columns) this.columns[name] = kept.map(i => this.columns[name][i]);
@@ -129,7 +133,7 @@ export class Course {
   private keep(epoch: number) {
     const first = this.columns.epoch.findIndex(at => at! > epoch);
     if (first >= 0) {
-      this.told -= this.columns.epoch.length - first;
+      this.told = Math.min(this.told, epoch);
       for (const name in this.columns) this.columns[name] = this.columns[name].slice(0, first);
     }
     this.times = [];

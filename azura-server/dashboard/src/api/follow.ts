@@ -1,6 +1,6 @@
 // A page's end of the stream that all pages of a browser share.
 
-import { BEAT, share, SILENCE, type Said } from "./share";
+import { BEAT, share, type Said } from "./share";
 import type { Told } from "./stream";
 
 /** For how long a page that nobody looks at goes on listening, in milliseconds. */
@@ -44,8 +44,8 @@ export function follow(take: (told: Told) => void) {
   function join() {
     if (beat) return;
     beat = setInterval(() => {
-      // A worker that died is made anew.
-      if (silent++ < SILENCE) say("here");
+      // An answer takes no time: a worker that gave none to the last beat died, and is made anew.
+      if (silent++ < 1) say("here");
       else attach();
     }, BEAT);
     if (port) say("here");

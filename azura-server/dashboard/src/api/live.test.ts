@@ -235,6 +235,25 @@ test("a lost line is tried again after longer and longer, until it has held", ()
   expect([pause(), pause()]).toEqual([500, 1000]);
 });
 
+test("a line on which nothing comes is lost, whatever the browser thinks", () => {
+  listen();
+  last().tell("hello");
+  for (let i = 0; i < 4; i++) {
+    wait(40_000);
+    last().tell("alive");
+  }
+  expect([sources.length, connection()]).toEqual([1, "live"]);
+  wait(44_000);
+  expect(connection()).toBe("live");
+  wait(1000);
+  expect([connection(), open()]).toEqual(["lost", []]);
+  // One that cannot be made is given up as well.
+  wait(1000);
+  expect([sources.length, open().length]).toEqual([2, 1]);
+  wait(45_000 + 1000);
+  expect(sources.length).toBe(3);
+});
+
 test("a page that is hidden leaves after ten seconds, and comes back to what it has missed", () => {
   listen();
   last().tell("hello");
@@ -309,7 +328,7 @@ test("a worker that died is made anew", () => {
   wait(60_000);
   expect(workers).toBe(1);
   const dead = vi.spyOn(Port.prototype, "postMessage").mockImplementation(() => {});
-  wait(30_000);
+  wait(10_000);
   dead.mockRestore();
   join = share() as unknown as typeof join;
   wait(10_000);

@@ -130,7 +130,10 @@ export function listen(client: QueryClient) {
       case "deleted": {
         const { experiment_id, task_id } = told.data;
         forget(task_id);
-        for (const id of [experiment_id, task_id]) void client.resetQueries({ queryKey: ["run", id] });
+        for (const id of [experiment_id, task_id]) {
+          void client.resetQueries({ queryKey: ["run", id] });
+          client.removeQueries({ queryKey: ["forecast", id] });
+        }
         refetch();
       }
     }

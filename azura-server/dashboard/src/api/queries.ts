@@ -92,12 +92,12 @@ export const rerun = (id: string) => body<Submitted>(api.POST("/api/v1/experimen
 export const remove = (id: string) => body<unknown>(api.DELETE("/api/v1/experiments/{id}", of(id)));
 export const change = (id: string, change: Change) => body<Run>(api.PATCH("/api/v1/experiments/{id}", { ...of(id), body: change as never }));
 
-/** Kept for as long as the page is open, until it is asked for again. */
+/** Kept for an hour, until it is asked for again. */
 export const forecast = (id: string, steps: number) =>
   queryOptions({
     queryKey: ["forecast", id, steps],
     staleTime: Infinity,
-    gcTime: Infinity,
+    gcTime: 3_600_000,
     retry: false,
     queryFn: ({ signal }) => body<Forecast>(api.POST("/api/v1/experiments/{id}/predict", { ...of(id), body: { prediction_steps: steps } as never, signal })),
   });

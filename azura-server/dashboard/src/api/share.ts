@@ -7,8 +7,8 @@ export type Said = "here" | "online" | "leave";
 
 /** How often a page says that it is here, in milliseconds. It is answered, so that it knows the same of the other end. */
 export const BEAT = 10_000;
-/** For how many beats either end may be silent. */
-export const SILENCE = 3;
+/** For how many beats a page may be silent. */
+const SILENCE = 3;
 
 /** Returns how a page is let in, by its port. The stream is open as long as any page looks on. */
 export function share() {

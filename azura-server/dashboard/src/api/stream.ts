@@ -14,12 +14,15 @@ export type Told =
   | { name: "deleted"; data: { experiment_id: string | null; task_id: string } };
 
 const EVENTS = ["hello", "progress", "experiment", "deleted"] as const;
+/** The server says every 15 s that it is there. A line on which nothing comes for so long is dead, whatever the browser thinks. */
+const DEAD = 45_000;
 
 export function stream(tell: (told: Told) => void) {
   const pauses = backoff(500, 10_000);
   let link: Link | undefined;
   let source: EventSource | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
+  let dead: ReturnType<typeof setTimeout> | undefined;
 
   function say(state: Link["state"]) {
     if (link?.state === state) return;
@@ -28,26 +31,35 @@ export function stream(tell: (told: Told) => void) {
   }
   function close() {
     clearTimeout(again);
+    clearTimeout(dead);
     source?.close();
     source = undefined;
+  }
+  function lose() {
+    // The browser tries again by itself only after some errors; here it is always we who do.
+    close();
+    say("lost");
+    again = setTimeout(open, pauses.next());
+  }
+  function listen() {
+    clearTimeout(dead);
+    dead = setTimeout(lose, DEAD);
   }
   function open() {
     close();
     source = new EventSource("/api/v1/events");
+    listen();
+    source.addEventListener("alive", listen);
     for (const name of EVENTS)
       source.addEventListener(name, ({ data }: MessageEvent<string>) => {
+        listen();
         if (name === "hello") {
           pauses.up();
           say("live");
         }
         tell({ name, data: JSON.parse(data) } as Told);
       });
-    source.onerror = () => {
-      // The browser tries again by itself only after some errors; here it is always we who do.
-      close();
-      say("lost");
-      again = setTimeout(open, pauses.next());
-    };
+    source.onerror = lose;
   }
 
   return {

@@ -187,7 +187,8 @@ export function Plot({ label, curves, data, time = false, log = false, bands, xL
     const [x, ...ys] = u.data;
     const index = at ?? x.length - 1;
     const [first, ...rest] = values.current;
-    if (first) first.textContent = `${xLabel} ${says(x[index])}`;
+    // The newest values may be of different moments.
+    if (first) first.textContent = at == null ? "" : `${xLabel} ${says(x[index])}`;
     rest.forEach((element, i) => {
       if (element) element.textContent = number(at == null ? lastOf(ys[i]) : ys[i]?.[index]);
     });

@@ -25,7 +25,7 @@ function make(language: string) {
   const minute = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
   // The narrow form of a Turkish minute is that of a day in English.
-  const unitDisplay = language === "tr" ? "short" : "narrow";
+  const unitDisplay = language.startsWith("tr") ? "short" : "narrow";
   const unit = (unit: string) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay, maximumFractionDigits: 0 });
   const [h, m, s] = [unit("hour"), unit("minute"), unit("second")];
 

@@ -20,9 +20,12 @@ const drop = (id: number) => toasts.set(toasts.get().filter(toast => toast.id !=
 export function say(text: string, bad = false) {
   const id = next++;
   toasts.set([...toasts.get().slice(-2), { id, text, bad }]);
-  // Errors stay until they are put away.
+  // Errors stay until they are put away, or what they are about.
   if (!bad) setTimeout(drop, STAYS, id);
 }
+
+/** Another page, or a line that is back: what was said is over. */
+export const hush = () => toasts.set([]);
 
 export function Toasts() {
   const { t } = useText();

@@ -23,6 +23,11 @@ test("runs of one name are told apart by what differs among them", () => {
   expect(labels([named("a", "11112", of(1)), named("b", "22223", { other: 1 }), named("a", "33334", of(2)), named(null, "44445", of(3)), named(null, "55556", of(3))])).toEqual(["lr 1", "b", "lr 2", "voice · 4444", "voice · 5555"]);
 });
 
+test("what tells no runs apart is not in their names", () => {
+  const of = (size: number, kind: string, lr: number) => ({ task_id: `${size}${lr}`, name: "a", config: { size, kind, lr } }) as unknown as Run;
+  expect(labels([of(64, "lstm", 1), of(64, "lstm", 2), of(32, "gru", 1), of(32, "gru", 2)])).toEqual(["size 64 · lr 1", "size 64 · lr 2", "size 32 · lr 1", "size 32 · lr 2"]);
+});
+
 test("configs are compared by path", () => {
   const found = parameters([run({ a: { lr: 1, n: [1] } }), run({ a: { lr: 2, n: [1] }, b: null })]);
   expect(found).toEqual([

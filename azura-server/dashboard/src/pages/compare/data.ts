@@ -32,11 +32,28 @@ export function labels(runs: Run[]): string[] {
   const alike = (all: string[]) => runs.map((_, i) => all.flatMap((name, j) => (name === all[i] ? [j] : [])));
   const told = alike(names).map((group, i) => {
     if (group.length === 1) return names[i];
-    const differing = parameters(group.map(j => runs[j])).filter(({ differs, path }) => differs && path !== "batch_name");
-    const own = differing.map(({ path, values }) => ({ path, value: values[group.indexOf(i)] })).filter(({ value }) => value !== undefined);
-    return own.slice(0, 3).map(({ path, value }) => `${path.split(".").at(-1)} ${brief(value)}`).join(" · ") || names[i];
+    const own = telling(group.map(j => runs[j])).map(({ path, values }) => ({ path, value: values[group.indexOf(i)] })).filter(({ value }) => value !== undefined);
+    const last = (path: string) => path.split(".").at(-1)!;
+    const called = (path: string) => (own.filter(other => last(other.path) === last(path)).length > 1 ? path : last(path));
+    return own.map(({ path, value }) => `${called(path)} ${brief(value)}`).join(" · ") || names[i];
   });
-  return alike(told).map((group, i) => (group.length > 1 ? `${told[i]} · ${runs[i].task_id.slice(0, 4)}` : told[i]));
+  const ids = (length: number) => runs.map(({ task_id }) => task_id.slice(0, length));
+  const enough = [4, 8].find(length => new Set(ids(length)).size === runs.length) ?? 36;
+  return alike(told).map((group, i) => (group.length > 1 ? `${told[i]} · ${ids(enough)[i]}` : told[i]));
+}
+
+/** The few parameters, three at most, that tell most of the runs apart. */
+function telling(runs: Run[]): Parameter[] {
+  let left = parameters(runs).filter(({ differs, path }) => differs && path !== "batch_name");
+  const chosen: Parameter[] = [];
+  const kinds = (by: Parameter[]) => new Set(runs.map((_, i) => JSON.stringify(by.map(({ values }) => values[i] ?? null)))).size;
+  while (chosen.length < 3) {
+    const [best, most] = left.reduce<[Parameter | undefined, number]>(([best, most], one) => (kinds([...chosen, one]) > most ? [one, kinds([...chosen, one])] : [best, most]), [undefined, kinds(chosen)]);
+    if (!best || most === kinds(chosen)) break;
+    chosen.push(best);
+    left = left.filter(one => one !== best);
+  }
+  return chosen;
 }
 
 export interface Figure {
@@ -55,8 +72,8 @@ export function figures(runs: Run[]): Figure[] {
     .map(({ name, values }) => ({ name, values, best: best(name, values) }));
 }
 
-/** Neither more nor less of these is better: an interval is to cover what it promises, and no more. */
-const NEITHER = /^interval_|^support$/;
+/** Neither more nor less of these is better: an interval is to cover what it promises, and no more; a low loss in training may be learned by heart. */
+const NEITHER = /^interval_|^support$|^final_loss$/;
 
 function best(name: string, values: (number | null)[]): Set<number> {
   if (NEITHER.test(name)) return new Set();

@@ -49,7 +49,7 @@ export function FieldRow({ field, config, set, problems }: Props) {
         )}
       </div>
       <p id={`${id}-help`} className="small faint help">
-        {said(field.help)} <Range field={field} changed={changed} />
+        {said(field.help)} <Range field={field} changed={changed || value === undefined} />
         {field.kind === "choice" && typeof value === "string" && <em> {said(field.options.find(option => option.value === value)?.help ?? "")}</em>}
       </p>
       {problem && (
@@ -71,7 +71,7 @@ export function FieldRow({ field, config, set, problems }: Props) {
 const fresh = (field: Field): Config => Object.fromEntries(field.fields.map(inner => [inner.path.at(-1)!, inner.default]));
 
 /** Keeps what is typed as it is typed: `0.` is on its way to `0.5`. */
-function Typed({ field, value, set, control }: { field: Field; value: Json | undefined; set: Props["set"]; control: object }) {
+function Typed({ field, value, set, control }: { field: Field; value: Json | undefined; set: Props["set"]; control: { id: string; "aria-describedby": string } }) {
   const { t } = useText();
   const list = useId();
   const [text, type] = useState(show(value));
@@ -83,6 +83,7 @@ function Typed({ field, value, set, control }: { field: Field; value: Json | und
     <>
       <input
         {...control}
+        aria-describedby={`${control["aria-describedby"]} ${list}-read`}
         type="text"
         inputMode={field.kind === "integer" ? "numeric" : numeric ? "decimal" : undefined}
         autoComplete="off"
@@ -96,7 +97,7 @@ function Typed({ field, value, set, control }: { field: Field; value: Json | und
         }}
       />
       {typeof value === "number" && text.includes(",") && (
-        <span className="chip grid">
+        <span id={`${list}-read`} className="chip grid">
           = <b>{value}</b>
         </span>
       )}

@@ -7,12 +7,13 @@ import { ApiError } from "../../api/client";
 import * as queries from "../../api/queries";
 import type { Config, Json, PipelineConfig } from "../../api/types";
 import { useText } from "../../text";
-import { Failed, Loading, useReason } from "../../ui/notes";
+import { Empty, Failed, Loading, useReason } from "../../ui/notes";
 import { useAct, useActions } from "../runs/actions";
 import { FieldRow } from "./field";
 import { groups, merged, valueAt, withValue } from "./schema";
 
 const PAUSE = 300;
+/** What was started last, and, in this tab, what was typed since. */
 const remembered = (id: string) => `azura.config.${id}`;
 
 export function NewRun({ id }: { id: string }) {
@@ -26,6 +27,14 @@ export function NewRun({ id }: { id: string }) {
   }, [t]);
 
   const error = pipeline.error ?? source.error;
+  if (error instanceof ApiError && error.status === 404)
+    return (
+      <Empty title={t.nothingHere}>
+        <Link href="/new" className="button">
+          {t.newRun}
+        </Link>
+      </Empty>
+    );
   if (error) return <Failed error={error} retry={() => void (pipeline.refetch(), from && source.refetch())} />;
   if (!pipeline.data || (from && !source.data)) return <Loading lines={10} />;
   const { data } = pipeline;
@@ -43,9 +52,9 @@ export function NewRun({ id }: { id: string }) {
   );
 }
 
-function recall(id: string): Config | undefined {
+function recall(store: Storage, id: string): Config | undefined {
   try {
-    return JSON.parse(localStorage.getItem(remembered(id))!) ?? undefined;
+    return JSON.parse(store.getItem(remembered(id))!) ?? undefined;
   } catch {
     return undefined;
   }
@@ -54,7 +63,11 @@ function recall(id: string): Config | undefined {
 function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Config; from?: string }) {
   const { t, said, number } = useText();
   const defaults = pipeline.default_config;
-  const [config, setConfig] = useState<Config>(() => merged(defaults, start ?? recall(pipeline.id) ?? {}) as Config);
+  const [recalled] = useState(() => (start ? undefined : (recall(sessionStorage, pipeline.id) ?? recall(localStorage, pipeline.id))));
+  const [config, setConfig] = useState<Config>(() => merged(defaults, start ?? recalled ?? {}) as Config);
+  useEffect(() => {
+    if (!start) sessionStorage.setItem(remembered(pipeline.id), JSON.stringify(config));
+  }, [config, start, pipeline.id]);
   const [view, setView] = useState<"form" | "json">("form");
   const [broken, setBroken] = useState<string>();
   const form = useMemo(() => groups(pipeline.json_schema), [pipeline]);
@@ -63,9 +76,9 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
   const [settled, settle] = useSettled(config);
   const check = useQuery({ ...queries.check(pipeline.id, settled), placeholderData: keepPreviousData, retry: false });
   const problems = useMemo(() => sortProblems(check.error), [check.error]);
-  const invalid = check.error instanceof ApiError && check.error.status === 422;
   const other = useReason(check.error);
-  const checked = settled === config && !check.isPlaceholderData && !check.isFetching;
+  const invalid = check.error instanceof ApiError && check.error.status === 422;
+  const checked = settled === config && !check.isPlaceholderData && !check.isFetching && (check.isSuccess || invalid);
   const runs = check.isError ? undefined : check.data?.runs;
 
   const act = useAct();
@@ -106,7 +119,7 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
             </button>
           ))}
         </div>
-        <span className="small faint">{start ? t.form.from(from!) : ""}</span>
+        <span className="small faint">{start ? t.form.from(from!) : recalled && edited ? t.form.asBefore : ""}</span>
         <button type="button" className="plain" disabled={!edited} onClick={() => (setConfig(defaults), setBroken(undefined))}>
           {t.form.reset}
         </button>
@@ -142,7 +155,13 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
           {broken !== undefined ? (
             <span className="problem">{t.form.broken}</span>
           ) : check.isError ? (
-            <span className="problem">{invalid && problems.size ? t.form.wrong(problems.size) : other}</span>
+            invalid && problems.size ? (
+              <button type="button" className="plain problem" onClick={() => document.querySelector<HTMLElement>('#config [aria-invalid="true"]')?.focus()}>
+                {t.form.wrong(problems.size)}
+              </button>
+            ) : (
+              <span className="problem">{other}</span>
+            )
           ) : runs === undefined ? (
             <span className="faint">{t.form.checking}</span>
           ) : runs > 1 ? (

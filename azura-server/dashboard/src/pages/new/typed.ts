@@ -4,9 +4,11 @@ import type { Json } from "../../api/types";
 import type { Field } from "./schema";
 
 const split = (text: string, by: RegExp) => text.split(by).map(part => part.trim()).filter(Boolean);
-const number = (text: string): Json => (text !== "" && Number.isFinite(Number(text)) ? Number(text) : text);
+/** As JSON writes numbers, and a few ways more. `1,000` is no list of 1 and 000, nor `0x10` meant. */
+const NUMBER = /^[+-]?(0|[1-9]\d*|(?=\.))(\.\d*)?(e[+-]?\d+)?$/i;
+const number = (text: string): Json => (NUMBER.test(text) && Number.isFinite(Number(text)) ? Number(text) : text);
 /** `0,5` as it is written in Turkish and many other languages. */
-const COMMA = /^[+-]?\d*,\d+(e[+-]?\d+)?$/i;
+const comma = (text: string) => /^[+-]?\d*,\d+(e[+-]?\d+)?$/i.test(text);
 
 /** Several numbers where one belongs make a grid: `0.01, 0.001`, or `0,01; 0,001`. A field that is empty says nothing. */
 export function parse(text: string, field: Field): Json | undefined {
@@ -19,10 +21,15 @@ export function parse(text: string, field: Field): Json | undefined {
   if (trimmed === "" && field.nullable) return null;
   if (field.kind === "text") return trimmed;
   if (trimmed === "") return undefined;
-  const spaced = split(trimmed, /[;\s]+/);
-  const decimal = field.kind === "number" && spaced.every(part => COMMA.test(part) || /^[+-]?\d+$/.test(part));
-  const parts = decimal ? spaced.map(part => part.replace(",", ".")) : split(trimmed, /[,;\s]+/);
-  return parts.length > 1 ? parts.map(number) : number(parts[0] ?? trimmed);
+  const parts = split(trimmed, /;|\s+|,(?=\s|$)/).flatMap(part => (field.kind === "number" && comma(part) ? [part] : split(part, /,/)));
+  if (field.kind === "number" && parts.some(comma)) {
+    // `0,5 0.25`: whoever writes both may mean either.
+    if (parts.some(part => part.includes("."))) return trimmed;
+    parts.forEach((part, i) => (parts[i] = part.replace(",", ".")));
+  }
+  // `1.000` is a thousand to some, and 1 to others.
+  const one = (text: string): Json => (field.kind === "integer" && /[.,]/.test(text) ? text : number(text));
+  return parts.length > 1 ? parts.map(one) : one(parts[0] ?? trimmed);
 }
 
 export function show(value: Json | undefined): string {

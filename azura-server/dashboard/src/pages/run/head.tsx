@@ -12,7 +12,7 @@ import { title, took } from "../runs/words";
 
 export function Head({ run, feed }: { run: Run; feed: Feed }) {
   const { t, age, moment, duration } = useText();
-  const { items, stop, alter } = useActions();
+  const { items, stop, goOn, alter } = useActions();
   const now = useNow();
   const [naming, setNaming] = useState(false);
   const seconds = ended(run.status) ? took(run, now) : undefined;
@@ -62,6 +62,7 @@ export function Head({ run, feed }: { run: Run; feed: Feed }) {
       <div className="row wrap">
         <State status={run.status} />
         {!ended(run.status) && <button onClick={() => void stop(run)}>{t.cancel}</button>}
+        {run.resumable && <button onClick={() => void goOn(run)}>{t.resume}</button>}
         <Menu label={t.actions} items={() => items(run)}>
           {t.actions}
         </Menu>

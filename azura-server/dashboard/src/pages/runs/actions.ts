@@ -43,6 +43,7 @@ export function useActions() {
     if (fresh) put(client, fresh);
   };
   const stop = (run: Run) => act(cancel(run.experiment_id), t.cancelling);
+  const goOn = async (run: Run) => open(await act(resume(run.experiment_id)));
   const destroy = (run: Run) =>
     ask({
       title: t.deleteTitle(title(run)),
@@ -57,7 +58,7 @@ export function useActions() {
     const over = ended(run.status);
     const all: (Item | false)[] = [
       !over && { label: t.cancel, act: () => void stop(run) },
-      run.resumable && { label: t.resume, act: async () => open(await act(resume(run.experiment_id))) },
+      run.resumable && { label: t.resume, act: () => void goOn(run) },
       { label: t.rerun, act: async () => open(await act(rerun(run.experiment_id))) },
       { label: t.editAndRun, act: () => go(`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`) },
       { label: run.starred ? t.unstar : t.star, act: () => void alter(run, { starred: !run.starred }) },
@@ -66,5 +67,5 @@ export function useActions() {
     ];
     return all.filter(item => item !== false);
   };
-  return { items, alter, stop, open };
+  return { items, alter, stop, goOn, open };
 }

@@ -17,8 +17,8 @@ const MOST_CHANGES = 3;
 interface Props {
   run: Run;
   metrics: Metric[];
-  /** What differs within its batch. */
-  varied?: ReadonlySet<string>;
+  /** What differs within its batch, a path a line. */
+  varied?: string;
   chosen: boolean;
   choose: (run: Run) => void;
 }
@@ -27,7 +27,7 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
   const { t, figure } = useText();
   const { items, alter } = useActions();
   const name = title(run);
-  const differs = changes(run, varied);
+  const differs = changes(run, varied, t.byDefault);
   return (
     <tr role="row" className={chosen ? "chosen" : ""}>
       <td role="cell" className="pick">

@@ -17,18 +17,34 @@ export function metricName(name: string, t: Text["t"]) {
   return t.metrics[name as keyof typeof t.metrics] ?? name.replaceAll("_", " ");
 }
 
-/** What a run's config says otherwise than the defaults: `lr 0.01`. What tells it from others of its batch comes first. */
-export function changes(run: Run, varied: ReadonlySet<string> = new Set()) {
-  const all = Object.entries(run.changes).map(([path, value]) => ({ path, name: path.split(".").at(-1)!, value: brief(value) }));
-  return all.sort((a, b) => Number(varied.has(b.path)) - Number(varied.has(a.path)));
+/** What a run's config says otherwise than the defaults: `lr 0.01`. What tells it from others of its batch comes first, also if it is the default. */
+export function changes(run: Run, varied = "", byDefault = "") {
+  const first = new Set(varied.split("\n").filter(Boolean));
+  const all = [...new Set([...first, ...Object.keys(run.changes)])].map(path => ({ path, name: path.split(".").at(-1)!, value: path in run.changes ? brief(run.changes[path]) : byDefault }));
+  return all.sort((a, b) => Number(first.has(b.path)) - Number(first.has(a.path)));
 }
 
-/** What differs within each batch, by its id. */
-export function variedBy(runs: Run[]): ReadonlyMap<string, ReadonlySet<string>> {
-  const batches = new Map<string, Run[]>();
-  for (const run of runs) if (run.batch_id) batches.set(run.batch_id, [...(batches.get(run.batch_id) ?? []), run]);
-  const differs = (all: Run[], path: string) => new Set(all.map(({ changes }) => JSON.stringify(changes[path]))).size > 1;
-  return new Map([...batches].map(([id, all]) => [id, new Set(all.flatMap(({ changes }) => Object.keys(changes)).filter(path => differs(all, path)))]));
+/** What differs within each batch, by its id: paths, a line each. */
+export function variedBy(runs: Run[]): ReadonlyMap<string, string> {
+  const batches = new Map<string, { size: number; paths: Map<string, { value: string; count: number; differs: boolean }> }>();
+  for (const { batch_id: id, changes } of runs) {
+    if (!id) continue;
+    let batch = batches.get(id);
+    if (!batch) batches.set(id, (batch = { size: 0, paths: new Map() }));
+    batch.size++;
+    for (const [path, now] of Object.entries(changes)) {
+      const value = JSON.stringify(now);
+      const seen = batch.paths.get(path);
+      if (!seen) batch.paths.set(path, { value, count: 1, differs: false });
+      else {
+        seen.count++;
+        seen.differs ||= seen.value !== value;
+      }
+    }
+  }
+  // Who has no value there has the default.
+  const varied = ({ size, paths }: { size: number; paths: Map<string, { count: number; differs: boolean }> }) => [...paths].filter(([, { count, differs }]) => differs || count < size).map(([path]) => path);
+  return new Map([...batches].map(([id, batch]) => [id, varied(batch).join("\n")]));
 }
 
 export function brief(value: Json | undefined): string {
