@@ -60,7 +60,7 @@ export function RunTable({ runs, metrics, order, sort, grouped, chosen, choose }
         </thead>
         {grouped ? (
           groups(runs).map(({ id, name, runs }) => (
-            <tbody key={id ?? runs[0].task_id} role="rowgroup" className={id && "batch"}>
+            <tbody key={id ?? runs[0].task_id} role="rowgroup" className={id && "together"}>
               {id && (
                 <tr role="row" className="group">
                   <th role="rowheader" colSpan={width} scope="rowgroup">
