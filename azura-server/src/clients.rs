@@ -147,6 +147,7 @@ mod tests {
     #[tokio::test]
     async fn who_reads_nothing_is_given_up_and_who_reads_slowly_is_not() {
         const MUCH: usize = 48 << 20;
+        const SOME: usize = 5 << 20;
         let (clients, patience) = (Arc::<Clients>::default(), Duration::from_millis(600));
         let (mut client, _end) = connected(&clients, patience).await;
         let address = client.address;
@@ -160,7 +161,6 @@ mod tests {
         assert!(clients.0.lock().unwrap().is_empty());
 
         // A trickle of 1.3 MB a second, for several times as long as nothing at all may last.
-        const SOME: usize = 5 << 20;
         let (mut client, mut end) = connected(&clients, patience).await;
         let reading = tokio::spawn(async move {
             let (mut read, mut bytes) = (0, vec![0; 64 << 10]);
