@@ -222,6 +222,7 @@ export const en = {
   best: "best",
   meanOfSeeds: "mean ± σ over seeds",
   overSeeds: "Over seeds: mean ± standard deviation",
+  bestEpoch: (epoch: number, loss: string) => `The validation loss was lowest in epoch ${epoch}, at ${loss}: the model has the weights of that epoch.`,
   noEpoch: "No epoch came to its end.",
   noEpochYet: "The curve begins with the end of the first epoch.",
   noCurves: "None of these runs has come so far.",

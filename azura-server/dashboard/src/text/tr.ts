@@ -222,6 +222,7 @@ export const tr: Texts = {
   best: "en iyi",
   meanOfSeeds: "tohumlar üzerinden ortalama ± σ",
   overSeeds: "Tohumlar üzerinden: ortalama ± standart sapma",
+  bestEpoch: (epoch, loss) => `Doğrulama kaybı en düşük değerine ${epoch}. dönemde ulaştı (${loss}): model o dönemin ağırlıklarını taşır.`,
   noEpoch: "Hiçbir dönem tamamlanmadı.",
   noEpochYet: "Eğri, ilk dönemin sonunda başlar.",
   noCurves: "Bu çalışmaların hiçbiri henüz o kadar ilerlemedi.",

@@ -13,8 +13,14 @@ import { Figures } from "./figures";
 const APART = new Set(["epoch", "loss", "val_loss", "lr"]);
 const numbers = (column: Column | undefined) => Boolean(column?.some(value => value !== null));
 
+/** The least loss, and its epoch. */
+function least(epochs: Column, losses: Column = []) {
+  const at = losses.reduce<number | undefined>((best, loss, i) => (loss !== null && (best === undefined || loss < losses[best]!) ? i : best), undefined);
+  return at === undefined ? undefined : { epoch: epochs[at]!, loss: losses[at]! };
+}
+
 export function Overview({ run, feed: { course, version, error } }: { run: Run; feed: Feed }) {
-  const { t } = useText();
+  const { t, figure } = useText();
   const scale = useScale();
   const columns = course?.columns;
   const { results } = run;
@@ -22,6 +28,8 @@ export function Overview({ run, feed: { course, version, error } }: { run: Run; 
 
   const losses: Line[] = [{ label: t.training, colour: "--c1", values: columns?.loss ?? [] }];
   if (numbers(columns?.val_loss)) losses.push({ label: t.validation, colour: "--c2", values: columns!.val_loss });
+  // What the pipelines keep: the weights that did best on the validation part.
+  const best = run.status === "SUCCESS" && columns ? least(columns.epoch, columns.val_loss) : undefined;
   const others = Object.keys(columns ?? {}).filter(name => !APART.has(name) && numbers(columns![name]));
   if (numbers(columns?.lr)) others.unshift("lr");
 
@@ -40,7 +48,10 @@ export function Overview({ run, feed: { course, version, error } }: { run: Run; 
           {numbers(columns?.epoch) && <ScaleControls {...scale} />}
         </figcaption>
         {numbers(columns?.epoch) ? (
-          <Curves x={columns!.epoch} lines={losses} scale={scale} label={t.lossByEpoch} version={version} />
+          <>
+            <Curves x={columns!.epoch} lines={losses} scale={scale} label={t.lossByEpoch} version={version} />
+            {best && <p className="small faint">{t.bestEpoch(best.epoch, figure(best.loss))}</p>}
+          </>
         ) : (
           <p className={ended(run.status) ? "faint" : "faint no-plot"}>{ended(run.status) ? t.noEpoch : t.noEpochYet}</p>
         )}
