@@ -994,7 +994,7 @@ export interface paths {
          * @description `hello` `{version}` comes first, and whenever something may have been missed: what was read before is to be read again. Then `experiment`, a
          *     summary as in a list, of each that is new or has changed; `progress` `{experiment_id, task_id, attempt, seq, epoch, total_epochs, loss,
          *     val_loss?, lr?}` of each that trains, at most four times a second, the newest always; and `deleted` `{experiment_id, task_id}`, where
-         *     `experiment_id` may be null. Every 15 s there is a comment. The stream ends when the server shuts down.
+         *     `experiment_id` may be null. Every 15 s there is `alive` `{}`, so that a client knows a dead line. The stream ends when the server shuts down.
          */
         get: {
             parameters: {
