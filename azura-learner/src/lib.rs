@@ -46,7 +46,8 @@ pub use loader::{Batch, Batches, DataLoader, Dataset, TensorDataset};
 pub use module::{Module, Parameters, parameters};
 pub use optim::{Adam, AdamW, Optimizer, OptimizerState, Plateau, RmsProp, Schedule, Sgd};
 pub use pipeline::{
-    ConfigError, Pipeline, PipelineError, PipelineInfo, Prediction, Registry, RunCx, SavedRun, Sources,
+    Choices, ConfigError, Pipeline, PipelineError, PipelineInfo, Prediction, Registry, RunCx, SavedRun,
+    Sources,
 };
 pub use pipelines::{
     csv_forecaster::CsvForecaster, image_classifier::ImageClassifier, stock_predictor::StockPredictor,

@@ -18,7 +18,7 @@ use crate::{
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A way from a config to a trained model: typed, with everything that forms and checks need derived from the
 /// config's type.
@@ -68,6 +68,11 @@ pub trait Pipeline: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What there is to choose from where the schema leaves that to the data: the names of data sets, of columns.
+    fn choices(&self, _config: &Self::Config, _sources: &Sources) -> Choices {
+        Choices::new()
+    }
+
     /// Trains, writes model and report through `cx`, and returns the results.
     ///
     /// # Errors
@@ -89,6 +94,9 @@ pub trait Pipeline: Send + Sync + 'static {
         Err(PipelineError::NoPrediction(Self::NAME))
     }
 }
+
+/// Values that a config may have, by the JSON pointer of the place: `/feature_engineering/target_col`. At a list they are those of its entries.
+pub type Choices = BTreeMap<String, Vec<String>>;
 
 /// Where a run may take its data from.
 #[derive(Debug, Clone)]

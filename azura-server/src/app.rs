@@ -337,7 +337,7 @@ impl App {
         let ended = run.record.state.is_terminal();
         let stored = ended.then(|| self.runs.read(&run.experiment_id())).flatten();
         match stored.filter(|stored| stored.record.id == run.record.id) {
-            Some(stored) => self.outline(Run { record: run.record, ..stored }),
+            Some(stored) => self.outline(Run { record: run.record, progress: run.progress, ..stored }),
             None => self.outline(run),
         }
     }

@@ -25,8 +25,8 @@ use crate::{
     etag, headers, report,
     runs::Run,
     views::{
-        CancelledView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView, PipelineView,
-        SubmittedView, ValidView, VersionView,
+        CancelledView, ChoicesView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView,
+        PipelineView, SubmittedView, ValidView, VersionView,
     },
     ws,
 };
@@ -220,6 +220,14 @@ impl Api {
         Ok(Json(ValidView::of(self.0.validate(&id, config.0).await?.len())))
     }
 
+    /// What there is to choose from in a config where the schema leaves that to the data: the names of data sets, and of a data set's columns.
+    ///
+    /// What is wrong with the config counts as left out.
+    #[oai(path = "/pipelines/:id/choices", method = "post")]
+    async fn choices(&self, id: Path<String>, config: Json<Value>) -> ApiResult<Json<ChoicesView>> {
+        Ok(Json(self.0.choices(&id, config.0).await?.into()))
+    }
+
     /// Submits an experiment.
     ///
     /// The body is a config: `pipeline_name`, and whatever is to differ from that pipeline's defaults. A config that cannot be used is
@@ -290,9 +298,15 @@ impl Api {
     ///
     /// What comes after it is told by the WebSocket `/ws/task_status/{task_id}?after=SEQ`, and by `/experiments/{id}/events?after=SEQ`.
     #[oai(path = "/experiments/:id/history", method = "get")]
-    async fn history(&self, id: Path<String>) -> ApiResult<Json<HistoryView>> {
+    async fn history(
+        &self,
+        id: Path<String>,
+        /// So many epochs at most: the ends, and the least and the greatest value of each figure in each stretch. Without, all of them.
+        #[oai(validator(minimum(value = "2"), maximum(value = "1000000")))]
+        points: Query<Option<u32>>,
+    ) -> ApiResult<Json<HistoryView>> {
         let (state, course) = self.0.course(&id).await?;
-        Ok(Json(HistoryView::new(state, course)))
+        Ok(Json(HistoryView::new(state, course, points.0)))
     }
 
     /// Cancels an experiment.

@@ -46,7 +46,7 @@ pub struct Run {
     pub has_model: bool,
     /// Whether it failed or was cancelled, and left a checkpoint to go on from.
     pub resumable: bool,
-    /// How far it has come, while it is worked on and has told of that.
+    /// How far it has come, while it is worked on, or came, if it did not succeed; and if it has told of that.
     pub progress: Option<Progress>,
     /// Its loss by epoch, while it is worked on: 32 points at most.
     pub losses: Vec<Option<f64>>,

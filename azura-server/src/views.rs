@@ -1,22 +1,24 @@
 //! What clients read: the JSON forms of pipelines and experiments.
 
+mod history;
 mod live;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use azura_learner::PipelineInfo;
-use azura_queue::{Entry, State, TaskFailure};
+use azura_learner::{Choices, PipelineInfo};
+use azura_queue::{State, TaskFailure};
 use jiff::Timestamp;
 use poem_openapi::{Enum, Object};
 use serde_json::Value;
 
 use crate::{
     VERSION,
-    app::{Course, StoredFile, Submission},
+    app::{StoredFile, Submission},
     form::FormView,
     runs::{BATCH_ID, BATCH_NAME, RESUMED_FROM, Run},
 };
 
+pub(crate) use history::HistoryView;
 pub(crate) use live::{DeletedView, HelloView, ProgressView, RunningView};
 
 /// A pipeline, as lists show it.
@@ -58,32 +60,6 @@ pub(crate) struct SubmittedView {
     task_ids: Option<Vec<String>>,
 }
 
-/// The course of a run so far.
-#[derive(Object)]
-pub(crate) struct HistoryView {
-    /// Follow it from here on, with `?after=`.
-    seq: u64,
-    attempt: u32,
-    status: Status,
-    /// `epoch`, and by name each figure that was told of epochs: columns of equal length. What a later attempt did again stands for what was there
-    /// before.
-    columns: BTreeMap<String, Vec<Option<f64>>>,
-    /// The newest forecast of the validation part, or null.
-    validation: Option<Value>,
-    /// Everything that happened besides progress.
-    events: Vec<EventView>,
-}
-
-/// Something that happened to a run.
-#[derive(Object)]
-struct EventView {
-    state: String,
-    seq: Option<u64>,
-    attempt: u32,
-    time: String,
-    details: Value,
-}
-
 /// A file that a run has left.
 #[derive(Object)]
 pub(crate) struct FileView {
@@ -107,6 +83,13 @@ pub(crate) struct CancelledView {
 pub(crate) struct ValidView {
     /// How many runs it makes.
     runs: usize,
+}
+
+/// What there is to choose from in a config.
+#[derive(Object)]
+pub(crate) struct ChoicesView {
+    /// Values by the JSON pointer of the place that they are for; at a list, those of its entries.
+    choices: BTreeMap<String, Vec<String>>,
 }
 
 /// How much of each experiment is told.
@@ -175,7 +158,7 @@ pub(crate) struct ExperimentView {
     changes: BTreeMap<String, Value>,
     /// The loss by epoch of a run that succeeded or is worked on, thinned to 32 points at most.
     loss: Vec<Option<f64>>,
-    /// The last epoch of a run that is worked on.
+    /// The last epoch of a run that is worked on, or that ended without success.
     progress: Option<ProgressView>,
 }
 
@@ -241,29 +224,6 @@ impl From<Submission> for SubmittedView {
     }
 }
 
-impl HistoryView {
-    pub(crate) fn new(state: State, course: Course) -> Self {
-        let mut columns = course.figures;
-        let epochs = course.epochs.iter().map(|&epoch| Some(epoch as f64)).collect();
-        columns.insert("epoch".to_owned(), epochs);
-        let event = |event: Entry| EventView {
-            state: event.kind.as_str().to_owned(),
-            seq: event.seq,
-            attempt: event.attempt,
-            time: iso(event.at),
-            details: event.details,
-        };
-        Self {
-            seq: course.seq,
-            attempt: course.attempt,
-            status: state.into(),
-            columns,
-            validation: course.validation,
-            events: course.events.into_iter().map(event).collect(),
-        }
-    }
-}
-
 impl From<StoredFile> for FileView {
     fn from(file: StoredFile) -> Self {
         Self { content_type: content_type(&file.name).to_owned(), name: file.name, size: file.size }
@@ -287,6 +247,12 @@ pub(crate) fn content_type(name: &str) -> &'static str {
 impl ValidView {
     pub(crate) fn of(runs: usize) -> Self {
         Self { runs }
+    }
+}
+
+impl From<Choices> for ChoicesView {
+    fn from(choices: Choices) -> Self {
+        Self { choices }
     }
 }
 

@@ -172,6 +172,11 @@ impl Datasets {
         })
     }
 
+    /// The ids of those of a kind, in the order in which they were added.
+    pub fn ids(&self, kind: DatasetKind) -> Vec<String> {
+        self.iter().filter(|set| set.kind == kind).map(|set| set.id.clone()).collect()
+    }
+
     /// All of them, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &DatasetFile> {
         self.0.iter()
@@ -180,7 +185,7 @@ impl Datasets {
 
 /// The ids of the bundled data sets of a kind, which the schemas of configs give as examples.
 pub(crate) fn examples(kind: DatasetKind) -> Vec<String> {
-    Datasets::bundled().iter().filter(|set| set.kind == kind).map(|set| set.id.clone()).collect()
+    Datasets::bundled().ids(kind)
 }
 
 #[cfg(feature = "datasets")]

@@ -1,6 +1,6 @@
 //! Pipelines by name.
 
-use super::{ConfigError, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources};
+use super::{Choices, ConfigError, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources};
 use crate::{
     config::{Invalid, Problem, check, describe, filled, parse, schema_of, with_suggestion, without},
     results::Results,
@@ -16,6 +16,7 @@ trait Erased: Send + Sync {
     fn defaults(&self) -> Value;
     /// The config complete, or everything that is wrong with it.
     fn complete(&self, config: &Value, sources: &Sources) -> Result<Value, Invalid>;
+    fn choices(&self, config: &Value, sources: &Sources) -> Choices;
     fn run(&self, config: &Value, cx: &mut RunCx<'_>) -> Result<Results, PipelineError>;
     fn predict(
         &self,
@@ -47,6 +48,11 @@ impl<P: Pipeline> Erased for P {
             return Err(Invalid(problems));
         }
         serde_json::to_value(config).map_err(|error| Invalid(vec![Problem::new("", error.to_string())]))
+    }
+
+    fn choices(&self, config: &Value, sources: &Sources) -> Choices {
+        let config = parse(&filled(&self.defaults(), config)).unwrap_or_default();
+        Pipeline::choices(self, &config, sources)
     }
 
     fn run(&self, config: &Value, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {
@@ -149,10 +155,7 @@ impl Registry {
     /// If there is no such pipeline, or with every problem of the config at once.
     pub fn check(&self, config: &Value, sources: &Sources) -> Result<Value, ConfigError> {
         let (name, pipeline) = self.pipeline_of(config)?;
-        let mut problems = check(&envelope_schema(name, pipeline.schema()), config);
-        // Defaults stand for what is wrong, so that what hangs on other parts is told too.
-        let sound =
-            problems.iter().fold(without_envelope(config), |sound, wrong| without(sound, &wrong.pointer));
+        let (mut problems, sound) = sound(name, pipeline, config);
         match pipeline.complete(&sound, sources) {
             Ok(complete) if problems.is_empty() => {
                 return Ok(with_envelope(name, config.get(BATCH_NAME), complete));
@@ -164,6 +167,26 @@ impl Registry {
             }
         }
         Err(Invalid(problems).into())
+    }
+
+    /// What there is to choose from for this config, where its schema leaves that to the data. What is wrong with it counts as left out.
+    ///
+    /// ```
+    /// use azura_learner::{Registry, Sources};
+    /// use serde_json::json;
+    ///
+    /// let config = json!({"pipeline_name": "csv_forecaster", "data_sourcing": {"dataset": "sunspots"}});
+    /// let choices = Registry::builtin().choices(&config, &Sources::default())?;
+    /// assert_eq!(choices["/feature_engineering/target_col"], ["SUNACTIVITY"]);
+    /// assert!(choices["/data_sourcing/dataset"].iter().any(|set| set == "seattle-weather"));
+    /// # Ok::<(), azura_learner::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such pipeline.
+    pub fn choices(&self, config: &Value, sources: &Sources) -> Result<Choices, ConfigError> {
+        let (name, pipeline) = self.pipeline_of(config)?;
+        Ok(pipeline.choices(&sound(name, pipeline, config).1, sources))
     }
 
     /// Checks a config and runs its pipeline. Beside what that writes, `config.json` and `results.json` are written.
@@ -220,6 +243,14 @@ impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// What a schema says against a config, and the pipeline's part of it without that: defaults stand there instead, so that what hangs on other
+/// parts is told too.
+fn sound(name: &str, pipeline: &dyn Erased, config: &Value) -> (Vec<Problem>, Value) {
+    let problems = check(&envelope_schema(name, pipeline.schema()), config);
+    let sound = problems.iter().fold(without_envelope(config), |sound, wrong| without(sound, &wrong.pointer));
+    (problems, sound)
 }
 
 /// The schema of a whole config: the pipeline's own, and the keys around it.

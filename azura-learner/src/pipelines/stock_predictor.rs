@@ -9,7 +9,7 @@ use super::{
     csv_forecaster::{self, FeatureEngineering, ModelParams},
 };
 use crate::{
-    Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources, config::Problem, results::Results,
+    Choices, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources, config::Problem, results::Results,
 };
 
 /// The next prices of a share.
@@ -103,6 +103,13 @@ impl Pipeline for StockPredictor {
             problem
         };
         problems.into_iter().map(here).collect()
+    }
+
+    fn choices(&self, config: &Config, sources: &Sources) -> Choices {
+        let mut choices = csv_forecaster::choices(&config.to_csv(), &sources.datasets, false);
+        // Its data set is named by the ticker, its time column by the data set.
+        choices.retain(|place, _| !place.starts_with("/data_sourcing"));
+        choices
     }
 
     fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {

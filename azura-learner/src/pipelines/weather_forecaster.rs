@@ -12,7 +12,7 @@ use super::{
     csv_forecaster::{self, FeatureEngineering, ModelParams},
 };
 use crate::{
-    Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources,
+    Choices, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources,
     config::{Invalid, Problem},
     data::{DatasetFile, Datasets, Missing, WeatherRequest},
     pipeline::ConfigError,
@@ -206,6 +206,18 @@ impl Pipeline for WeatherForecaster {
         }
         problems.extend(config.training_params.problems());
         problems
+    }
+
+    fn choices(&self, config: &Config, sources: &Sources) -> Choices {
+        let mut choices = csv_forecaster::choices(&config.to_csv(), &sources.datasets, false);
+        choices.remove("/data_sourcing/time_col");
+        if config.fetches() {
+            // What is fetched has the columns that are asked for.
+            for place in ["/feature_engineering/target_col", "/feature_engineering/feature_cols"] {
+                choices.insert(place.into(), config.data_sourcing.hourly_vars.clone());
+            }
+        }
+        choices
     }
 
     fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {

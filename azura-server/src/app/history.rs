@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
+use azura_learner::report::thin;
 use azura_queue::{Entry, EventKind, Seq, State};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,23 @@ impl Course {
         self.figures.values_mut().for_each(|column| column.truncate(kept));
     }
 
+    /// Keeps so many epochs at most: the ends, and of each stretch those with the least and the greatest value of each figure.
+    pub(crate) fn thin(&mut self, points: usize) {
+        let numbers = |column: &Vec<Option<f64>>| -> Vec<f64> {
+            column.iter().map(|value| value.unwrap_or(f64::NAN)).collect()
+        };
+        let columns: Vec<_> = self.figures.values().map(numbers).collect();
+        let columns: Vec<_> = columns.iter().map(Vec::as_slice).collect();
+        if self.epochs.len() <= points || columns.is_empty() {
+            return;
+        }
+        let kept = thin(&columns, points);
+        self.epochs = kept.iter().map(|&at| self.epochs[at]).collect();
+        for column in self.figures.values_mut() {
+            *column = kept.iter().map(|&at| column[at]).collect();
+        }
+    }
+
     fn push(&mut self, epoch: u64, details: &Value) {
         let before = self.epochs.len();
         self.epochs.push(epoch);
@@ -127,6 +145,30 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_thin_course_keeps_its_peaks_and_its_ends() {
+        let mut course = Course::default();
+        for epoch in 1..=1000_u32 {
+            let loss = if epoch == 333 { 99.0 } else { 1.0 / f64::from(epoch) };
+            course.push(
+                epoch.into(),
+                &json!({"loss": loss, "val_loss": if epoch % 500 == 0 { json!(3) } else { Value::Null }}),
+            );
+        }
+        let whole = course.clone();
+        course.thin(1000);
+        assert_eq!(course, whole);
+        course.thin(50);
+        let at = |epoch: u64| course.epochs.iter().position(|&kept| kept == epoch).unwrap();
+        assert!(course.epochs.len() <= 50 && course.epochs.is_sorted(), "{:?}", course.epochs);
+        assert_eq!((course.figures["loss"][at(1)], course.figures["loss"][at(333)]), (Some(1.0), Some(99.0)));
+        assert_eq!(
+            (course.figures["val_loss"][at(500)], course.figures["val_loss"][at(1000)]),
+            (Some(3.0), Some(3.0))
+        );
+        assert!(course.figures.values().all(|column| column.len() == course.epochs.len()));
+    }
 
     #[test]
     fn what_a_later_attempt_did_again_counts() {

@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use azura_queue::{ListQuery, Page, State};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::{App, MAX_LIST, Result};
@@ -29,7 +30,8 @@ pub struct RunQuery {
     pub batch: Option<String>,
     /// Only archived runs, or only those that are not.
     pub archived: bool,
-    /// Only runs whose ids, name, tags, pipeline, batch or data set have this text somewhere, in small or capital letters.
+    /// Only runs in which each of these words is found, in small or capital letters: somewhere in the ids, name, tags, pipeline, batch or data set,
+    /// or, as `lr=0.01`, as a parameter of the config and its value.
     pub text: Option<String>,
     /// Whether what is in the folders of runs is read, with series thinned to 100 points. Without, they have no results but what is in their records.
     pub whole: bool,
@@ -60,20 +62,26 @@ impl RunQuery {
             asked = asked.label(BATCH_ID, batch);
         }
         let archived = self.archived.then(|| ARCHIVED.to_owned());
-        asked.hints.extend([archived, self.pipeline.clone(), self.text.clone()].into_iter().flatten());
+        // A number may be written in more than one way, so that of a parameter only the name is sure.
+        let words = self.words().map(|word| word.split_once('=').map_or(word, |(name, _)| name).to_owned());
+        asked.hints.extend(archived.into_iter().chain(self.pipeline.clone()).chain(words));
         // What was sent without its run's id, and not worked on, is found by the one that is made of its task.
         asked.hinted(EXPERIMENT_ID)
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.text.iter().flat_map(|text| text.split_whitespace())
     }
 
     fn matches(&self, run: &Run) -> bool {
         run.is_archived() == self.archived
             && self.pipeline.as_deref().is_none_or(|pipeline| run.pipeline() == pipeline)
-            && self.text.as_deref().is_none_or(|text| run.mentions(&text.to_lowercase()))
+            && self.words().all(|word| run.mentions(&word.to_lowercase()))
     }
 }
 
 impl Run {
-    /// Whether a text in small letters is somewhere in what it is found by.
+    /// Whether a word in small letters is somewhere in what it is found by.
     fn mentions(&self, text: &str) -> bool {
         let data = self.config()["data_sourcing"]["dataset"].as_str().unwrap_or_default();
         let labels = [self.name(), self.label(crate::runs::BATCH_NAME), self.label(BATCH_ID)];
@@ -84,6 +92,37 @@ impl Run {
             || has(data)
             || labels.into_iter().flatten().any(has)
             || self.tags().iter().any(|tag| has(tag))
+            || text.split_once('=').is_some_and(|(name, value)| has_parameter(self.config(), name, value))
+    }
+}
+
+/// Whether a config has a parameter of this name, or of a path that ends so, with this value, both in small letters.
+fn has_parameter(config: &Value, name: &str, value: &str) -> bool {
+    let mut open = vec![(String::new(), config)];
+    while let Some((path, there)) = open.pop() {
+        let named = || path.strip_suffix(name).is_some_and(|before| before.ends_with('.'));
+        match there {
+            Value::Object(record) => {
+                open.extend(
+                    record.iter().map(|(key, inner)| (format!("{path}.{}", key.to_lowercase()), inner)),
+                );
+            }
+            there if named() && is(there, value) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a value is the one that is written so: of numbers the number counts, of a list an entry.
+fn is(there: &Value, written: &str) -> bool {
+    match there {
+        Value::Number(number) => written.parse() == Ok(number.as_f64().unwrap_or(f64::NAN)),
+        Value::String(text) => text.to_lowercase() == written,
+        Value::Array(items) => items.iter().any(|item| is(item, written)),
+        Value::Bool(flag) => written.parse() == Ok(*flag),
+        Value::Null => written == "null",
+        Value::Object(_) => false,
     }
 }
 
@@ -146,6 +185,41 @@ impl App {
             }
             // Of what is rare more is looked through at a time.
             (place, length) = (page.next, MAX_LIST.min(2 * length));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn parameters_are_found_by_name_and_value() {
+        let config = json!({
+            "training_params": {"lr": 0.01, "lr_schedule": null, "early_stopping": {"patience": 10}},
+            "model_params": {"Kind": "GRU", "channels": [8, 16], "deep": true},
+        });
+        for (name, value, found) in [
+            ("lr", "0.01", true),
+            ("lr", "1e-2", true),
+            ("lr", "0.010", true),
+            ("lr", "0.1", false),
+            ("r", "0.01", false),
+            ("training_params.lr", "0.01", true),
+            ("model_params.lr", "0.01", false),
+            ("early_stopping.patience", "10", true),
+            ("patience", "1", false),
+            ("kind", "gru", true),
+            ("kind", "gr", false),
+            ("channels", "16", true),
+            ("lr_schedule", "null", true),
+            ("deep", "true", true),
+            ("early_stopping", "10", false),
+            ("", "0.01", false),
+        ] {
+            assert_eq!(has_parameter(&config, name, value), found, "{name}={value}");
         }
     }
 }

@@ -104,14 +104,18 @@ impl App {
         }
     }
 
-    /// Adds to a run that is worked on how far it has come.
+    /// Adds to a run how far it has come, or came, unless it has results that say more.
     pub(super) async fn with_progress(&self, mut run: Run) -> Result<Run> {
         let (task, attempt) = (run.record.id, run.record.attempt);
-        if run.record.state != State::Started {
+        let state = run.record.state;
+        if state != State::Started {
             self.courses.all().remove(&task);
-        } else if let Some(progress) = self.progress(&task, attempt).await? {
-            run.losses = self.losses(task, &progress).await?;
-            run.progress = Some(progress);
+        }
+        if matches!(state, State::Started | State::Failure | State::Revoked) {
+            run.progress = self.progress(&task, attempt).await?;
+        }
+        if let (State::Started, Some(progress)) = (state, &run.progress) {
+            run.losses = self.losses(task, progress).await?;
         }
         Ok(run)
     }

@@ -3,11 +3,11 @@
 use std::{io, sync::Arc};
 
 use azura_learner::{
-    ConfigError,
+    Choices, ConfigError,
     config::{Invalid, Problem, expand},
 };
 use azura_queue::{NewTask, TaskId};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -69,6 +69,22 @@ impl App {
             }
         }
         self.check_all(config).await
+    }
+
+    /// What there is to choose from in a config for a pipeline, where its schema leaves that to the data.
+    ///
+    /// # Errors
+    /// [`AppError::NoPipeline`](super::AppError::NoPipeline).
+    pub async fn choices(self: &Arc<Self>, pipeline: &str, config: Value) -> Result<Choices> {
+        let pipeline = self.pipeline(pipeline)?.name;
+        let mut config = match config {
+            Value::Object(config) => config,
+            _ => Map::new(),
+        };
+        config.insert(PIPELINE_NAME.into(), pipeline.into());
+        let app = Arc::clone(self);
+        let choices = spawn_blocking(move || app.registry.choices(&config.into(), &app.sources));
+        Ok(choices.await.map_err(io::Error::other)??)
     }
 
     /// Checks a config that stands for one run and, if there is nothing wrong with it, submits it.

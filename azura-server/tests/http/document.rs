@@ -92,6 +92,7 @@ async fn every_route_is_in_the_document_and_answers_as_it_says() {
         "POST /api/v1/experiments/{id}/predict",
         "POST /api/v1/experiments/{id}/rerun",
         "POST /api/v1/experiments/{id}/resume",
+        "POST /api/v1/pipelines/{id}/choices",
         "POST /api/v1/pipelines/{id}/validate",
     ];
     assert_eq!(operations, expected.map(str::to_owned).into());

@@ -314,6 +314,47 @@ async fn lists_say_how_far_a_run_has_come() {
     assert!(most > 16, "{most}");
     server.post(&format!("/experiments/{task}/cancel"), &json!({})).await;
     server.ended(&task).await;
+    // What it came to stays; its curve is in its history.
     let run = server.details(&task).await;
-    assert_eq!((&run["progress"], &run["loss"]), (&json!(null), &json!([])));
+    let columns = server.get(&format!("/experiments/{task}/history")).await.json()["columns"].clone();
+    let last = |name: &str| columns[name].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (&run["progress"]["epoch"], &run["progress"]["loss"]),
+        (&json!(last("epoch").as_f64().unwrap() as u64), &last("loss"))
+    );
+    assert_eq!((&run["loss"], &run["results_summary"]["final_loss"]), (&json!([]), &json!(null)));
+}
+
+#[tokio::test]
+async fn a_line_on_which_nothing_happens_is_alive() {
+    let server = Server::idle().await;
+    let mut listener = Listener::all(&server).await;
+    let alive = listener.next().await.unwrap();
+    assert_eq!((alive.kind.as_str(), alive.id, alive.data), ("alive", None, json!({})));
+}
+
+#[tokio::test]
+async fn a_history_can_be_thin() {
+    let server = Server::start().await;
+    let task = server.submit(small(300)).await;
+    server.ended(&task).await;
+    let whole = server.get(&format!("/experiments/{task}/history")).await.json();
+    let thin = server.get(&format!("/experiments/{task}/history?points=40")).await.json();
+    assert_eq!((&whole["epochs"], &thin["epochs"], &whole["seq"]), (&json!(300), &json!(300), &thin["seq"]));
+    let column = |history: &Value, name: &str| -> Vec<f64> {
+        history["columns"][name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    let (epochs, all) = (column(&thin, "epoch"), column(&whole, "epoch"));
+    assert!((20..=40).contains(&epochs.len()) && epochs.is_sorted() && all.len() == 300, "{epochs:?}");
+    assert_eq!((epochs[0], epochs[epochs.len() - 1]), (1.0, 300.0));
+    for name in ["loss", "val_loss"] {
+        let (few, many) = (column(&thin, name), column(&whole, name));
+        let at: Vec<f64> = epochs.iter().map(|&epoch| many[epoch as usize - 1]).collect();
+        assert_eq!(few, at);
+        let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        assert_eq!((least(&few), most(&few)), (least(&many), most(&many)));
+    }
+    let refused = server.get(&format!("/experiments/{task}/history?points=1")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (422, "PARAMETER_INVALID"));
 }

@@ -17,13 +17,13 @@ pub use config::{Config, DataSourcing, FeatureEngineering, ModelKind, ModelParam
 pub use forecast::{Forecast, ValidationData};
 pub use inputs::{InputColumn, Inputs};
 pub use last_rows::LastRows;
-pub(super) use prepare::check_data;
 pub use prepare::{Prepared, prepare};
+pub(super) use prepare::{check_data, choices};
 
 use super::{TrainingParams, training::keep};
 use crate::{
-    Batch, Dataset, History, Learner, Pipeline, PipelineError, Prediction, Publish, Result, RunCx, SavedRun,
-    Sequential, Sources,
+    Batch, Choices, Dataset, History, Learner, Pipeline, PipelineError, Prediction, Publish, Result, RunCx,
+    SavedRun, Sequential, Sources,
     config::Problem,
     data::{Datasets, Windows},
     loader::gather,
@@ -80,6 +80,10 @@ impl Pipeline for CsvForecaster {
 
     fn check(&self, config: &Config, sources: &Sources) -> Vec<Problem> {
         check_data(config, &sources.datasets, sources.allow_files)
+    }
+
+    fn choices(&self, config: &Config, sources: &Sources) -> Choices {
+        choices(config, &sources.datasets, sources.allow_files)
     }
 
     fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {

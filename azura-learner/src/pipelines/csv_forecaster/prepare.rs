@@ -18,7 +18,7 @@ use crate::{
     data::{Datasets, Parts, Scaler, Series, Transform, Windows, shown},
 };
 
-pub(crate) use plan::check_data;
+pub(crate) use plan::{check_data, choices};
 
 /// A config's data, ready for training.
 #[derive(Clone, Debug)]

@@ -11,9 +11,9 @@ pub use prepare::{Inputs, Prepared, prepare};
 
 use super::training::keep;
 use crate::{
-    Batch, Dataset, Pipeline, PipelineError, Prediction, Result, RunCx, SavedRun, Sources,
+    Batch, Choices, Dataset, Pipeline, PipelineError, Prediction, Result, RunCx, SavedRun, Sources,
     config::Problem,
-    data::Pictures,
+    data::{DatasetKind, Pictures},
     loader::gather,
     loss::{CrossEntropy, cross_entropy},
     metrics::Confusion,
@@ -40,6 +40,10 @@ impl Pipeline for ImageClassifier {
 
     fn check(&self, config: &Config, sources: &Sources) -> Vec<Problem> {
         prepare::check_data(config, sources)
+    }
+
+    fn choices(&self, _config: &Config, sources: &Sources) -> Choices {
+        Choices::from([("/data_sourcing/dataset".into(), sources.datasets.ids(DatasetKind::Images))])
     }
 
     fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {

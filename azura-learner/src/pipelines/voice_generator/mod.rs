@@ -11,9 +11,9 @@ pub use prepare::{Prepared, Sequences, prepare};
 
 use super::training::keep;
 use crate::{
-    History, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources,
+    Choices, History, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources,
     config::Problem,
-    data::{Audio, MuLaw},
+    data::{Audio, DatasetKind, MuLaw},
     loss::{CrossEntropy, cross_entropy},
     pipeline::ConfigError,
     results::{AudioResults, GeneratedAudio, Results},
@@ -43,6 +43,10 @@ impl Pipeline for VoiceGenerator {
 
     fn check(&self, config: &Config, sources: &Sources) -> Vec<Problem> {
         prepare::check_data(config, sources)
+    }
+
+    fn choices(&self, _config: &Config, sources: &Sources) -> Choices {
+        Choices::from([("/data_sourcing/dataset".into(), sources.datasets.ids(DatasetKind::Audio))])
     }
 
     fn run(&self, config: Config, cx: &mut RunCx<'_>) -> Result<Results, PipelineError> {

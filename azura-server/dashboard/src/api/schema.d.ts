@@ -138,6 +138,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines/{id}/choices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What there is to choose from in a config where the schema leaves that to the data: the names of data sets, and of a data set's columns.
+         * @description What is wrong with the config counts as left out.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json; charset=utf-8": unknown;
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ChoicesView"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json; charset=utf-8": components["schemas"]["ErrorView"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/experiments": {
         parameters: {
             query?: never;
@@ -303,7 +356,10 @@ export interface paths {
          */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description So many epochs at most: the ends, and the least and the greatest value of each figure in each stretch. Without, all of them. */
+                    points?: number;
+                };
                 header?: never;
                 path: {
                     id: string;
@@ -1153,6 +1209,16 @@ export interface components {
             status: components["schemas"]["Status"];
         };
         /**
+         * ChoicesView
+         * @description What there is to choose from in a config.
+         */
+        ChoicesView: {
+            /** @description Values by the JSON pointer of the place that they are for; at a list, those of its entries. */
+            choices: {
+                [key: string]: string[];
+            };
+        };
+        /**
          * ConfigSummary
          * @description What a table shows of a config.
          */
@@ -1249,7 +1315,7 @@ export interface components {
             };
             /** @description The loss by epoch of a run that succeeded or is worked on, thinned to 32 points at most. */
             loss: number[];
-            /** @description The last epoch of a run that is worked on. */
+            /** @description The last epoch of a run that is worked on, or that ended without success. */
             progress?: components["schemas"]["ProgressView"] & unknown;
         };
         /**
@@ -1341,6 +1407,11 @@ export interface components {
             columns: {
                 [key: string]: number[];
             };
+            /**
+             * Format: uint64
+             * @description How many epochs were told: more than there are in the columns if those are thinned.
+             */
+            epochs: number;
             /** @description The newest forecast of the validation part, or null. */
             validation?: unknown;
             /** @description Everything that happened besides progress. */

@@ -79,3 +79,45 @@ async fn a_run_is_made_once_more() {
     let missing = server.post("/experiments/nope/rerun", &json!({})).await;
     assert_eq!((missing.status, missing.code().as_str()), (404, "EXPERIMENT_NOT_FOUND"));
 }
+
+#[tokio::test]
+async fn what_there_is_to_choose_from_hangs_on_the_data() {
+    let server = Server::idle().await;
+    let choices = async |pipeline: &str, config: Value| {
+        let answer = server.post(&format!("/pipelines/{pipeline}/choices"), &config).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["choices"].clone()
+    };
+    let weather = choices("csv_forecaster", json!({})).await;
+    let columns = json!(["precipitation", "temp_max", "temp_min", "wind"]);
+    assert_eq!(
+        (&weather["/feature_engineering/target_col"], &weather["/feature_engineering/feature_cols"]),
+        (&columns, &columns)
+    );
+    assert_eq!(weather["/data_sourcing/time_col"], json!(["date"]));
+    // What is wrong elsewhere is no matter.
+    let wrong =
+        json!({"data_sourcing": {"dataset": "sunspots"}, "training_params": {"lr": "x"}, "nonsense": 1});
+    let sunspots = choices("csv_forecaster", wrong).await;
+    assert_eq!(sunspots["/feature_engineering/target_col"], json!(["SUNACTIVITY"]));
+    assert_eq!(
+        choices("csv_forecaster", json!({"data_sourcing": {"dataset": "nope"}})).await,
+        json!({"/data_sourcing/dataset": weather["/data_sourcing/dataset"]})
+    );
+    assert_eq!(choices("csv_forecaster", json!([])).await, weather);
+    assert_eq!(choices("image_classifier", json!({})).await, json!({"/data_sourcing/dataset": ["digits"]}));
+    assert_eq!(choices("voice_generator", json!({})).await, json!({"/data_sourcing/dataset": []}));
+    let share = choices("stock_predictor", json!({})).await;
+    assert_eq!(
+        share.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["/feature_engineering/feature_cols", "/feature_engineering/target_col"]
+    );
+    let place =
+        json!({"data_sourcing": {"latitude": 41.0, "longitude": 29.0, "hourly_vars": ["rain", "snowfall"]}});
+    assert_eq!(
+        choices("weather_forecaster", place).await["/feature_engineering/target_col"],
+        json!(["rain", "snowfall"])
+    );
+    let unknown = server.post("/pipelines/nope/choices", &json!({})).await;
+    assert_eq!((unknown.status, unknown.code().as_str()), (404, "CONFIG_NOT_FOUND"));
+}

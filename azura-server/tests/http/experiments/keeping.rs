@@ -110,6 +110,17 @@ async fn runs_are_found_page_by_page() {
     for text in ["nightly", "KEEP", &tasks[2][..13]] {
         assert_eq!(page(&server, &format!("q={text}")).await.0, [tasks[2].clone()], "{text}");
     }
+    // Words may be anywhere, and parameters are found by their values.
+    for (text, found) in [
+        ("one%20nightly", vec![&tasks[2]]),
+        ("nightly%20epochs=1", vec![]),
+        ("csv_fore%20epochs=1", vec![&tasks[0], &tasks[3], &tasks[6]]),
+        ("training_params.epochs=1.0%20", vec![&tasks[0], &tasks[3], &tasks[6]]),
+        ("epochs=2", vec![]),
+        ("nothing=1", vec![]),
+    ] {
+        assert_eq!(page(&server, &format!("q={text}")).await.0.iter().collect::<Vec<_>>(), found, "{text}");
+    }
     patch(&server, &tasks[2], &json!({"archived": true})).await;
     assert_eq!(page(&server, "archived=true").await.0, [tasks[2].clone()]);
     assert_eq!(page(&server, "").await.0.len(), 6);

@@ -2,8 +2,11 @@
 
 use super::source::Source;
 use crate::{
+    Choices,
     config::{Problem, check_again},
-    data::{Cycle, DataError, Datasets, Kind, Parts, Series, Times, Transform, listed, shown},
+    data::{
+        Cycle, DataError, DatasetKind, Datasets, Kind, Parts, Series, Table, Times, Transform, listed, shown,
+    },
     pipelines::csv_forecaster::{config::Config, network},
 };
 
@@ -14,6 +17,24 @@ use crate::{
 /// `allow_files` is for programs whose user owns the machine; elsewhere `data_sourcing.file` is a problem.
 pub(crate) fn check_data(config: &Config, datasets: &Datasets, allow_files: bool) -> Vec<Problem> {
     Plan::new(config, datasets, allow_files).err().unwrap_or_default()
+}
+
+/// The data sets that a config may name, and the columns of the one that it names.
+pub(crate) fn choices(config: &Config, datasets: &Datasets, allow_files: bool) -> Choices {
+    let mut choices = vec![("/data_sourcing/dataset", datasets.ids(DatasetKind::Table))];
+    if let Ok(source) = Source::open(config, datasets, allow_files) {
+        let times = source.times(config).ok();
+        let columns = numeric(&source.table, times.as_ref().map(|times| times.column.as_str()));
+        choices.push(("/data_sourcing/time_col", source.table.names_of(Kind::Time)));
+        choices.push(("/feature_engineering/target_col", columns.clone()));
+        choices.push(("/feature_engineering/feature_cols", columns));
+    }
+    choices.into_iter().map(|(place, names)| (place.to_owned(), names)).collect()
+}
+
+/// The columns that can be forecast, and forecast from.
+fn numeric(table: &Table, time_col: Option<&str>) -> Vec<String> {
+    table.names_of(Kind::Number).into_iter().filter(|name| Some(name.as_str()) != time_col).collect()
 }
 
 /// What is told of the data set, of the columns, and of the windows, hangs on these parts of a config.
@@ -52,8 +73,7 @@ impl Plan {
         let mut problems = Vec::new();
         let times = source.times(config).map_err(|p| problems.push(p.of(DATA))).ok();
         let time_col = times.as_ref().map(|t| t.column.as_str());
-        let numeric: Vec<String> =
-            table.names_of(Kind::Number).into_iter().filter(|name| Some(name.as_str()) != time_col).collect();
+        let numeric = numeric(table, time_col);
         let known = |name: &String| {
             let error =
                 || DataError::UnknownColumn { name: name.clone(), what: "numeric", known: numeric.clone() };
