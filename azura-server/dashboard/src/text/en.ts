@@ -228,6 +228,7 @@ export const en = {
   noCurves: "None of these runs has come so far.",
   parallel: "Parallel coordinates",
   parallelText: (runs: number, axes: number) => `${runs} runs over ${axes} axes; the tables say the same in numbers`,
+  equalAxes: (names: string) => `Equal wherever there is a value, and not drawn: ${names}`,
   configDiff: "Configs",
   alsoEqual: "also what is equal",
   noDiff: "Their configs are equal.",

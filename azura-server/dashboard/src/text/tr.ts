@@ -228,6 +228,7 @@ export const tr: Texts = {
   noCurves: "Bu çalışmaların hiçbiri henüz o kadar ilerlemedi.",
   parallel: "Paralel koordinatlar",
   parallelText: (runs, axes) => `${axes} eksen üzerinde ${runs} çalışma; tablolar aynısını sayılarla söyler`,
+  equalAxes: names => `Değer olan her yerde eşit, bu yüzden çizilmedi: ${names}`,
   configDiff: "Yapılandırmalar",
   alsoEqual: "eşit olanlar da",
   noDiff: "Yapılandırmaları aynı.",
