@@ -70,6 +70,7 @@ export const en = {
   live: "Updates as it learns.",
   lineLost: "Connection lost. Trying again …",
   epoch: "Epoch",
+  epochs: "Epochs",
   epochOf: (epoch: number, total: number) => `${epoch} / ${total}`,
   left: (time: string) => `${time} left`,
   timeLeft: "Time left",

@@ -70,6 +70,7 @@ export const tr: Texts = {
   live: "Öğrendikçe güncellenir.",
   lineLost: "Bağlantı koptu. Yeniden deneniyor …",
   epoch: "Dönem",
+  epochs: "Dönem",
   epochOf: (epoch, total) => `${epoch} / ${total}`,
   left: time => `${time} kaldı`,
   timeLeft: "Kalan süre",

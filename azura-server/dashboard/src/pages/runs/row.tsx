@@ -10,7 +10,8 @@ import { useNow } from "../../ui/now";
 import { Sparkline } from "../../ui/sparkline";
 import { State } from "../../ui/state";
 import { useActions } from "./actions";
-import { changes, course, metricName, title, took, type Metric } from "./words";
+import { Changes } from "./changes";
+import { course, metricName, title, took, type Metric } from "./words";
 
 const MOST_CHANGES = 3;
 
@@ -27,7 +28,6 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
   const { t, figure } = useText();
   const { items, alter } = useActions();
   const name = title(run);
-  const differs = changes(run, varied, t.byDefault);
   return (
     <tr role="row" className={chosen ? "chosen" : ""}>
       <td role="cell" className="pick">
@@ -61,12 +61,7 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
         </td>
       ))}
       <td role="cell" className="differs">
-        {differs.slice(0, MOST_CHANGES).map(({ path, name, value }) => (
-          <span key={path} className="chip" title={`${path} = ${value}`}>
-            {name} <b>{value}</b>
-          </span>
-        ))}
-        {differs.length > MOST_CHANGES && <span className="small faint" title={differs.map(({ path, value }) => `${path} = ${value}`).join("\n")}>+{differs.length - MOST_CHANGES}</span>}
+        <Changes run={run} varied={varied} most={MOST_CHANGES} />
       </td>
       <td role="cell" className="age small faint">
         <Age iso={run.created_at} />

@@ -6,7 +6,7 @@ import type { Text } from "../../text";
 
 /** A run's name: what somebody called it, else what it learns from. */
 export const title = (run: Run) => run.name ?? dataOf(run) ?? run.pipeline_name;
-const dataOf = ({ config_summary: { dataset, ticker, location } }: Run) => dataset ?? ticker ?? location;
+export const dataOf = ({ config_summary: { dataset, ticker, location } }: Run) => dataset ?? ticker ?? location;
 
 export const METRICS = { rmse: "RMSE", mae: "MAE", r2_score: "R²", accuracy: "Accuracy" } as const;
 export type Metric = keyof typeof METRICS;
