@@ -96,7 +96,7 @@ function How({ run }: { run: Run }) {
         <span className="small faint">{at && t.epochOf(at.epoch, at.total)}</span>
       </div>
       <Bar value={at?.done ?? 0} label={t.progressOf(title(run))} />
-      <p className="small faint line">{at?.left !== undefined ? t.left(duration(at.left)) : t.reading}</p>
+      <p className="small faint line">{at?.left !== undefined ? t.left(duration(at.left)) : at?.epoch ? "" : t.reading}</p>
     </>
   );
 }
