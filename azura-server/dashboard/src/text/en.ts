@@ -207,6 +207,8 @@ export const en = {
   print: "Print",
   alone: "Open on its own",
   steps: "Steps",
+  stepsN: (count: string) => plural(count, "step", "steps"),
+  stepsRange: (least: string, most: string) => `Steps are a whole number from ${least} to ${most}.`,
   makeForecast: "Forecast",
   forecasting: "Forecasting …",
   forecastText: "Goes on from the newest rows of the run’s data.",

@@ -207,6 +207,8 @@ export const tr: Texts = {
   print: "Yazdır",
   alone: "Ayrı aç",
   steps: "Adım",
+  stepsN: count => `${count} adım`,
+  stepsRange: (least, most) => `Adım, ${least} ile ${most} arasında bir tam sayı olmalı.`,
   makeForecast: "Tahmin et",
   forecasting: "Tahmin ediliyor …",
   forecastText: "Çalışmanın verisindeki en yeni satırlardan devam eder.",
