@@ -83,7 +83,7 @@ function How({ run }: { run: Run }) {
     return (
       <>
         <State status={run.status} />
-        <p className="small faint line" title={run.error?.message}>
+        <p className={run.status === "FAILURE" ? "small faint why" : "small faint line"} title={run.error?.message}>
           {run.status === "FAILURE" ? (run.error?.message ?? run.error?.error_code) : run.status === "PENDING" ? t.waits : seconds !== undefined ? duration(seconds) : ""}
         </p>
       </>
