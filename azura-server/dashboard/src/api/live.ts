@@ -48,6 +48,7 @@ export interface Heard extends Progress {
 
 /** Of runs that train; a run that ended is forgotten. */
 const heard = store<ReadonlyMap<string, Heard>>(new Map());
+export const heardOf = (task: string) => heard.get().get(task);
 export const useHeard = (task: string) => useSyncExternalStore(heard.watch, () => heard.get().get(task));
 
 const KEPT = 48;
