@@ -170,6 +170,7 @@ export const en = {
     loss: "Loss",
     val_loss: "Validation loss",
     final_loss: "Final loss",
+    last_loss: "Last loss",
     rmse: "RMSE",
     mae: "MAE",
     r2_score: "R²",

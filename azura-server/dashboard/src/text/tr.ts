@@ -170,6 +170,7 @@ export const tr: Texts = {
     loss: "Kayıp",
     val_loss: "Doğrulama kaybı",
     final_loss: "Son kayıp",
+    last_loss: "Ulaşılan kayıp",
     rmse: "RMSE",
     mae: "MAE",
     r2_score: "R²",

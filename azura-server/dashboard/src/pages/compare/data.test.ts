@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Run } from "../../api/types";
-import { aligned, axis, figures, flatAxis, labels, parameters, seeds, spread } from "./data";
+import type { History, Run } from "../../api/types";
+import { aligned, axis, figures, flatAxis, labels, lastLoss, parameters, seeds, spread } from "./data";
 
 const run = (config: object, metrics?: object) => ({ config, results: metrics && { metrics, final_loss: 1, history: {} } }) as unknown as Run;
 
@@ -10,6 +10,12 @@ test("the best is the least error and the greatest share; a failed run is neithe
   expect(by.rmse).toMatchObject({ values: [2, 1, null], best: new Set([1]) });
   expect(by.r2_score.best).toEqual(new Set([1]));
   expect(by.final_loss.best).toEqual(new Set());
+});
+
+test("a run without a final loss has a last one", () => {
+  const of = (run: object, loss?: (number | null)[]) => ({ run, history: loss && { columns: { loss } } }) as unknown as { run: Run; history?: History };
+  expect(lastLoss([of({ results: { final_loss: 1 } }, [9, 1]), of({ progress: { loss: 2 } }), of({ progress: { loss: 2 } }, [5, 4, null]), of({}, []), of({})])[0].values).toEqual([null, 2, 4, null, null]);
+  expect(lastLoss([of({ results: { final_loss: 1 } }, [1]), of({})])).toEqual([]);
 });
 
 test("an interval is no better for being wide, nor for covering more than it promises", () => {

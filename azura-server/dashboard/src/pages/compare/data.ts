@@ -1,6 +1,6 @@
 // What runs have in common, and in what they differ.
 
-import type { Column, Config, Json, Run } from "../../api/types";
+import type { Column, Config, History, Json, Run } from "../../api/types";
 import { brief, rises, title } from "../runs/words";
 
 /** Every value of a config by its dotted path. */
@@ -70,6 +70,12 @@ export function figures(runs: Run[]): Figure[] {
     .map(name => ({ name, values: metrics.map(all => (typeof all[name] === "number" ? all[name] : null)) }))
     .filter(({ values }) => values.some(value => value !== null))
     .map(({ name, values }) => ({ name, values, best: best(name, values) }));
+}
+
+/** How far the loss of runs came that have no final one: they were cancelled, have failed, or train yet. */
+export function lastLoss(runs: { run: Run; history?: History }[]): Figure[] {
+  const values = runs.map(({ run, history }) => (run.results?.final_loss == null ? (history?.columns.loss?.findLast(loss => loss !== null) ?? run.progress?.loss ?? null) : null));
+  return values.some(value => value !== null) ? [{ name: "last_loss", values, best: new Set() }] : [];
 }
 
 /** Neither more nor less of these is better: an interval is to cover what it promises, and no more; a low loss in training may be learned by heart. */

@@ -14,7 +14,7 @@ import { Empty, Loading } from "../../ui/notes";
 import { Sheet } from "../../ui/sheet";
 import { State } from "../../ui/state";
 import { brief, metricName, title } from "../runs/words";
-import { aligned, axis, figures, flatAxis, labels, parameters, seeds, spread, type Axis } from "./data";
+import { aligned, axis, figures, flatAxis, labels, lastLoss, parameters, seeds, spread, type Axis } from "./data";
 import { Parallel } from "./parallel";
 
 const MOST = 20;
@@ -160,7 +160,7 @@ function Spread({ x, groups, scale }: { x: Column; groups: { label: string; colo
 
 function FiguresCard({ shown }: { shown: Shown[] }) {
   const { t, figure } = useText();
-  const found = figures(shown.map(({ run }) => run));
+  const found = [...figures(shown.map(({ run }) => run)), ...lastLoss(shown)];
   if (!found.length) return null;
   const cell = (value: number | null, best: boolean) => ({
     className: best ? "best" : undefined,
