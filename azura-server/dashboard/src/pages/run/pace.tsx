@@ -16,7 +16,7 @@ export function Pace({ run, feed: { course, line } }: { run: Run; feed: Feed }) 
   const rate = course?.rate ?? course?.average(now);
   const lr = course?.columns.lr?.findLast(value => value !== null);
   const facts = [
-    { name: t.epoch, value: total ? `${number(epoch)} / ${number(total)}` : "–" },
+    { name: t.epoch, value: total ? t.epochOf(number(epoch), number(total)) : "–" },
     { name: t.timeLeft, value: rate && total ? duration((total * (1 - done)) / rate) : "–" },
     { name: t.speed, value: rate ? (rate >= 1 ? t.epochsPer(number(Number(rate.toPrecision(2)))) : t.perEpoch(duration(1 / rate))) : "–" },
     ...(lr != null ? [{ name: t.lr, value: number(lr) }] : []),

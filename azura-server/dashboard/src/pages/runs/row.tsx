@@ -74,7 +74,7 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
 });
 
 function How({ run }: { run: Run }) {
-  const { t, duration } = useText();
+  const { t, number, duration } = useText();
   const heard = useHeard(run.task_id);
   const now = useNow();
   const at = course(run, heard, Math.max(now, heard?.at ?? 0));
@@ -93,7 +93,7 @@ function How({ run }: { run: Run }) {
     <>
       <div className="row between">
         <State status={run.status} />
-        <span className="small faint">{at && t.epochOf(at.epoch, at.total)}</span>
+        <span className="small faint">{at && t.epochOf(number(at.epoch), number(at.total))}</span>
       </div>
       <Bar value={at?.done ?? 0} label={t.progressOf(title(run))} />
       <p className="small faint line">{at?.left !== undefined ? t.left(duration(at.left)) : at?.epoch ? "" : t.reading}</p>
