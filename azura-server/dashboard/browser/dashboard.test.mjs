@@ -72,7 +72,7 @@ test("a line that is cut is said to be, and heals without a gap", async () => {
   await reads(state(page), "cancelled");
   const { columns } = await world.ask(`experiments/${task}/history`);
   await page.getByRole("tab", { name: "Log" }).click();
-  await reads(page.locator(".log"), `${columns.epoch.length} epochs told`);
+  await reads(page.locator(".log"), `${columns.epoch.length.toLocaleString("en-GB")} epochs told`);
   await page.context().close();
 });
 
@@ -297,7 +297,7 @@ test("eight windows share one stream, and all of them heal", async () => {
 
   const task = await world.submit(LONG);
   const row = page => page.locator(".runs tbody tr", { hasText: task.slice(0, 8) });
-  for (const epochs of [/[1-9]\d* \/ 3000/, /[1-9]\d+ \/ 3000/]) await all(page => reads(row(page).locator(".how"), epochs));
+  for (const epochs of [/[1-9]\d* \/ 3,000/, /[1-9]\d+ \/ 3,000/]) await all(page => reads(row(page).locator(".how"), epochs));
 
   await world.kill();
   await all(page => reads(page.locator(".banner"), "No connection since"));

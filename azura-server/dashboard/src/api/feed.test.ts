@@ -59,8 +59,8 @@ test("batches tell where a run is and are no points", () => {
 test("the speed is that of the last epochs, and an end is an end", () => {
   const course = start();
   course.take(epoch(3, 1), 1000);
-  expect(course.rate).toBeUndefined();
   course.take(epoch(4, 2), 1500);
+  expect(course.rate).toBeUndefined();
   course.take(epoch(5, 3), 2000);
   expect(course.rate).toBe(2);
   course.take({ state: "SUCCESS", seq: 6, attempt: 1, details: {} });
@@ -79,14 +79,27 @@ test("the end of a run that its queue forgot counts, although its log begins ane
 
 test("what was stored while the line was broken comes at once, and tells nothing of the speed", () => {
   const course = start();
-  course.take(epoch(3, 1), 1000);
-  course.take(epoch(4, 2), 1500);
+  for (let i = 1; i <= 3; i++) course.take(epoch(2 + i, i), 500 + 500 * i);
   expect(course.rate).toBe(2);
   course.resume(61_500);
-  for (let i = 3; i <= 60; i++) course.take(epoch(2 + i, i), 61_500 + i);
+  for (let i = 4; i <= 60; i++) course.take(epoch(2 + i, i), 61_500 + i);
   expect([course.epoch, course.rate]).toEqual([60, 2]);
   course.take(epoch(63, 61), 63_000);
+  course.take(epoch(64, 62), 63_500);
   expect(course.rate).toBe(2);
-  course.take(epoch(64, 62), 63_250);
-  expect(course.rate).toBe(4);
+  course.take(epoch(65, 64), 64_000);
+  expect(course.rate).toBe(3);
+});
+
+test("a new attempt has a speed of its own, and its average begins where it does", () => {
+  const course = start();
+  for (let i = 1; i <= 300; i++) course.take(epoch(2 + i, i), 10 * i);
+  expect(course.rate).toBeCloseTo(100);
+  const time = "2026-03-01T12:00:00Z";
+  const since = (seconds: number) => course.average(Date.parse(time) + 1000 * seconds);
+  course.take({ state: "STARTED", seq: 400, attempt: 2, time, details: { attempt: 2, from_epoch: 200 } });
+  course.take({ ...epoch(401, 201), attempt: 2 }, 10_000);
+  expect([course.rate, since(2)]).toEqual([undefined, undefined]);
+  for (let i = 202; i <= 210; i++) course.take({ ...epoch(200 + i, i), attempt: 2 }, 10_000 + 2000 * (i - 201));
+  expect([course.rate, since(40)]).toEqual([0.5, 0.25]);
 });

@@ -5,10 +5,9 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { backoff } from "./backoff";
 import { ApiError } from "./client";
 import { history } from "./queries";
+import { average, marked, speed, type Mark } from "./speed";
 import { ended, type Column, type Frame, type History, type Validation } from "./types";
 
-/** How many epochs lately the speed is taken from. */
-const LATELY = 20;
 /** What comes this soon after a line was made, or a page was woken, in milliseconds, was stored before: it tells nothing of the speed. */
 const REPLAY = 1000;
 /** A page that is left open for days keeps no more epochs than these. */
@@ -34,7 +33,7 @@ export class Course {
   /** How many epochs were told, some of which are no longer kept. */
   told: number;
   batch?: Batch;
-  private times: number[] = [];
+  private marks: Mark[] = [];
   /** The speed before the line broke. */
   private before?: number;
   private unbroken = 0;
@@ -58,14 +57,19 @@ export class Course {
 
   /** Epochs a second, lately; as long as that is not known, undefined. */
   get rate() {
-    const { times } = this;
-    return times.length < 2 ? this.before : (1000 * (times.length - 1)) / (times.at(-1)! - times[0]);
+    return speed(this.marks) ?? this.before;
+  }
+
+  /** Epochs a second since this attempt began. */
+  average(now: number) {
+    const begun = this.events.findLast(({ state }) => state === "STARTED");
+    return begun?.time ? average(this.epoch - Number(begun.details.from_epoch ?? 0), (now - Date.parse(begun.time)) / 1000) : undefined;
   }
 
   /** What comes now is not in a row with what was heard before. */
   resume(now = performance.now()) {
     this.before = this.rate;
-    this.times = [];
+    this.marks = [];
     this.unbroken = now + REPLAY;
   }
 
@@ -93,9 +97,9 @@ export class Course {
     }
     this.status = "STARTED";
     this.batch = undefined;
-    if (now >= this.unbroken) this.times = [...this.times.slice(1 - LATELY), now];
     this.validation = details.validation_data ?? this.validation;
     this.add(details);
+    if (now >= this.unbroken) this.marks = marked(this.marks, { epoch: this.epoch, at: now });
   }
 
   private add(details: Frame["details"]) {
@@ -136,7 +140,7 @@ export class Course {
       this.told = Math.min(this.told, epoch);
       for (const name in this.columns) this.columns[name] = this.columns[name].slice(0, first);
     }
-    this.times = [];
+    this.marks = [];
     this.before = undefined;
   }
 }

@@ -4,6 +4,7 @@ import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 import { follow } from "./follow";
 import { put } from "./queries";
+import { marked, speed, type Mark } from "./speed";
 import type { Link } from "./stream";
 import { ended, type Progress } from "./types";
 
@@ -37,14 +38,17 @@ function say(link: Link) {
 export interface Heard extends Progress {
   /** When, in milliseconds. */
   at: number;
-  /** Epochs a second, lately. */
+  /** Epochs a second, lately; as long as that is not known, undefined. */
   rate?: number;
+  /** What the rate is taken from. */
+  marks: Mark[];
   /** The losses that were heard, thinned, with their numbers in the run's log. */
   losses: { seq: number; loss: number }[];
 }
 
 /** Of runs that train; a run that ended is forgotten. */
 const heard = store<ReadonlyMap<string, Heard>>(new Map());
+export const heardOf = (task: string) => heard.get().get(task);
 export const useHeard = (task: string) => useSyncExternalStore(heard.watch, () => heard.get().get(task));
 
 const KEPT = 48;
@@ -72,15 +76,9 @@ function add(before: Heard | undefined, progress: Progress & { at: number }): He
   if (old && old.seq >= progress.seq) return old;
   let losses = [...(old?.losses ?? []), ...(progress.loss === null ? [] : [{ seq: progress.seq, loss: progress.loss }])];
   if (losses.length > KEPT) losses = losses.filter((_, i) => i % 2 === 1);
-  return { ...progress, rate: old && pace(old, progress), losses };
-}
-
-/** Epochs a second, from what is heard in a row: how long the epochs took that were missed, nobody knows. */
-function pace(old: Heard, { epoch, at }: Progress & { at: number }) {
-  const seconds = (at - old.at) / 1000;
-  if (old.at < unbroken || seconds <= 0) return old.rate;
-  const now = (epoch - old.epoch) / seconds;
-  return old.rate === undefined ? now : 0.8 * old.rate + 0.2 * now;
+  // How long the epochs took that were missed, nobody knows.
+  const marks = marked(old && old.at >= unbroken ? old.marks : [], progress);
+  return { ...progress, rate: speed(marks) ?? old?.rate, marks, losses };
 }
 
 function forget(task: string) {

@@ -94,7 +94,8 @@ export function Plot({ label, curves, data, time = false, log = false, bands, xL
       {
         width: box.current!.clientWidth,
         height,
-        padding: [8, 16, 0, 0],
+        // Half of a label at the very end: of a date, or of a number of epochs.
+        padding: [8, time ? 36 : 20, 0, 0],
         legend: { show: false },
         scales: { x: { time, auto: false }, y: log ? { distr: 3 } : {} },
         axes: [

@@ -1,4 +1,4 @@
-// A question before something that cannot be taken back.
+// A question before something that cannot be taken back, or not at once.
 
 import { useEffect, useRef, useSyncExternalStore } from "react";
 import { store } from "../api/live";
@@ -8,6 +8,7 @@ interface Question {
   title: string;
   text: string;
   yes: string;
+  no?: string;
   act: () => void;
 }
 
@@ -26,8 +27,8 @@ export function Ask() {
     <dialog ref={dialog} aria-labelledby="asked" onClose={() => question.set(null)}>
       <h2 id="asked">{asked.title}</h2>
       <p>{asked.text}</p>
-      <form method="dialog" className="row end">
-        <button autoFocus>{t.keep}</button>
+      <form method="dialog" className="row end wrap">
+        <button autoFocus>{asked.no ?? t.keep}</button>
         <button className="danger" onClick={asked.act}>
           {asked.yes}
         </button>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Run } from "../../api/types";
-import { aligned, axis, figures, labels, parameters, seeds, spread } from "./data";
+import type { History, Run } from "../../api/types";
+import { aligned, axis, figures, flatAxis, labels, lastLoss, parameters, seeds, spread } from "./data";
 
 const run = (config: object, metrics?: object) => ({ config, results: metrics && { metrics, final_loss: 1, history: {} } }) as unknown as Run;
 
@@ -10,6 +10,12 @@ test("the best is the least error and the greatest share; a failed run is neithe
   expect(by.rmse).toMatchObject({ values: [2, 1, null], best: new Set([1]) });
   expect(by.r2_score.best).toEqual(new Set([1]));
   expect(by.final_loss.best).toEqual(new Set());
+});
+
+test("a run without a final loss has a last one", () => {
+  const of = (run: object, loss?: (number | null)[]) => ({ run, history: loss && { columns: { loss } } }) as unknown as { run: Run; history?: History };
+  expect(lastLoss([of({ results: { final_loss: 1 } }, [9, 1]), of({ progress: { loss: 2 } }), of({ progress: { loss: 2 } }, [5, 4, null]), of({}, []), of({})])[0].values).toEqual([null, 2, 4, null, null]);
+  expect(lastLoss([of({ results: { final_loss: 1 } }, [1]), of({})])).toEqual([]);
 });
 
 test("an interval is no better for being wide, nor for covering more than it promises", () => {
@@ -48,11 +54,22 @@ test("curves of different lengths share an axis", () => {
   expect(aligned([{ epoch: [1, 2], values: [5, 6] }, { epoch: [2, 3], values: [7, 8] }])).toEqual({ x: [1, 2, 3], columns: [[5, 6, null], [null, 7, 8]] });
 });
 
-test("axes are linear, logarithmic over two powers of ten, or of names", () => {
+test("axes are linear, logarithmic over a power of ten, or of names in their order", () => {
   expect(axis("n", [0, 5, 10]).places).toEqual([0, 0.5, 1]);
   const places = axis("lr", [0.001, 0.01, 0.1, null]).places;
   expect(places[1]).toBeCloseTo(0.5);
   expect(places[3]).toBeNull();
-  expect(axis("kind", ["lstm", "gru", "lstm"])).toMatchObject({ places: [0, 1, 0], ticks: [{ label: "lstm" }, { label: "gru" }] });
-  expect(axis("same", [4, 4]).places).toEqual([0.5, 0.5]);
+  expect(axis("lr", [0.003, 0.03, 0.003 * Math.sqrt(10)]).places[2]).toBeCloseTo(0.5);
+  expect(axis("kind", ["lstm", "gru", "lstm"])).toMatchObject({ places: [1, 0, 1], ticks: [{ label: "gru" }, { label: "lstm" }] });
+  expect(axis("shuffle", [true, false, null]).places).toEqual([1, 0, null]);
+  expect(axis("channels", [[16, 32], [8, 16], [128]]).ticks.map(({ label }) => label)).toEqual([[8, 16], [16, 32], [128]]);
+});
+
+test("an axis on which all runs are equal tells none from another", () => {
+  expect([[4, 4], ["gru", null, "gru"], [1, 2], ["a", "b"]].map(values => flatAxis(axis("x", values)))).toEqual([true, true, false, false]);
+});
+
+test("labels that would stand on each other give way, and never those of the ends", () => {
+  expect(axis("rmse", [2.88, 2.96, 3.02, 5, 9.4]).ticks.map(({ label }) => label)).toEqual([2.88, 5, 9.4]);
+  expect(axis("rmse", [1, 1.94, 1.97, 2]).ticks.map(({ label }) => label)).toEqual([1, 2]);
 });

@@ -1,6 +1,6 @@
 // What runs have in common, and in what they differ.
 
-import type { Column, Config, Json, Run } from "../../api/types";
+import type { Column, Config, History, Json, Run } from "../../api/types";
 import { brief, rises, title } from "../runs/words";
 
 /** Every value of a config by its dotted path. */
@@ -72,6 +72,12 @@ export function figures(runs: Run[]): Figure[] {
     .map(({ name, values }) => ({ name, values, best: best(name, values) }));
 }
 
+/** How far the loss of runs came that have no final one: they were cancelled, have failed, or train yet. */
+export function lastLoss(runs: { run: Run; history?: History }[]): Figure[] {
+  const values = runs.map(({ run, history }) => (run.results?.final_loss == null ? (history?.columns.loss?.findLast(loss => loss !== null) ?? run.progress?.loss ?? null) : null));
+  return values.some(value => value !== null) ? [{ name: "last_loss", values, best: new Set() }] : [];
+}
+
 /** Neither more nor less of these is better: an interval is to cover what it promises, and no more; a low loss in training may be learned by heart. */
 const NEITHER = /^interval_|^support$|^final_loss$/;
 
@@ -119,21 +125,30 @@ export interface Axis {
   ticks: { at: number; label: Json }[];
 }
 
-/** A numeric axis; logarithmic where the values span two powers of ten. */
+/** Labels closer than this would stand on each other. */
+const APART = 0.08;
+/** The ends, and between them what has room. */
+const roomy = (ticks: Axis["ticks"]) =>
+  ticks.reduce<Axis["ticks"]>((kept, tick, i) => (i === 0 || i === ticks.length - 1 || (tick.at - kept.at(-1)!.at >= APART && 1 - tick.at >= APART) ? [...kept, tick] : kept), []);
+
+/** A numeric axis, logarithmic where the values span a power of ten; or one of names, in their order. */
 export function axis(name: string, values: (Json | undefined)[]): Axis {
   const numbers = values.filter(value => typeof value === "number");
   const known = values.filter(value => value !== undefined && value !== null);
   if (numbers.length === known.length && numbers.length) {
     const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
-    const log = low > 0 && high / low >= 100;
+    const log = low > 0 && high / low >= 10;
     const scale = log ? Math.log : (value: number) => value;
     const place = (value: number) => (high === low ? 0.5 : (scale(value) - scale(low)) / (scale(high) - scale(low)));
     const middle = log ? Math.sqrt(low * high) : (low + high) / 2;
     const few = [...new Set(numbers)].sort((a, b) => a - b);
     const ticks = few.length <= 5 ? few : [low, middle, high];
-    return { name, places: values.map(value => (typeof value === "number" ? place(value) : null)), ticks: ticks.map(label => ({ at: place(label), label })) };
+    return { name, places: values.map(value => (typeof value === "number" ? place(value) : null)), ticks: roomy(ticks.map(label => ({ at: place(label), label }))) };
   }
-  const kinds = [...new Set(known.map(value => JSON.stringify(value)))];
+  const kinds = [...new Set(known.map(value => JSON.stringify(value)))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   const place = (value: Json) => (kinds.length === 1 ? 0.5 : kinds.indexOf(JSON.stringify(value)) / (kinds.length - 1));
-  return { name, places: values.map(value => (value == null ? null : place(value))), ticks: kinds.map(kind => ({ at: place(JSON.parse(kind)), label: JSON.parse(kind) })) };
+  return { name, places: values.map(value => (value == null ? null : place(value))), ticks: roomy(kinds.map(kind => ({ at: place(JSON.parse(kind)), label: JSON.parse(kind) }))) };
 }
+
+/** Whether all runs that have a value there have the same: then the axis tells no run from another. */
+export const flatAxis = ({ places }: Axis) => new Set(places.filter(place => place !== null)).size < 2;

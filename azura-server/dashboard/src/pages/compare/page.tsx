@@ -14,7 +14,7 @@ import { Empty, Loading } from "../../ui/notes";
 import { Sheet } from "../../ui/sheet";
 import { State } from "../../ui/state";
 import { brief, metricName, title } from "../runs/words";
-import { aligned, axis, figures, labels, parameters, seeds, spread } from "./data";
+import { aligned, axis, figures, flatAxis, labels, lastLoss, parameters, seeds, spread, type Axis } from "./data";
 import { Parallel } from "./parallel";
 
 const MOST = 20;
@@ -160,7 +160,7 @@ function Spread({ x, groups, scale }: { x: Column; groups: { label: string; colo
 
 function FiguresCard({ shown }: { shown: Shown[] }) {
   const { t, figure } = useText();
-  const found = figures(shown.map(({ run }) => run));
+  const found = [...figures(shown.map(({ run }) => run)), ...lastLoss(shown)];
   if (!found.length) return null;
   const cell = (value: number | null, best: boolean) => ({
     className: best ? "best" : undefined,
@@ -221,13 +221,18 @@ function ParallelCard({ shown }: { shown: Shown[] }) {
   const differing = parameters(runs).filter(({ differs, path }) => differs && path !== "batch_name");
   const found = figures(runs).filter(({ name }) => ["rmse", "r2_score", "accuracy", "final_loss"].includes(name));
   if (shown.length < 3 || !differing.length || !found.length) return null;
-  const axes = [...differing.slice(0, 7).map(({ path, values }) => axis(path, values)), ...found.slice(0, 3).map(({ name, values }) => axis(metricName(name, t), values))];
+  const [of, by] = [differing.map(({ path, values }) => axis(path, values)), found.map(({ name, values }) => axis(metricName(name, t), values))];
+  const tells = (axis: Axis) => !flatAxis(axis);
+  const axes = [...of.filter(tells).slice(0, 7), ...by.filter(tells).slice(0, 3)];
+  const equal = [...of, ...by].filter(flatAxis);
+  if (axes.length < 2) return null;
   return (
     <figure className="card">
       <figcaption>
         <h2>{t.parallel}</h2>
       </figcaption>
       <Parallel axes={axes} names={shown.map(({ name }) => name)} colours={shown.map(({ colour }) => colour)} />
+      {equal.length > 0 && <p className="small faint">{t.equalAxes(equal.map(({ name }) => name).join(", "))}</p>}
     </figure>
   );
 }

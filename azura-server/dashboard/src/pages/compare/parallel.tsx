@@ -5,9 +5,11 @@ import { useText } from "../../text";
 import { brief } from "../runs/words";
 import type { Axis } from "./data";
 
-const HEIGHT = 260;
+const HEIGHT = 282;
 const GAP = 150;
-const EDGE = { top: 44, side: 76, foot: 20 };
+const EDGE = { top: 60, side: 76, foot: 26 };
+/** Letters that fit between two axes. */
+const FITS = 20;
 
 export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string[]; colours: string[] }) {
   const { t, number } = useText();
@@ -17,7 +19,7 @@ export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string
   const y = (place: number) => HEIGHT - EDGE.foot - place * (HEIGHT - EDGE.top - EDGE.foot);
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label={t.parallel}>
-      <svg className="parallel" viewBox={`0 0 ${width} ${HEIGHT}`} style={{ minWidth: width * 0.75, maxWidth: width * 1.5 }} role="img" aria-label={t.parallelText(names.length, axes.length)}>
+      <svg className="parallel" viewBox={`0 0 ${width} ${HEIGHT}`} style={{ minWidth: width, maxWidth: width * 1.5 }} role="img" aria-label={t.parallelText(names.length, axes.length)}>
         {axes.map(({ name }, i) => (
           <g key={name}>
             <text className="name" x={x(i)} y={18 + (i % 2) * 14} textAnchor="middle">
@@ -36,11 +38,17 @@ export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string
           </g>
         ))}
         {axes.map(({ name, ticks }, i) =>
-          ticks.map(({ at, label }) => (
-            <text key={`${name} ${at}`} className="tick" x={x(i) + (i ? 8 : -8)} y={y(at) + 4} textAnchor={i ? "start" : "end"}>
-              {typeof label === "number" ? number(label) : brief(label)}
-            </text>
-          )),
+          ticks.map(({ at, label }) => {
+            const text = typeof label === "number" ? number(label) : brief(label);
+            // At the ends there is room without lines, above and below.
+            const end = at === 0 ? 17 : at === 1 ? -9 : undefined;
+            return (
+              <text key={`${name} ${at}`} className="tick" x={x(i) + (end ? 0 : i ? 9 : -9)} y={y(at) + (end ?? 4)} textAnchor={end ? "middle" : i ? "start" : "end"}>
+                {text.length > FITS ? `${text.slice(0, FITS - 1)}…` : text}
+                <title>{text}</title>
+              </text>
+            );
+          }),
         )}
       </svg>
     </div>

@@ -9,18 +9,22 @@ import { useText } from "../../text";
 import { Icon } from "../../ui/icon";
 import { Empty, Failed, Loading } from "../../ui/notes";
 import { useNow } from "../../ui/now";
+import { Changes } from "../runs/changes";
 import { columns } from "../runs/page";
 import { parseOrder, showOrder, sorted, type Key } from "../runs/sort";
-import { metricName, rises, title } from "../runs/words";
+import { dataOf, metricName, rises, title, variedBy } from "../runs/words";
+
+const MOST_CHANGES = 6;
 
 export function Models() {
-  const { t, figure, age, moment } = useText();
+  const { t, number, figure, age, moment } = useText();
   const now = useNow();
   const [params, setParams] = useSearchParams();
   const query = useInfiniteQuery(queries.runs({ status: "SUCCESS" }));
   const order = parseOrder(params.get("sort"));
   const models = useMemo(() => sorted((query.data?.pages.flatMap(page => page.runs) ?? []).filter(run => run.model_path), order), [query.data, params.get("sort")]);
   const metrics = columns(models);
+  const varied = useMemo(() => variedBy(models), [models]);
   useEffect(() => {
     document.title = `${t.models} · AzuraForge`;
   }, [t]);
@@ -62,6 +66,7 @@ export function Models() {
                 {metrics.map(metric => (
                   <Fragment key={metric}>{head(metric, metricName(metric, t), "num")}</Fragment>
                 ))}
+                {head("epochs", t.epochs, "num")}
                 {head("age", t.age)}
                 <th role="columnheader" scope="col">
                   <span className="unseen">{t.actions}</span>
@@ -74,7 +79,11 @@ export function Models() {
                   <th scope="row" role="rowheader">
                     <Link href={`/runs/${run.experiment_id}`}>{title(run)}</Link>
                     <p className="small faint">
-                      {run.pipeline_name} · <span className="mono">{run.task_id.slice(0, 8)}</span>
+                      {run.pipeline_name} · {run.name && dataOf(run) && `${dataOf(run)} · `}
+                      <span className="mono">{run.task_id.slice(0, 8)}</span>
+                    </p>
+                    <p className="chips">
+                      <Changes run={run} varied={varied.get(run.batch_id ?? "")} most={MOST_CHANGES} but="training_params.epochs" />
                     </p>
                   </th>
                   {metrics.map(metric => (
@@ -82,7 +91,10 @@ export function Models() {
                       {figure(run.results_summary[metric])}
                     </td>
                   ))}
-                  <td role="cell" className="small faint">
+                  <td role="cell" className="num figure" data-label={t.epochs}>
+                    {number(run.config_summary.epochs)}
+                  </td>
+                  <td role="cell" className="age small faint">
                     <time dateTime={run.created_at} title={moment(run.created_at)}>
                       {age(run.created_at, now)}
                     </time>

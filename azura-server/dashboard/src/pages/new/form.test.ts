@@ -7,11 +7,13 @@ const schema: Schema = {
   properties: {
     pipeline_name: { const: "x", type: "string" },
     data_sourcing: { $ref: "#/$defs/Data" },
-    training_params: { $ref: "#/$defs/Training", description: "How it is trained." },
+    training_params: { $ref: "#/$defs/Training", description: "How it is trained, and when that ends." },
+    model_params: { $ref: "#/$defs/Model", description: "The model." },
     loose: { type: "integer", default: 3 },
   },
   $defs: {
     Data: { title: "Data", properties: { file: { type: ["string", "null"] }, hourly: { type: ["array", "null"], items: { type: "string" } } } },
+    Model: { title: "Model", description: "What reads the window, and a layer behind it.", properties: {} },
     Training: {
       title: "Training",
       description: "Of the type.",
@@ -28,8 +30,9 @@ const schema: Schema = {
 
 test("groups and fields come from the schema, without what is not for a browser", () => {
   const found = groups(schema);
-  expect(found.map(({ title, help }) => [title, help])).toEqual([["Data", ""], ["Training", "How it is trained."], ["", ""]]);
+  expect(found.map(({ title, help }) => [title, help])).toEqual([["Data", ""], ["Training", "How it is trained, and when that ends."], ["Model", "What reads the window, and a layer behind it."], ["", ""]]);
   expect(found[0].fields.map(({ path }) => path.join("."))).toEqual(["data_sourcing.hourly"]);
+  expect(found.map(({ file }) => file)).toEqual([true, false, false, false]);
   const [lr, optimizer, early] = found[1].fields;
   expect(lr).toMatchObject({ kind: "number", least: 0, above: true, most: 10, below: false, nullable: false, help: "First." });
   expect(optimizer).toMatchObject({ kind: "choice", default: "adam", options: [{ value: "adam" }, { value: "sgd" }] });

@@ -10,6 +10,7 @@ import { useText } from "../../text";
 import { Empty, Failed, Loading, useReason } from "../../ui/notes";
 import { useAct, useActions } from "../runs/actions";
 import { FieldRow } from "./field";
+import { OwnFile } from "./own";
 import { groups, merged, valueAt, withValue } from "./schema";
 
 const PAUSE = 300;
@@ -100,7 +101,9 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
     return told?.runs === (runs ?? 1);
   }
 
-  const known = new Set(form.flatMap(group => group.fields.flatMap(field => [field, ...field.fields])).map(field => field.path.join(".")));
+  const fields = form.flatMap(group => group.fields.flatMap(field => [field, ...field.fields]));
+  const known = new Set(fields.map(field => field.path.join(".")));
+  const lists = fields.filter(({ kind }) => kind === "list").map(({ title }) => said(title));
   const elsewhere = [...problems].filter(([path]) => !known.has(path) || view === "json");
   const edited = JSON.stringify(merged(defaults, config)) !== JSON.stringify(defaults);
   return (
@@ -137,6 +140,7 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
                   <FieldRow key={field.path.join(".")} field={field} config={config} set={set} problems={problems} />
                 ))}
               </div>
+              {group.file && <OwnFile pipeline={pipeline.id} />}
             </fieldset>
           ))
         )}
@@ -169,7 +173,11 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
           ) : (
             <span className="faint">{t.form.fine}</span>
           )}
-          <span className="small faint">{t.form.gridHint}</span>
+          {view === "form" && fields.some(({ kind }) => kind === "number" || kind === "integer") && (
+            <span className="small faint">
+              {t.form.gridHint} {lists.length > 0 && t.form.listHint(lists.join(", "))}
+            </span>
+          )}
         </div>
         {(runs ?? 1) > 1 && (
           <label className="batch small">

@@ -27,20 +27,27 @@ export interface Group {
   id: string;
   title: string;
   help: string;
+  /** Whether it can be a file of one's own, on the command line. */
+  file: boolean;
   fields: Field[];
 }
 
 /** Not for a browser: the pipeline is chosen before, files are named on the command line only. */
-const LEFT_OUT = ["pipeline_name", "batch_name", "data_sourcing.file"];
+const FILE = "data_sourcing.file";
+const LEFT_OUT = ["pipeline_name", "batch_name", FILE];
+/** A help of fewer words says no more than its title: `The model.` */
+const WORDS = 6;
 
 export function groups(schema: Schema): Group[] {
   const resolve = resolver(schema);
-  const alone: Group = { id: "", title: "", help: "", fields: [] };
+  const alone: Group = { id: "", title: "", help: "", file: false, fields: [] };
   const found: Group[] = [];
   for (const [id, raw] of Object.entries(schema.properties ?? {})) {
     if (LEFT_OUT.includes(id)) continue;
     const { schema: group } = resolve(raw);
-    if (group.properties) found.push({ id, title: group.title ?? id, help: brief(group), fields: fields(group, [id], resolve) });
+    const { schema: type } = resolve({ $ref: raw.$ref });
+    const help = [group, type].map(brief).find(help => help.split(" ").length >= WORDS) ?? "";
+    if (group.properties) found.push({ id, title: group.title ?? id, help, file: Object.keys(group.properties).some(name => `${id}.${name}` === FILE), fields: fields(group, [id], resolve) });
     else alone.fields.push(field(raw, [id], resolve));
   }
   return alone.fields.length ? [...found, alone] : found;

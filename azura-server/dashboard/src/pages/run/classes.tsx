@@ -48,7 +48,7 @@ export function Classes({ results: { confusion_matrix: matrix = [], class_names:
                           title={t.takenFor(names[i], names[j], number(count), percent(share))}
                           style={{ background: count ? `color-mix(in srgb, var(${i === j ? "--c1" : "--c2"}) ${Math.round(8 + 37 * share)}%, transparent)` : undefined }}
                         >
-                          {count || <span className="faint">·</span>}
+                          {count ? number(count) : <span className="faint">·</span>}
                         </td>
                       );
                     })}

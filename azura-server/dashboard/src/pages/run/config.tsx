@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import type { Run } from "../../api/types";
 import { useText } from "../../text";
+import { Copy } from "../../ui/copy";
 import { useActions } from "../runs/actions";
 import { brief } from "../runs/words";
 
@@ -12,7 +13,6 @@ export function ConfigTab({ run }: { run: Run }) {
   const { alter } = useActions();
   const [notes, setNotes] = useState(run.notes ?? "");
   const [tags, setTags] = useState(run.tags.join(", "));
-  const [copied, setCopied] = useState(false);
   const json = JSON.stringify(run.config, null, 2);
   const differs = Object.entries(run.changes);
   const wanted = tags.split(",").map(tag => tag.trim()).filter(Boolean);
@@ -23,16 +23,7 @@ export function ConfigTab({ run }: { run: Run }) {
         <div className="row between wrap">
           <h2>{t.tab.config}</h2>
           <div className="row">
-            <button
-              onClick={() =>
-                void navigator.clipboard?.writeText(json).then(() => {
-                  setCopied(true);
-                  setTimeout(setCopied, 2000, false);
-                })
-              }
-            >
-              {copied ? t.copied : t.copy}
-            </button>
+            <Copy text={json} />
             <Link className="button" href={`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`}>
               {t.editAndRun}
             </Link>

@@ -6,11 +6,16 @@ import type { Run } from "../../api/types";
 import { useText } from "../../text";
 import { Icon } from "../../ui/icon";
 
+/** The run itself did nothing wrong: going on with it is worth a try. */
+const LOST = ["RUN_INTERRUPTED", "WORKER_LOST"];
+
 export function Failure({ run, feed }: { run: Run; feed: Feed }) {
   const { t } = useText();
   const told = feed.course?.events.findLast(event => event.state === "FAILURE")?.details;
   const code = run.error?.error_code ?? (told?.error_code as string | undefined);
   const message = run.error?.message ?? (told?.message as string | undefined);
+  // Most messages say all there is to say.
+  const hints = [t.hint[code as keyof typeof t.hint] ?? (message ? "" : t.hint.other), run.resumable && LOST.includes(code ?? "") ? t.hint.resume : ""];
   return (
     <section className="card failed">
       <h2>
@@ -18,7 +23,7 @@ export function Failure({ run, feed }: { run: Run; feed: Feed }) {
       </h2>
       <p className="why">{message}</p>
       <p className="small">
-        {t.hint[code as keyof typeof t.hint] ?? t.hint.other}{" "}
+        {hints.map(hint => hint && `${hint} `)}
         <Link href={`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`}>{t.editAndRun}</Link>
         {" · "}
         <Link href="?tab=log">{t.tab.log}</Link>

@@ -1,7 +1,7 @@
 // What comes next: the model of a run, asked for so many steps.
 
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useId, useMemo, useRef, useState } from "react";
 import { useSearchParams } from "wouter";
 import { forecast } from "../../api/queries";
 import type { Forecast, Run } from "../../api/types";
@@ -9,38 +9,61 @@ import { Series } from "../../chart/series";
 import { useText } from "../../text";
 import { csv, save } from "../../ui/csv";
 import { Failed } from "../../ui/notes";
-
-const MOST = 1000;
+import { LEAST, MOST, stepsOf } from "./steps";
 
 export function ForecastTab({ run }: { run: Run }) {
-  const { t } = useText();
+  const { t, number } = useText();
+  const id = useId();
   // What was asked is in the address: it is there again after a look at another tab, or a reload.
   const [params, setParams] = useSearchParams();
-  const now = Number(params.get("steps"));
-  const known = Number.isInteger(now) && now >= 1 && now <= MOST;
-  const [steps, setSteps] = useState(known ? now : 14);
-  const asked = useQuery({ ...forecast(run.experiment_id, now), enabled: known });
+  const now = stepsOf(params.get("steps"));
+  const [text, type] = useState(String(now ?? 14));
+  const [refused, refuse] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  const asked = useQuery({ ...forecast(run.experiment_id, now ?? 0), enabled: now !== undefined });
   return (
     <div className="stack">
       <form
         className="card row wrap"
+        noValidate
         onSubmit={event => {
           event.preventDefault();
-          if (steps === now) void asked.refetch();
+          const steps = stepsOf(text);
+          refuse(steps === undefined);
+          if (steps === undefined) input.current?.focus();
+          else if (steps === now) void asked.refetch();
           else setParams(old => ({ ...Object.fromEntries(old), steps: String(steps) }), { replace: true });
         }}
       >
         <label className="row">
           {t.steps}
-          <input type="number" min="1" max={MOST} required value={Number.isNaN(steps) ? "" : steps} onChange={event => setSteps(event.target.valueAsNumber)} />
+          <input
+            ref={input}
+            type="number"
+            min={LEAST}
+            max={MOST}
+            aria-invalid={refused ? true : undefined}
+            aria-describedby={refused ? `${id}-problem` : undefined}
+            value={text}
+            onChange={event => {
+              type(event.target.value);
+              if (stepsOf(event.target.value) !== undefined) refuse(false);
+            }}
+          />
         </label>
         <button className="primary" disabled={asked.isFetching}>
           {asked.isFetching ? t.forecasting : t.makeForecast}
         </button>
         <span className="small faint">{t.forecastText}</span>
+        {refused && (
+          <p id={`${id}-problem`} className="small problem" role="alert">
+            {t.stepsRange(number(LEAST), number(MOST))}
+          </p>
+        )}
       </form>
-      {asked.isError && <Failed error={asked.error} />}
-      {asked.data && <Answer answer={asked.data} run={run} />}
+      {/* What was asked before is no answer to what cannot be asked. */}
+      {!refused && asked.isError && <Failed error={asked.error} />}
+      {!refused && asked.data && <Answer answer={asked.data} run={run} />}
     </div>
   );
 }
@@ -69,7 +92,7 @@ function Answer({ answer, run }: { answer: Forecast; run: Run }) {
       <figure className="card">
         <figcaption>
           <h2>
-            {t.forecast}: {target_col}
+            {t.forecast}: {target_col} <span className="faint small">{t.stepsN(number(rows.length))}</span>
           </h2>
           <button onClick={() => save(`${run.experiment_id}-forecast.csv`, csv(table))}>CSV</button>
         </figcaption>

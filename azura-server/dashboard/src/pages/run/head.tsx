@@ -61,7 +61,7 @@ export function Head({ run, feed }: { run: Run; feed: Feed }) {
       </div>
       <div className="row wrap">
         <State status={run.status} />
-        {!ended(run.status) && <button onClick={() => void stop(run)}>{t.cancel}</button>}
+        {!ended(run.status) && <button onClick={() => stop(run)}>{t.cancel}</button>}
         {run.resumable && <button onClick={() => void goOn(run)}>{t.resume}</button>}
         <Menu label={t.actions} items={() => items(run)}>
           {t.actions}

@@ -20,7 +20,7 @@ function least(epochs: Column, losses: Column = []) {
 }
 
 export function Overview({ run, feed: { course, version, error } }: { run: Run; feed: Feed }) {
-  const { t, figure } = useText();
+  const { t, number, figure } = useText();
   const scale = useScale();
   const columns = course?.columns;
   const { results } = run;
@@ -50,7 +50,7 @@ export function Overview({ run, feed: { course, version, error } }: { run: Run; 
         {numbers(columns?.epoch) ? (
           <>
             <Curves x={columns!.epoch} lines={losses} scale={scale} label={t.lossByEpoch} version={version} />
-            {best && <p className="small faint">{t.bestEpoch(best.epoch, figure(best.loss))}</p>}
+            {best && <p className="small faint">{t.bestEpoch(number(best.epoch), figure(best.loss))}</p>}
           </>
         ) : (
           <p className={ended(run.status) ? "faint" : "faint no-plot"}>{ended(run.status) ? t.noEpoch : t.noEpochYet}</p>

@@ -13,12 +13,11 @@ export function Pace({ run, feed: { course, line } }: { run: Run; feed: Feed }) 
   const epoch = course?.epoch ?? 0;
   const batch = course?.batch;
   const done = total ? (epoch + (batch && batch.epoch > epoch ? (batch.batch - 1) / batch.total_batches : 0)) / total : 0;
-  const elapsed = run.started_at ? (now - Date.parse(run.started_at)) / 1000 : 0;
-  const rate = course?.rate ?? (elapsed > 1 && epoch ? epoch / elapsed : undefined);
+  const rate = course?.rate ?? course?.average(now);
   const lr = course?.columns.lr?.findLast(value => value !== null);
   const facts = [
-    { name: t.epoch, value: total ? `${number(epoch)} / ${number(total)}` : "–" },
-    { name: t.timeLeft, value: rate && total ? duration((total - epoch) / rate) : "–" },
+    { name: t.epoch, value: total ? t.epochOf(number(epoch), number(total)) : "–" },
+    { name: t.timeLeft, value: rate && total ? duration((total * (1 - done)) / rate) : "–" },
     { name: t.speed, value: rate ? (rate >= 1 ? t.epochsPer(number(Number(rate.toPrecision(2)))) : t.perEpoch(duration(1 / rate))) : "–" },
     ...(lr != null ? [{ name: t.lr, value: number(lr) }] : []),
     { name: t.loss, value: figure(course?.columns.loss?.at(-1)) },

@@ -122,7 +122,8 @@ function Tabs({ run, feed }: { run: Run; feed: ReturnType<typeof useFeed> }) {
           </button>
         ))}
       </div>
-      <div id="part" role="tabpanel" aria-labelledby={`tab-${now.name}`}>
+      {/* On a phone a report's charts scroll sideways; so that keyboards reach that, the panel takes the focus. */}
+      <div id="part" role="tabpanel" aria-labelledby={`tab-${now.name}`} tabIndex={now.name === "report" ? 0 : undefined}>
         {now.panel}
       </div>
     </>

@@ -2,6 +2,7 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { useLocation } from "wouter";
+import { heardOf } from "../../api/live";
 import { cancel, change, put, remove, rerun, resume, type Submitted } from "../../api/queries";
 import { ended, type Change, type Run } from "../../api/types";
 import { useText } from "../../text";
@@ -9,7 +10,10 @@ import { ask } from "../../ui/ask";
 import type { Item } from "../../ui/menu";
 import { reason } from "../../ui/notes";
 import { say } from "../../ui/toast";
-import { title } from "./words";
+import { title, took } from "./words";
+
+/** Training of fewer seconds than this is cancelled without a question. */
+const CHEAP = 60;
 
 /** Does something, says what came of it, and lets the lists follow. */
 export function useAct() {
@@ -29,7 +33,7 @@ export function useAct() {
 }
 
 export function useActions() {
-  const { t } = useText();
+  const { t, duration } = useText();
   const client = useQueryClient();
   const [, go] = useLocation();
   const act = useAct();
@@ -42,7 +46,14 @@ export function useActions() {
     const fresh = await act(change(run.experiment_id, what), done);
     if (fresh) put(client, fresh);
   };
-  const stop = (run: Run) => act(cancel(run.experiment_id), t.cancelling);
+  const stop = (run: Run) => {
+    const end = () => void act(cancel(run.experiment_id), t.cancelling);
+    const trained = run.status === "STARTED" ? (took(run, Date.now()) ?? 0) : 0;
+    if (trained < CHEAP) return end();
+    // Each epoch leaves a checkpoint.
+    const epochs = heardOf(run.task_id)?.epoch ?? run.progress?.epoch ?? 0;
+    ask({ title: t.cancelTitle(title(run)), text: `${t.trainedFor(duration(trained))} ${epochs ? t.cancelKept : t.cancelLost}`, yes: t.cancel, no: t.trainOn, act: end });
+  };
   const goOn = async (run: Run) => open(await act(resume(run.experiment_id)));
   const destroy = (run: Run) =>
     ask({
@@ -57,7 +68,7 @@ export function useActions() {
   const items = (run: Run): Item[] => {
     const over = ended(run.status);
     const all: (Item | false)[] = [
-      !over && { label: t.cancel, act: () => void stop(run) },
+      !over && { label: t.cancel, act: () => stop(run) },
       run.resumable && { label: t.resume, act: () => void goOn(run) },
       { label: t.rerun, act: async () => open(await act(rerun(run.experiment_id))) },
       { label: t.editAndRun, act: () => go(`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`) },

@@ -115,8 +115,8 @@ export function Runs() {
         </>
       )}
       {chosen.size > 0 && (
-        <div className="tray" role="region" aria-label={t.chosen(chosen.size)}>
-          <b>{t.chosen(chosen.size)}</b>
+        <div className="tray" role="region" aria-label={t.chosen(number(chosen.size))}>
+          <b>{t.chosen(number(chosen.size))}</b>
           {chosen.size > 1 && chosen.size <= MOST ? (
             <Link className="button primary" href={compare([...chosen.values()])}>
               {t.compare}

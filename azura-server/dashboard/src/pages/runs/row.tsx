@@ -10,7 +10,8 @@ import { useNow } from "../../ui/now";
 import { Sparkline } from "../../ui/sparkline";
 import { State } from "../../ui/state";
 import { useActions } from "./actions";
-import { changes, course, metricName, title, took, type Metric } from "./words";
+import { Changes } from "./changes";
+import { course, metricName, title, took, type Metric } from "./words";
 
 const MOST_CHANGES = 3;
 
@@ -27,7 +28,6 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
   const { t, figure } = useText();
   const { items, alter } = useActions();
   const name = title(run);
-  const differs = changes(run, varied, t.byDefault);
   return (
     <tr role="row" className={chosen ? "chosen" : ""}>
       <td role="cell" className="pick">
@@ -61,12 +61,7 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
         </td>
       ))}
       <td role="cell" className="differs">
-        {differs.slice(0, MOST_CHANGES).map(({ path, name, value }) => (
-          <span key={path} className="chip" title={`${path} = ${value}`}>
-            {name} <b>{value}</b>
-          </span>
-        ))}
-        {differs.length > MOST_CHANGES && <span className="small faint" title={differs.map(({ path, value }) => `${path} = ${value}`).join("\n")}>+{differs.length - MOST_CHANGES}</span>}
+        <Changes run={run} varied={varied} most={MOST_CHANGES} />
       </td>
       <td role="cell" className="age small faint">
         <Age iso={run.created_at} />
@@ -79,7 +74,7 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
 });
 
 function How({ run }: { run: Run }) {
-  const { t, duration } = useText();
+  const { t, number, duration } = useText();
   const heard = useHeard(run.task_id);
   const now = useNow();
   const at = course(run, heard, Math.max(now, heard?.at ?? 0));
@@ -88,7 +83,7 @@ function How({ run }: { run: Run }) {
     return (
       <>
         <State status={run.status} />
-        <p className="small faint line" title={run.error?.message}>
+        <p className={run.status === "FAILURE" ? "small faint why" : "small faint line"} title={run.error?.message}>
           {run.status === "FAILURE" ? (run.error?.message ?? run.error?.error_code) : run.status === "PENDING" ? t.waits : seconds !== undefined ? duration(seconds) : ""}
         </p>
       </>
@@ -98,10 +93,10 @@ function How({ run }: { run: Run }) {
     <>
       <div className="row between">
         <State status={run.status} />
-        <span className="small faint">{at && t.epochOf(at.epoch, at.total)}</span>
+        <span className="small faint">{at && t.epochOf(number(at.epoch), number(at.total))}</span>
       </div>
       <Bar value={at?.done ?? 0} label={t.progressOf(title(run))} />
-      <p className="small faint line">{at?.left !== undefined ? t.left(duration(at.left)) : t.reading}</p>
+      <p className="small faint line">{at?.left !== undefined ? t.left(duration(at.left)) : at?.epoch ? "" : t.reading}</p>
     </>
   );
 }

@@ -1,7 +1,7 @@
 import type { Run } from "../../api/types";
 import { title, type Metric } from "./words";
 
-export type Key = "name" | "status" | "loss" | "age" | Metric;
+export type Key = "name" | "status" | "loss" | "age" | "epochs" | Metric;
 export interface Order {
   key: Key;
   down: boolean;
@@ -19,6 +19,8 @@ const value = (run: Run, key: Key): number | string | null | undefined => {
       return run.status;
     case "age":
       return run.created_at;
+    case "epochs":
+      return run.config_summary.epochs;
     case "loss":
       return run.results_summary.final_loss ?? run.progress?.loss ?? run.loss.at(-1);
     default:

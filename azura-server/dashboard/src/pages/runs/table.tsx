@@ -19,7 +19,7 @@ interface Props {
 
 // Explicit roles: on phones rows are laid out as cards, and browsers then forget that they are rows.
 export function RunTable({ runs, metrics, order, sort, grouped, chosen, choose }: Props) {
-  const { t } = useText();
+  const { t, number } = useText();
   const head = (key: Key, label: string, className = "") => {
     const mine = order?.key === key;
     // The better end first; then the other; then as it came.
@@ -64,7 +64,7 @@ export function RunTable({ runs, metrics, order, sort, grouped, chosen, choose }
               {id && (
                 <tr role="row" className="group">
                   <th role="rowheader" colSpan={width} scope="rowgroup">
-                    {name ?? `${t.batch} ${id.slice(0, 8)}`} <span className="faint small">{t.runsN(runs.length)}</span>
+                    {name ?? `${t.batch} ${id.slice(0, 8)}`} <span className="faint small">{t.runsN(number(runs.length))}</span>
                     {runs.length > 1 && (
                       <Link className="small" href={compare(runs.slice(0, 20))}>
                         {t.compare}

@@ -1,12 +1,13 @@
 // What lists say of a run.
 
 import type { Heard } from "../../api/live";
+import { average } from "../../api/speed";
 import { ended, type Json, type Run } from "../../api/types";
 import type { Text } from "../../text";
 
 /** A run's name: what somebody called it, else what it learns from. */
 export const title = (run: Run) => run.name ?? dataOf(run) ?? run.pipeline_name;
-const dataOf = ({ config_summary: { dataset, ticker, location } }: Run) => dataset ?? ticker ?? location;
+export const dataOf = ({ config_summary: { dataset, ticker, location } }: Run) => dataset ?? ticker ?? location;
 
 export const METRICS = { rmse: "RMSE", mae: "MAE", r2_score: "R²", accuracy: "Accuracy" } as const;
 export type Metric = keyof typeof METRICS;
@@ -61,8 +62,9 @@ export function course(run: Run, heard: Heard | undefined, now: number) {
   if (!known) return undefined;
   const { epoch, total_epochs: total } = known;
   const since = run.started_at ? (now - Date.parse(run.started_at)) / 1000 : 0;
-  const rate = heard?.rate ?? (since > 0 ? epoch / since : 0);
-  return { epoch, total, done: total ? epoch / total : 0, left: rate > 0 ? (total - epoch) / rate : undefined };
+  // Where another attempt or another run left off, the list does not say.
+  const rate = (fresh && heard.rate) || (run.attempt === 1 && !run.resumed_from && average(epoch, since));
+  return { epoch, total, done: total ? epoch / total : 0, left: rate ? (total - epoch) / rate : undefined };
 }
 
 /** Seconds from a run's start to its end, or to now. */
