@@ -38,6 +38,8 @@ export function useText() {
     language: chosen,
     t: words?.tr ?? en,
     ...formats(chosen),
+    /** Between whole and fraction of a value that can be typed. */
+    decimal: words ? "," : ".",
     /** What the server says went wrong, in the language as far as it is known there. */
     told,
     /** What reports say; nothing where they are shown as they are. */

@@ -204,7 +204,7 @@ export const tr: Texts = {
   tags: "Etiketler",
   tagsHint: "temel, hava",
   print: "Yazdır",
-  alone: "Ayrı aç",
+  alone: "İngilizce aslını aç",
   steps: "Adım",
   makeForecast: "Tahmin et",
   forecasting: "Tahmin ediliyor …",

@@ -10,7 +10,7 @@ const GAP = 150;
 const EDGE = { top: 44, side: 76, foot: 20 };
 
 export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string[]; colours: string[] }) {
-  const { t, number } = useText();
+  const { t, number, decimal } = useText();
   const [held, hold] = useState<number>();
   const width = 2 * EDGE.side + (axes.length - 1) * GAP;
   const x = (i: number) => EDGE.side + i * GAP;
@@ -38,7 +38,7 @@ export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string
         {axes.map(({ name, ticks }, i) =>
           ticks.map(({ at, label }) => (
             <text key={`${name} ${at}`} className="tick" x={x(i) + (i ? 8 : -8)} y={y(at) + 4} textAnchor={i ? "start" : "end"}>
-              {typeof label === "number" ? number(label) : brief(label)}
+              {typeof label === "number" ? number(label) : brief(label, decimal)}
             </text>
           )),
         )}

@@ -7,16 +7,16 @@ import { useText } from "../../text";
 import { Icon } from "../../ui/icon";
 
 export function Failure({ run, feed }: { run: Run; feed: Feed }) {
-  const { t } = useText();
-  const told = feed.course?.events.findLast(event => event.state === "FAILURE")?.details;
-  const code = run.error?.error_code ?? (told?.error_code as string | undefined);
-  const message = run.error?.message ?? (told?.message as string | undefined);
+  const { t, told } = useText();
+  const last = feed.course?.events.findLast(event => event.state === "FAILURE")?.details;
+  const code = run.error?.error_code ?? (last?.error_code as string | undefined);
+  const message = run.error?.message ?? (last?.message as string | undefined) ?? "";
   return (
     <section className="card failed">
       <h2>
         <Icon name="warn" /> {t.failed} {code && <code>{code}</code>}
       </h2>
-      <p className="why">{message}</p>
+      <p className="why">{told(message)}</p>
       <p className="small">
         {t.hint[code as keyof typeof t.hint] ?? t.hint.other}{" "}
         <Link href={`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`}>{t.editAndRun}</Link>

@@ -14,7 +14,7 @@ import { title } from "./words";
 /** Does something, says what came of it, and lets the lists follow. */
 export function useAct() {
   const client = useQueryClient();
-  const { t } = useText();
+  const text = useText();
   return async <T,>(what: Promise<T>, done?: string): Promise<T | undefined> => {
     try {
       const answer = await what;
@@ -22,7 +22,7 @@ export function useAct() {
       void client.invalidateQueries({ queryKey: ["runs"] });
       return answer;
     } catch (error) {
-      say(reason(error, t.away), true);
+      say(reason(error, text), true);
       return undefined;
     }
   };

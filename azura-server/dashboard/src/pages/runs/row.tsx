@@ -24,10 +24,10 @@ interface Props {
 }
 
 export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: Props) {
-  const { t, figure } = useText();
+  const { t, figure, decimal } = useText();
   const { items, alter } = useActions();
   const name = title(run);
-  const differs = changes(run, varied, t.byDefault);
+  const differs = changes(run, varied, t.byDefault, decimal);
   return (
     <tr role="row" className={chosen ? "chosen" : ""}>
       <td role="cell" className="pick">
@@ -79,17 +79,18 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
 });
 
 function How({ run }: { run: Run }) {
-  const { t, duration } = useText();
+  const { t, told, duration } = useText();
   const heard = useHeard(run.task_id);
   const now = useNow();
   const at = course(run, heard, Math.max(now, heard?.at ?? 0));
   if (run.status !== "STARTED") {
     const seconds = took(run, now);
+    const why = told(run.error?.message ?? "");
     return (
       <>
         <State status={run.status} />
-        <p className="small faint line" title={run.error?.message}>
-          {run.status === "FAILURE" ? (run.error?.message ?? run.error?.error_code) : run.status === "PENDING" ? t.waits : seconds !== undefined ? duration(seconds) : ""}
+        <p className="small faint line" title={why}>
+          {run.status === "FAILURE" ? why || run.error?.error_code : run.status === "PENDING" ? t.waits : seconds !== undefined ? duration(seconds) : ""}
         </p>
       </>
     );
