@@ -7,6 +7,8 @@ export const report: Catalogue = {
   // All reports.
   "What to look at": "Neye bakmalı",
   "How good it is": "Ne kadar iyi",
+  Training: "Eğitim",
+  Data: "Veri",
   Config: "Yapılandırma",
   key: "anahtar",
   value: "değer",

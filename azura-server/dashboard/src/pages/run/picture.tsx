@@ -20,9 +20,10 @@ function Translated({ address, about, translate }: Required<Props>) {
   return <img src={data && `data:image/svg+xml,${encodeURIComponent(worded(data, translate))}`} alt={translate(about)} {...SIZE} />;
 }
 
-/** The picture with other words. As an image, it loads and runs nothing. */
-export function worded(svg: string, translate: Translate): string {
-  const picture = new DOMParser().parseFromString(svg, "image/svg+xml");
-  for (const part of picture.querySelectorAll("text, title, desc")) if (!part.children.length && part.textContent) part.textContent = translate(part.textContent);
-  return new XMLSerializer().serializeToString(picture);
-}
+const ENTITIES: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&amp;": "&" };
+const escaped = (text: string) => text.replace(/[<>"&]/g, sign => Object.keys(ENTITIES).find(entity => ENTITIES[entity] === sign)!);
+const plain = (text: string) => text.replace(/&\w+;/g, entity => ENTITIES[entity] ?? entity);
+
+/** The picture with other words. It is not parsed, since this page's policy would complain of its style; as an image, it loads and runs nothing. */
+export const worded = (svg: string, translate: Translate) =>
+  svg.replace(/(<(text|title|desc)\b[^>]*>)([^<]*)(?=<\/\2>)/g, (_, tag: string, __, text: string) => tag + escaped(translate(plain(text))));

@@ -47,6 +47,6 @@ test("what could not be put together again is left as it is", () => {
 });
 
 test("a picture's words are translated, and nothing else of it", () => {
-  const svg = '<svg xmlns="http://www.w3.org/2000/svg"><title>Loss by epoch</title><style>text{}</style><text x="1">2 May 2015</text><text>0.5</text><text>a&lt;b</text><path d="M1.5 2"/></svg>';
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg"><title>Loss by epoch</title><style>text{}</style><text x="1">2 May 2015</text><text>0.5</text><text>a&lt;b &amp;lt; c</text><path d="M1.5 2"/></svg>';
   expect(worded(svg, reported)).toBe(svg.replace("Loss by epoch", "Döneme göre kayıp").replace("0.5", "0,5"));
 });
