@@ -16,6 +16,7 @@ export default defineConfig({
     // What changes seldom is a file of its own, and stays in the browser's cache.
     rolldownOptions: { output: { codeSplitting: { groups: [{ name: "react", test: /node_modules\/(react|react-dom|scheduler)\//, priority: 1 }, { name: "packages", test: /node_modules/ }] } } },
   },
-  server: { proxy: { "/api": server, "/ws": { target: server, ws: true } } },
+  // A test reads what the Rust sources say.
+  server: { fs: { allow: ["../.."] }, proxy: { "/api": server, "/ws": { target: server, ws: true } } },
   test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
 });

@@ -89,7 +89,7 @@ function Header() {
       </nav>
       <div className="end row">
         <Connection />
-        <button className="plain" lang={language === "en" ? "tr" : "en"} onClick={() => speak(language === "en" ? "tr" : "en")}>
+        <button className="plain" lang={language === "en" ? "tr" : "en"} onClick={() => void speak(language === "en" ? "tr" : "en")}>
           {language === "en" ? "Türkçe" : "English"}
         </button>
         <button className="plain" aria-label={theme === "dark" ? t.light : t.dark} title={theme === "dark" ? t.light : t.dark} onClick={() => choose(theme === "dark" ? "light" : "dark")}>

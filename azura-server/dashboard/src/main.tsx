@@ -4,6 +4,7 @@ import { createRoot } from "react-dom/client";
 import { ApiError } from "./api/client";
 import { listen } from "./api/live";
 import { App } from "./app";
+import { begin } from "./text";
 import "./style/base.css";
 import "./style/parts.css";
 import "./style/pages.css";
@@ -22,10 +23,12 @@ const client = new QueryClient({
 });
 listen(client);
 
-createRoot(document.getElementById("root")!).render(
-  <StrictMode>
-    <QueryClientProvider client={client}>
-      <App />
-    </QueryClientProvider>
-  </StrictMode>,
+void begin().then(() =>
+  createRoot(document.getElementById("root")!).render(
+    <StrictMode>
+      <QueryClientProvider client={client}>
+        <App />
+      </QueryClientProvider>
+    </StrictMode>,
+  ),
 );

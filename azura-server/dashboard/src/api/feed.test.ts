@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Course } from "./feed";
 import type { Frame } from "./types";
 
-const start = () => new Course({ seq: 2, attempt: 1, status: "STARTED", columns: { epoch: [], total_epochs: [], loss: [] }, validation: null, events: [] });
+const start = () => new Course({ seq: 2, attempt: 1, status: "STARTED", columns: { epoch: [], total_epochs: [], loss: [] }, epochs: 0, validation: null, events: [] });
 const epoch = (seq: number, epoch: number, more = {}): Frame => ({ state: "PROGRESS", seq, attempt: 1, details: { epoch, total_epochs: 9, loss: 1 / epoch, ...more } });
 
 test("frames are taken once, however often they come", () => {
@@ -16,7 +16,7 @@ test("of very many epochs half are kept, and all peaks", () => {
   const epochs = Array.from({ length: 100_002 }, (_, i) => i + 1);
   const loss = epochs.map(at => (at === 4567 ? 9 : at === 5001 ? -9 : 1 / at));
   const val_loss = epochs.map(at => (at === 7002 ? 99 : at % 3 ? null : 2));
-  const course = new Course({ seq: 100_002, attempt: 1, status: "STARTED", columns: { epoch: epochs, total_epochs: [200_000], loss, val_loss }, validation: null, events: [] });
+  const course = new Course({ seq: 100_002, attempt: 1, status: "STARTED", columns: { epoch: epochs, total_epochs: [200_000], loss, val_loss }, epochs: 100_002, validation: null, events: [] });
   course.take(epoch(100_003, 100_003));
   const { columns } = course;
   expect(columns.epoch.length).toBeLessThanOrEqual(50_007);
@@ -27,6 +27,25 @@ test("of very many epochs half are kept, and all peaks", () => {
   expect([course.epoch, course.told]).toEqual([100_003, 100_003]);
   course.take({ state: "STARTED", seq: 100_004, attempt: 2, details: { attempt: 2, from_epoch: 50_000 } });
   expect([course.epoch <= 50_000, course.told]).toEqual([true, 50_000]);
+});
+
+test("a long run is drawn with some of its epochs, and then with all, also those that came meanwhile", () => {
+  const history = (seq: number, epochs: number[], all: number) => ({ seq, attempt: 1, status: "STARTED" as const, columns: { epoch: epochs, loss: epochs.map(at => 1 / at) }, epochs: all, validation: null, events: [] });
+  const course = new Course(history(8, [1, 4, 6], 6));
+  expect([course.whole, course.told]).toEqual([false, 6]);
+  course.take(epoch(9, 7));
+  course.take(epoch(10, 8));
+  // What was asked for second has one of the two already.
+  course.fill(history(9, [1, 2, 3, 4, 5, 6, 7], 7));
+  expect(course.columns).toEqual({ epoch: [1, 2, 3, 4, 5, 6, 7, 8], loss: [1, 2, 3, 4, 5, 6, 7, 8].map(at => 1 / at) });
+  expect([course.whole, course.told, course.seq, course.epoch]).toEqual([true, 8, 10, 8]);
+
+  const restarted = new Course(history(8, [1, 4, 6], 6));
+  restarted.take({ state: "STARTED", seq: 9, attempt: 2, details: { attempt: 2, from_epoch: 3 } });
+  restarted.take({ ...epoch(10, 4, { loss: 9 }), attempt: 2 });
+  restarted.fill(history(8, [1, 2, 3, 4, 5, 6], 6));
+  expect(restarted.columns).toEqual({ epoch: [1, 2, 3, 4], loss: [1, 1 / 2, 1 / 3, 9] });
+  expect([restarted.told, restarted.events.length]).toEqual([4, 1]);
 });
 
 test("a new attempt drops what came after its checkpoint", () => {

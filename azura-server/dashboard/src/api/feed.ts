@@ -12,6 +12,8 @@ import { ended, type Column, type Frame, type History, type Validation } from ".
 const REPLAY = 1000;
 /** A page that is left open for days keeps no more epochs than these. */
 const MOST = 100_000;
+/** So many epochs are asked for at first, so that a long run is seen at once; all others after that. */
+const FIRST = 4000;
 /** Redrawing more often than this nobody sees. */
 const REDRAW = 250;
 
@@ -33,12 +35,14 @@ export class Course {
   /** How many epochs were told, some of which are no longer kept. */
   told: number;
   batch?: Batch;
+  /** What was heard since only some of the epochs are here; undefined if all are. */
+  private heard?: Frame[];
   private marks: Mark[] = [];
   /** The speed before the line broke. */
   private before?: number;
   private unbroken = 0;
 
-  constructor({ seq, attempt, status, columns, validation, events }: History) {
+  constructor({ seq, attempt, status, columns, epochs, validation, events }: History) {
     this.seq = seq;
     this.attempt = attempt;
     this.status = status;
@@ -47,7 +51,22 @@ export class Course {
     this.total = total_epochs?.at(-1) ?? 0;
     this.columns = { epoch: [], ...rest };
     this.events = [...events];
-    this.told = this.columns.epoch.length;
+    this.told = epochs;
+    if (epochs > this.columns.epoch.length) this.heard = [];
+  }
+
+  /** Whether all epochs are here. */
+  get whole() {
+    return !this.heard;
+  }
+
+  /** Puts all epochs in the place of some. */
+  fill(history: History) {
+    const whole = new Course(history);
+    for (const frame of this.heard ?? []) whole.take(frame);
+    this.columns = whole.columns;
+    this.told = whole.told;
+    this.heard = undefined;
   }
 
   /** Epochs that are done. */
@@ -79,6 +98,7 @@ export class Course {
       // A run that its queue forgot has a new log, of its end alone: that counts whatever its number.
       if (seq <= this.seq && (!ended(state) || ended(this.status))) return;
       this.seq = seq;
+      this.heard?.push(frame);
     }
     this.attempt = Math.max(this.attempt, frame.attempt);
     if (state !== "PROGRESS") {
@@ -168,6 +188,7 @@ export function useFeed(id: string): Feed {
     let socket: WebSocket | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let drawn: ReturnType<typeof setTimeout> | undefined;
+    let filling: ReturnType<typeof setTimeout> | undefined;
     const pauses = backoff(250, 8000);
     let stopped = false;
 
@@ -191,7 +212,7 @@ export function useFeed(id: string): Feed {
 
     async function load() {
       try {
-        now.course = new Course(await client.fetchQuery({ ...history(id), staleTime: 0, gcTime: 0, retry: false }));
+        now.course = new Course(await client.fetchQuery({ ...history(id, FIRST), staleTime: 0, gcTime: 0, retry: false }));
       } catch (error) {
         if (stopped) return;
         now.error = error as ApiError;
@@ -202,6 +223,20 @@ export function useFeed(id: string): Feed {
       if (ended(now.course.status)) now.line = "closed";
       else connect();
       draw(false);
+      if (!now.course.whole) fill(now.course);
+    }
+
+    /** Gets what was left out at first, once that is drawn. */
+    function fill(course: Course) {
+      const later = (what: () => void, pause: number) => (filling = setTimeout(what, pause));
+      later(async function all() {
+        try {
+          course.fill(await client.fetchQuery({ ...history(id), staleTime: 0, gcTime: 0, retry: false }));
+          if (!stopped) draw(false);
+        } catch {
+          if (!stopped) later(all, pauses.next());
+        }
+      }, REDRAW);
     }
 
     function connect() {
@@ -241,6 +276,7 @@ export function useFeed(id: string): Feed {
       document.removeEventListener("visibilitychange", woken);
       clearTimeout(timer);
       clearTimeout(drawn);
+      clearTimeout(filling);
       socket?.close();
     };
   }, [id, client]);

@@ -37,10 +37,11 @@ export const run = (id: string) =>
     queryFn: ({ signal }) => body<Run>(api.GET("/api/v1/experiments/{id}/details", { params: { path: { id } }, signal })),
   });
 
-export const history = (id: string) =>
+/** Every epoch, or so many that a chart looks as with all of them. */
+export const history = (id: string, points?: number) =>
   queryOptions({
-    queryKey: ["history", id],
-    queryFn: ({ signal }) => body<History>(api.GET("/api/v1/experiments/{id}/history", { params: { path: { id } }, signal })),
+    queryKey: points ? ["history", id, points] : ["history", id],
+    queryFn: ({ signal }) => body<History>(api.GET("/api/v1/experiments/{id}/history", { params: { path: { id }, query: { points } }, signal })),
   });
 
 export const files = (id: string) =>

@@ -94,6 +94,8 @@ export interface History {
   attempt: number;
   status: Status;
   columns: Record<string, Column>;
+  /** How many there are, of which the columns may hold fewer. */
+  epochs: number;
   validation: Validation | null;
   events: Frame[];
 }

@@ -2,6 +2,9 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [["day", 86400], ["hour",
 
 const DAY = 86400;
 
+/** A number as it is, and can be typed. */
+export const written = (value: number, decimal: string) => String(value).replace(".", decimal);
+
 const made = new Map<string, ReturnType<typeof make>>();
 /** How a language says numbers and times. Making formats is slow, so they are kept. */
 export function formats(language: string) {

@@ -1,5 +1,7 @@
+import type { Catalogue } from "./templates";
+
 /** What pipelines say of themselves and of their configs, in Turkish. What is missing here is shown as the server says it. */
-export const turkish: Record<string, string> = {
+export const schema: Catalogue = {
   "CSV forecaster": "CSV tahmincisi",
   "Forecasts the next values of a column of a table: LSTM, GRU, dense or transformer, judged beside simple forecasts.": "Bir tablo sütununun sonraki değerlerini tahmin eder: LSTM, GRU, yoğun ağ ya da transformer; basit tahminlerle birlikte değerlendirilir.",
   "Where the table comes from.": "Tablonun kaynağı.",
@@ -51,7 +53,7 @@ export const turkish: Record<string, string> = {
   "Horizon": "Ufuk",
   "Rows that are forecast at once.": "Bir kerede tahmin edilen satır sayısı.",
   "Interval": "Aralık",
-  "How many of the true values are to lie within the interval around the forecast: 0.8 for 80 %. Empty: there is no interval.": "Gerçek değerlerin ne kadarının tahmin çevresindeki aralıkta kalacağı: %80 için 0.8. Boşsa: aralık yok.",
+  "How many of the true values are to lie within the interval around the forecast: 0.8 for 80 %. Empty: there is no interval.": "Gerçek değerlerin ne kadarının tahmin çevresindeki aralıkta kalacağı: %80 için 0,8. Boşsa: aralık yok.",
   "Kind": "Tür",
   "Heads": "Başlıklar",
   "Heads of a transformer's attention; they share the hidden units evenly.": "Transformer dikkatinin başlıkları; gizli birimleri eşit paylaşırlar.",
@@ -60,7 +62,7 @@ export const turkish: Record<string, string> = {
   "Sequence length": "Dizi uzunluğu",
   "Rows that the model looks back.": "Modelin geriye baktığı satır sayısı.",
   "Adam: each weight has a step size of its own.": "Adam: her ağırlığın kendi adım boyu vardır.",
-  "Adam with weight decay of its own, 0.01.": "Ayrı ağırlık azaltmalı (0.01) Adam.",
+  "Adam with weight decay of its own, 0.01.": "Ayrı ağırlık azaltmalı (0,01) Adam.",
   "Plain stochastic gradient descent.": "Yalın stokastik gradyan inişi.",
   "`RMSprop`: gradients relative to their usual size.": "RMSprop: olağan büyüklüklerine göre gradyanlar.",
   "To mean 0 and standard deviation 1: (x − mean) / σ, with σ² the mean squared deviation (divided by n).": "Ortalama 0, standart sapma 1: (x − ortalama) / σ; σ², n’e bölünmüş kare sapmadır.",

@@ -211,7 +211,7 @@ export const tr: Texts = {
   tags: "Etiketler",
   tagsHint: "temel, hava",
   print: "Yazdır",
-  alone: "Ayrı aç",
+  alone: "İngilizce aslını aç",
   steps: "Adım",
   stepsN: count => `${count} adım`,
   stepsRange: (least, most) => `Adım, ${least} ile ${most} arasında bir tam sayı olmalı.`,

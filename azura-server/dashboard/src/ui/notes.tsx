@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import { ApiError } from "../api/client";
-import { useText } from "../text";
+import { useText, type Text } from "../text";
 import { Icon } from "./icon";
 
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
@@ -29,15 +29,14 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
 
 /** An error in words. */
 export function useReason(error: unknown) {
-  const { t } = useText();
-  return reason(error, t.away);
+  return reason(error, useText());
 }
 
-export function reason(error: unknown, away: string) {
-  if (error instanceof ApiError && error.away) return away;
+export function reason(error: unknown, { t, told }: Pick<Text, "t" | "told">) {
+  if (error instanceof ApiError && error.away) return t.away;
   const problems = error instanceof ApiError ? error.problems : [];
-  if (problems.length) return problems.map(({ pointer, message }) => `${pointer.slice(1).replaceAll("/", ".")}: ${message}`).join("\n");
-  return error instanceof Error ? error.message : String(error);
+  if (problems.length) return problems.map(({ pointer, message }) => `${pointer.slice(1).replaceAll("/", ".")}: ${told(message)}`).join("\n");
+  return error instanceof Error ? told(error.message) : String(error);
 }
 
 /** Grey lines in the place of what is on its way. */

@@ -27,7 +27,7 @@ export function parameters(runs: Run[]): Parameter[] {
 }
 
 /** What each run is called beside the others: those of one name are told apart by what differs among them, or else by the beginning of their ids. */
-export function labels(runs: Run[]): string[] {
+export function labels(runs: Run[], decimal = "."): string[] {
   const names = runs.map(title);
   const alike = (all: string[]) => runs.map((_, i) => all.flatMap((name, j) => (name === all[i] ? [j] : [])));
   const told = alike(names).map((group, i) => {
@@ -35,7 +35,7 @@ export function labels(runs: Run[]): string[] {
     const own = telling(group.map(j => runs[j])).map(({ path, values }) => ({ path, value: values[group.indexOf(i)] })).filter(({ value }) => value !== undefined);
     const last = (path: string) => path.split(".").at(-1)!;
     const called = (path: string) => (own.filter(other => last(other.path) === last(path)).length > 1 ? path : last(path));
-    return own.map(({ path, value }) => `${called(path)} ${brief(value)}`).join(" · ") || names[i];
+    return own.map(({ path, value }) => `${called(path)} ${brief(value, decimal)}`).join(" · ") || names[i];
   });
   const ids = (length: number) => runs.map(({ task_id }) => task_id.slice(0, length));
   const enough = [4, 8].find(length => new Set(ids(length)).size === runs.length) ?? 36;

@@ -31,7 +31,7 @@ interface Shown {
 }
 
 export function Compare() {
-  const { t } = useText();
+  const { t, decimal } = useText();
   const [params, setParams] = useSearchParams();
   const ids = useMemo(() => [...new Set((params.get("ids") ?? "").split(",").filter(Boolean))].slice(0, MOST), [params]);
   useEffect(() => {
@@ -44,7 +44,7 @@ export function Compare() {
   const missing = ids.filter((_, i) => records[i].isError);
   const waiting = records.some(record => record.isPending);
   const found = records.flatMap(({ data: run }, i) => (run ? [{ run, history: courses[i].data }] : []));
-  const names = labels(found.map(({ run }) => run));
+  const names = labels(found.map(({ run }) => run), decimal);
   const shown: Shown[] = found.map((one, i) => ({ ...one, name: names[i], colour: `--c${1 + (i % COLOURS)}`, dash: i >= COLOURS }));
 
   const without = (id: string) => setParams({ ids: ids.filter(other => other !== id).join(",") }, { replace: true });
@@ -96,7 +96,7 @@ export function Compare() {
 }
 
 function CurvesCard({ shown }: { shown: Shown[] }) {
-  const { t } = useText();
+  const { t, decimal } = useText();
   const scale = useScale();
   const [chosen, choose] = useState("loss");
   const [mean, setMean] = useState(false);
@@ -131,7 +131,7 @@ function CurvesCard({ shown }: { shown: Shown[] }) {
       {!lines.length ? (
         <p className="faint">{t.noCurves}</p>
       ) : mean && groups.length ? (
-        <Spread x={x} groups={groups.map(group => ({ label: `${together(told, group)} · ${t.seedsN(group.length)}`, colour: told[group[0]].colour, columns: group.map(i => columns[i]) }))} scale={scale} />
+        <Spread x={x} groups={groups.map(group => ({ label: `${together(told, group, decimal)} · ${t.seedsN(group.length)}`, colour: told[group[0]].colour, columns: group.map(i => columns[i]) }))} scale={scale} />
       ) : (
         <Curves key={name} x={x} lines={lines} scale={scale} label={t.curves} height={320} version={columns.reduce((sum, column) => sum + column.length, x.length)} />
       )}
@@ -140,9 +140,9 @@ function CurvesCard({ shown }: { shown: Shown[] }) {
 }
 
 /** What runs that differ by their seeds are called together: what tells them from the others. */
-function together(shown: Shown[], group: number[]) {
+function together(shown: Shown[], group: number[], decimal: string) {
   const told = parameters(shown.map(({ run }) => run)).filter(({ differs, path }) => differs && path !== "training_params.seed" && path !== "batch_name");
-  return told.map(({ path, values }) => `${path.split(".").at(-1)} ${brief(values[group[0]])}`).join(" · ") || title(shown[group[0]].run);
+  return told.map(({ path, values }) => `${path.split(".").at(-1)} ${brief(values[group[0]], decimal)}`).join(" · ") || title(shown[group[0]].run);
 }
 
 /** The mean over seeds, with the standard deviation as a band around it. */
@@ -189,7 +189,7 @@ function FiguresCard({ shown }: { shown: Shown[] }) {
 }
 
 function SeedsCard({ shown }: { shown: Shown[] }) {
-  const { t, figure, number } = useText();
+  const { t, figure, number, decimal } = useText();
   const runs = shown.map(({ run }) => run);
   const groups = seeds(runs);
   const found = figures(runs);
@@ -202,7 +202,7 @@ function SeedsCard({ shown }: { shown: Shown[] }) {
     key: group.join(),
     name: (
       <>
-        {together(shown, group)} <span className="faint small">{t.seedsN(group.length)}</span>
+        {together(shown, group, decimal)} <span className="faint small">{t.seedsN(group.length)}</span>
       </>
     ),
     cells: found.map(({ values }) => ({ value: over(group, values) })),
@@ -238,7 +238,7 @@ function ParallelCard({ shown }: { shown: Shown[] }) {
 }
 
 function ConfigCard({ shown }: { shown: Shown[] }) {
-  const { t } = useText();
+  const { t, decimal } = useText();
   const [all, setAll] = useState(false);
   const rows = parameters(shown.map(({ run }) => run)).filter(({ differs }) => all || differs);
   return (
@@ -267,7 +267,7 @@ function ConfigCard({ shown }: { shown: Shown[] }) {
           rows={rows.map(({ path, values, differs }) => ({
             key: path,
             name: path,
-            cells: values.map(value => ({ value: value === undefined ? "" : brief(value), className: differs ? "differs" : "faint" })),
+            cells: values.map(value => ({ value: value === undefined ? "" : brief(value, decimal), className: differs ? "differs" : "faint" })),
           }))}
         />
       )}

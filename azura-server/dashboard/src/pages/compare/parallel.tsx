@@ -12,7 +12,7 @@ const EDGE = { top: 60, side: 76, foot: 26 };
 const FITS = 20;
 
 export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string[]; colours: string[] }) {
-  const { t, number } = useText();
+  const { t, number, decimal } = useText();
   const [held, hold] = useState<number>();
   const width = 2 * EDGE.side + (axes.length - 1) * GAP;
   const x = (i: number) => EDGE.side + i * GAP;
@@ -39,7 +39,7 @@ export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string
         ))}
         {axes.map(({ name, ticks }, i) =>
           ticks.map(({ at, label }) => {
-            const text = typeof label === "number" ? number(label) : brief(label);
+            const text = typeof label === "number" ? number(label) : brief(label, decimal);
             // At the ends there is room without lines, above and below.
             const end = at === 0 ? 17 : at === 1 ? -9 : undefined;
             return (

@@ -13,12 +13,13 @@ interface Props {
 }
 
 export function FieldRow({ field, config, set, problems }: Props) {
-  const { t, said } = useText();
+  const { t, said, told, decimal } = useText();
   const id = useId();
   const value = valueAt(config, field.path);
   const problem = problems.get(field.path.join("."));
   const changed = value !== undefined && JSON.stringify(value) !== JSON.stringify(field.default);
   const described = `${id}-help ${problem ? `${id}-problem` : ""}`;
+  const several = Array.isArray(value) ? value.map(one => show(one, decimal)).join(" · ") : "";
   const control = { id, "aria-describedby": described, "aria-invalid": problem ? true : undefined } as const;
 
   return (
@@ -42,9 +43,9 @@ export function FieldRow({ field, config, set, problems }: Props) {
           <Typed field={field} value={value} set={set} control={control} />
         )}
         {Array.isArray(value) && field.kind !== "list" && (
-          <span className="chip grid" title={value.map(show).join(" · ")}>
+          <span className="chip grid" title={several}>
             {t.form.values(value.length)}
-            <b>{value.map(show).join(" · ")}</b>
+            <b>{several}</b>
           </span>
         )}
       </div>
@@ -54,7 +55,7 @@ export function FieldRow({ field, config, set, problems }: Props) {
       </p>
       {problem && (
         <p id={`${id}-problem`} className="small problem">
-          {problem}
+          {told(problem)}
         </p>
       )}
       {field.kind === "record" && value != null && (
@@ -72,12 +73,15 @@ const fresh = (field: Field): Config => Object.fromEntries(field.fields.map(inne
 
 /** Keeps what is typed as it is typed: `0.` is on its way to `0.5`. */
 function Typed({ field, value, set, control }: { field: Field; value: Json | undefined; set: Props["set"]; control: { id: string; "aria-describedby": string } }) {
-  const { t } = useText();
+  const { t, decimal } = useText();
   const list = useId();
-  const [text, type] = useState(show(value));
+  const shown = show(value, decimal);
+  const [text, type] = useState(shown);
   useEffect(() => {
-    type(text => (JSON.stringify(parse(text, field)) === JSON.stringify(value) ? text : show(value)));
+    type(text => (JSON.stringify(parse(text, field)) === JSON.stringify(value) ? text : shown));
   }, [value, field]);
+  // In another language the same number is written in another way.
+  useEffect(() => type(shown), [decimal]);
   const numeric = field.kind === "number" || field.kind === "integer";
   return (
     <>
@@ -89,16 +93,16 @@ function Typed({ field, value, set, control }: { field: Field; value: Json | und
         autoComplete="off"
         spellCheck={false}
         list={field.examples.length ? list : undefined}
-        placeholder={field.nullable ? t.form.unset : show(field.default)}
+        placeholder={field.nullable ? t.form.unset : show(field.default, decimal)}
         value={text}
         onChange={event => {
           type(event.target.value);
           set(field.path, parse(event.target.value, field));
         }}
       />
-      {typeof value === "number" && text.includes(",") && (
+      {typeof value === "number" && text.includes(",") && text !== shown && (
         <span id={`${list}-read`} className="chip grid">
-          = <b>{value}</b>
+          = <b>{shown}</b>
         </span>
       )}
       {field.examples.length > 0 && (
@@ -117,9 +121,9 @@ const ENDLESS = 1e15;
 
 /** What is allowed, as one reads it: `1 – 2048`. */
 function Range({ field: { least, most, above, below, default: usual, kind }, changed }: { field: Field; changed: boolean }) {
-  const { t } = useText();
-  const [low, high] = [least !== undefined && `${above ? "> " : ""}${least}`, most !== undefined && most < ENDLESS && `${below ? "< " : ""}${most}`];
+  const { t, decimal } = useText();
+  const [low, high] = [least !== undefined && `${above ? "> " : ""}${show(least, decimal)}`, most !== undefined && most < ENDLESS && `${below ? "< " : ""}${show(most, decimal)}`];
   const range = low && high ? `${low} – ${high}` : low ? `≥ ${low}`.replace("≥ >", ">") : high ? `≤ ${high}`.replace("≤ <", "<") : "";
-  const text = [range, changed && usual !== null && kind !== "record" && kind !== "switch" && t.form.usually(show(usual))].filter(Boolean).join(" · ");
+  const text = [range, changed && usual !== null && kind !== "record" && kind !== "switch" && t.form.usually(show(usual, decimal))].filter(Boolean).join(" · ");
   return text ? <span className="range">{text}</span> : null;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Schema } from "../../api/types";
+import type { Json, Schema } from "../../api/types";
 import { groups, merged, valueAt, withValue, type Field } from "./schema";
 import { parse, show } from "./typed";
 
@@ -78,7 +78,21 @@ test.each<[string, Partial<Field>, unknown]>([
 ])("%o typed into %o is %o", (text, some, value) => expect(parse(text, field(some))).toEqual(value));
 
 test("what is shown can be typed", () => {
-  expect([0.01, null, undefined, [1, 2], "x"].map(show)).toEqual(["0.01", "", "", "1, 2", "x"]);
+  expect([0.01, null, undefined, [1, 2], "x"].map(value => show(value))).toEqual(["0.01", "", "", "1, 2", "x"]);
+});
+
+test.each<[Json, string, Partial<Field>?]>([
+  [0.01, "0,01"],
+  [-1.5e-7, "-1,5e-7"],
+  [[0.01, 0.001], "0,01; 0,001"],
+  [[10, 0.5], "10; 0,5"],
+  [[1, 2], "1, 2", { kind: "integer" }],
+  [[16, 32], "16, 32", { kind: "list", of: "number" }],
+  [[0.25, 0.5], "0,25; 0,5", { kind: "list", of: "number" }],
+  ["0.5", "0.5", { kind: "text" }],
+])("%o is shown with a comma as %s, and that can be typed", (value, text, some = {}) => {
+  expect(show(value, ",")).toBe(text);
+  expect(parse(text, field(some))).toEqual(value);
 });
 
 test("values are set without touching what was", () => {

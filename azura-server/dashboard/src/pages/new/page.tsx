@@ -62,7 +62,7 @@ function recall(store: Storage, id: string): Config | undefined {
 }
 
 function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Config; from?: string }) {
-  const { t, said, number } = useText();
+  const { t, said, told, number } = useText();
   const defaults = pipeline.default_config;
   const [recalled] = useState(() => (start ? undefined : (recall(sessionStorage, pipeline.id) ?? recall(localStorage, pipeline.id))));
   const [config, setConfig] = useState<Config>(() => merged(defaults, start ?? recalled ?? {}) as Config);
@@ -149,7 +149,7 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
         <ul className="card problems" role="alert">
           {elsewhere.map(([path, message]) => (
             <li key={path}>
-              <code>{path || "config"}</code> {message}
+              <code>{path || "config"}</code> {told(message)}
             </li>
           ))}
         </ul>

@@ -1,6 +1,7 @@
 // What is typed into a field, as a value, and back. What cannot be read goes to the server as it is: its check says what is wrong.
 
 import type { Json } from "../../api/types";
+import { written } from "../../text/formats";
 import type { Field } from "./schema";
 
 const split = (text: string, by: RegExp) => text.split(by).map(part => part.trim()).filter(Boolean);
@@ -14,9 +15,9 @@ const comma = (text: string) => /^[+-]?\d*,\d+(e[+-]?\d+)?$/i.test(text);
 export function parse(text: string, field: Field): Json | undefined {
   const trimmed = text.trim();
   if (field.kind === "list") {
-    const items = split(trimmed, /[,;\n]/);
+    const items = split(trimmed, field.of === "number" && trimmed.includes(";") ? /[;\n]/ : /[,;\n]/);
     if (!items.length && field.nullable) return null;
-    return field.of === "number" ? items.map(number) : items;
+    return field.of === "number" ? items.map(item => number(comma(item) ? item.replace(",", ".") : item)) : items;
   }
   if (trimmed === "" && field.nullable) return null;
   if (field.kind === "text") return trimmed;
@@ -32,7 +33,12 @@ export function parse(text: string, field: Field): Json | undefined {
   return parts.length > 1 ? parts.map(one) : one(parts[0] ?? trimmed);
 }
 
-export function show(value: Json | undefined): string {
+/** `decimal` is between whole and fraction; where that is a comma, another sign is between numbers. */
+export function show(value: Json | undefined, decimal = "."): string {
   if (value === null || value === undefined) return "";
-  return Array.isArray(value) ? value.map(show).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (Array.isArray(value)) {
+    const all = value.map(one => show(one, decimal));
+    return all.join(value.some(one => typeof one === "number") && all.some(one => one.includes(",")) ? "; " : ", ");
+  }
+  return typeof value === "number" ? written(value, decimal) : typeof value === "object" ? JSON.stringify(value) : String(value);
 }

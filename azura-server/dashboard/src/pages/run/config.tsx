@@ -9,7 +9,7 @@ import { useActions } from "../runs/actions";
 import { brief } from "../runs/words";
 
 export function ConfigTab({ run }: { run: Run }) {
-  const { t } = useText();
+  const { t, decimal } = useText();
   const { alter } = useActions();
   const [notes, setNotes] = useState(run.notes ?? "");
   const [tags, setTags] = useState(run.tags.join(", "));
@@ -41,7 +41,7 @@ export function ConfigTab({ run }: { run: Run }) {
               {differs.map(([path, value]) => (
                 <div key={path}>
                   <dt className="mono small">{path}</dt>
-                  <dd className="num">{brief(value)}</dd>
+                  <dd className="num">{brief(value, decimal)}</dd>
                 </div>
               ))}
             </dl>

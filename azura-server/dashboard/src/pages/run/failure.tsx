@@ -10,10 +10,10 @@ import { Icon } from "../../ui/icon";
 const LOST = ["RUN_INTERRUPTED", "WORKER_LOST"];
 
 export function Failure({ run, feed }: { run: Run; feed: Feed }) {
-  const { t } = useText();
-  const told = feed.course?.events.findLast(event => event.state === "FAILURE")?.details;
-  const code = run.error?.error_code ?? (told?.error_code as string | undefined);
-  const message = run.error?.message ?? (told?.message as string | undefined);
+  const { t, told } = useText();
+  const last = feed.course?.events.findLast(event => event.state === "FAILURE")?.details;
+  const code = run.error?.error_code ?? (last?.error_code as string | undefined);
+  const message = run.error?.message ?? (last?.message as string | undefined) ?? "";
   // Most messages say all there is to say.
   const hints = [t.hint[code as keyof typeof t.hint] ?? (message ? "" : t.hint.other), run.resumable && LOST.includes(code ?? "") ? t.hint.resume : ""];
   return (
@@ -21,7 +21,7 @@ export function Failure({ run, feed }: { run: Run; feed: Feed }) {
       <h2>
         <Icon name="warn" /> {t.failed} {code && <code>{code}</code>}
       </h2>
-      <p className="why">{message}</p>
+      <p className="why">{told(message)}</p>
       <p className="small">
         {hints.map(hint => hint && `${hint} `)}
         <Link href={`/new/${run.pipeline_name}?from=${encodeURIComponent(run.experiment_id)}`}>{t.editAndRun}</Link>

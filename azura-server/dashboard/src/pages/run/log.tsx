@@ -5,7 +5,7 @@ import { State } from "../../ui/state";
 
 /** What happened to a run, the newest last. */
 export function Log({ feed: { course } }: { feed: Feed }) {
-  const { t, number, moment } = useText();
+  const { t, told, number, moment } = useText();
   if (!course) return <Loading />;
   if (!course.events.length) return <Empty title={t.noEvents} />;
   return (
@@ -13,7 +13,7 @@ export function Log({ feed: { course } }: { feed: Feed }) {
       {course.events.map((event, i) => {
         const { details, attempt } = event;
         const from = Number(details.from_epoch ?? 0);
-        const words = event.state === "STARTED" ? `${t.attempt(attempt)}${from ? ` · ${t.fromEpoch(number(from))}` : ""}` : [details.error_code, details.message].filter(Boolean).join(": ");
+        const words = event.state === "STARTED" ? `${t.attempt(attempt)}${from ? ` · ${t.fromEpoch(number(from))}` : ""}` : [details.error_code, told(String(details.message ?? ""))].filter(Boolean).join(": ");
         return (
           <li key={event.seq ?? i}>
             <span className="faint mono">{event.seq}</span>

@@ -8,15 +8,19 @@ import { report } from "../../api/queries";
 import type { Run } from "../../api/types";
 import { useText } from "../../text";
 import { Failed, Loading } from "../../ui/notes";
+import { phrase, type Translate } from "./phrase";
+import { Picture } from "./picture";
 
 const KEPT = new Set("h1 h2 h3 h4 h5 h6 p ul ol li strong em del code pre blockquote table thead tbody tr th td hr br figure figcaption sub sup".split(" "));
+/** Of these the content is one text, in which another language may have another order. */
+const WORDED = new Set("h1 h2 h3 h4 h5 h6 p li th td figcaption".split(" "));
 const DROPPED = new Set(["script", "style", "title", "svg", "math", "template", "iframe", "object"]);
 const IMAGE = /^images\/[\w.-]+$/;
 
 export function Report({ run }: { run: Run }) {
-  const { t } = useText();
+  const { t, reported } = useText();
   const { data, error, refetch } = useQuery(report(run.experiment_id));
-  const content = useMemo(() => data && render(data, run.experiment_id), [data, run.experiment_id]);
+  const content = useMemo(() => data && render(data, run.experiment_id, reported), [data, run.experiment_id, reported]);
   if (error) return <Failed error={error} retry={() => void refetch()} />;
   if (!content) return <Loading lines={12} />;
   return (
@@ -35,9 +39,10 @@ export function Report({ run }: { run: Run }) {
 /** The parser applies this page's policy, which complains of each inline style; of these only a column's alignment is of use. */
 const unstyled = (html: string) => html.replace(/<style[\s\S]*?<\/style>/g, "").replace(/<[^>]*>/g, tag => tag.replace(/\sstyle=/g, " data-style="));
 
-export function render(html: string, id: string): ReactNode {
+export function render(html: string, id: string, translate?: Translate): ReactNode {
   const { body } = new DOMParser().parseFromString(unstyled(html), "text/html");
   const children = (node: Node): ReactNode[] => [...node.childNodes].map((child, key) => <Fragment key={key}>{one(child)}</Fragment>);
+  const inner = (node: Element): ReactNode[] => (translate && WORDED.has(node.localName) && phrase(node, translate, one)) || children(node);
 
   function one(node: Node): ReactNode {
     if (node instanceof Text) return node.data;
@@ -45,7 +50,7 @@ export function render(html: string, id: string): ReactNode {
     const name = node.localName;
     if (name === "img") {
       const source = node.getAttribute("src") ?? "";
-      return IMAGE.test(source) && <img src={link(id, `report/${source}`)} alt={node.getAttribute("alt") ?? ""} width="880" height="400" />;
+      return IMAGE.test(source) && <Picture address={link(id, `report/${source}`)} about={node.getAttribute("alt") ?? ""} translate={translate} />;
     }
     if (name === "a") {
       const to = node.getAttribute("href") ?? "";
@@ -56,8 +61,8 @@ export function render(html: string, id: string): ReactNode {
     if (name === "hr" || name === "br") return createElement(name);
     if (name === "table") return <div className="scroll" tabIndex={0}><table>{children(node).filter((_, i) => node.childNodes[i] instanceof Element)}</table></div>;
     // Spaces between rows and cells are no text that React would have there.
-    const inner = /^(thead|tbody|tr)$/.test(name) ? children(node).filter((_, i) => node.childNodes[i] instanceof Element) : children(node);
-    return createElement(name, node.getAttribute("data-style")?.includes("right") ? { className: "num" } : null, inner);
+    const content = /^(thead|tbody|tr)$/.test(name) ? children(node).filter((_, i) => node.childNodes[i] instanceof Element) : inner(node);
+    return createElement(name, node.getAttribute("data-style")?.includes("right") ? { className: "num" } : null, content);
   }
   return children(body);
 }

@@ -18,7 +18,7 @@ const CHEAP = 60;
 /** Does something, says what came of it, and lets the lists follow. */
 export function useAct() {
   const client = useQueryClient();
-  const { t } = useText();
+  const text = useText();
   return async <T,>(what: Promise<T>, done?: string): Promise<T | undefined> => {
     try {
       const answer = await what;
@@ -26,7 +26,7 @@ export function useAct() {
       void client.invalidateQueries({ queryKey: ["runs"] });
       return answer;
     } catch (error) {
-      say(reason(error, t.away), true);
+      say(reason(error, text), true);
       return undefined;
     }
   };

@@ -14,8 +14,8 @@ interface Props {
 }
 
 export function Changes({ run, varied, most, but }: Props) {
-  const { t } = useText();
-  const all = changes(run, varied, t.byDefault).filter(({ path }) => path !== but);
+  const { t, decimal } = useText();
+  const all = changes(run, varied, t.byDefault, decimal).filter(({ path }) => path !== but);
   return (
     <>
       {all.slice(0, most).map(({ path, name, value }) => (

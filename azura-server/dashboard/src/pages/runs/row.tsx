@@ -74,17 +74,18 @@ export const Row = memo(function Row({ run, metrics, varied, chosen, choose }: P
 });
 
 function How({ run }: { run: Run }) {
-  const { t, number, duration } = useText();
+  const { t, told, number, duration } = useText();
   const heard = useHeard(run.task_id);
   const now = useNow();
   const at = course(run, heard, Math.max(now, heard?.at ?? 0));
   if (run.status !== "STARTED") {
     const seconds = took(run, now);
+    const why = told(run.error?.message ?? "");
     return (
       <>
         <State status={run.status} />
-        <p className={run.status === "FAILURE" ? "small faint why" : "small faint line"} title={run.error?.message}>
-          {run.status === "FAILURE" ? (run.error?.message ?? run.error?.error_code) : run.status === "PENDING" ? t.waits : seconds !== undefined ? duration(seconds) : ""}
+        <p className={run.status === "FAILURE" ? "small faint why" : "small faint line"} title={why}>
+          {run.status === "FAILURE" ? why || run.error?.error_code : run.status === "PENDING" ? t.waits : seconds !== undefined ? duration(seconds) : ""}
         </p>
       </>
     );

@@ -1,9 +1,14 @@
 import { expect, test } from "vitest";
 import type { Heard } from "../../api/live";
 import type { Run } from "../../api/types";
-import { changes, course, variedBy } from "./words";
+import { brief, changes, course, variedBy } from "./words";
 
 const run = (batch_id: string | null, changes: Run["changes"]) => ({ batch_id, changes }) as Run;
+
+test("values are told with the language's decimal sign", () => {
+  expect([0.5, [16, 0.5], "0.5", null].map(value => brief(value, ","))).toEqual(["0,5", "[16; 0,5]", "0.5", "–"]);
+  expect(brief([16, 0.5])).toBe("[16, 0.5]");
+});
 
 test("what differs within a batch is told first", () => {
   const common = { "model_params.kind": "gru", "training_params.epochs": 2, "training_params.shuffle": false };

@@ -4,6 +4,7 @@ import type { Heard } from "../../api/live";
 import { average } from "../../api/speed";
 import { ended, type Json, type Run } from "../../api/types";
 import type { Text } from "../../text";
+import { written } from "../../text/formats";
 
 /** A run's name: what somebody called it, else what it learns from. */
 export const title = (run: Run) => run.name ?? dataOf(run) ?? run.pipeline_name;
@@ -19,9 +20,9 @@ export function metricName(name: string, t: Text["t"]) {
 }
 
 /** What a run's config says otherwise than the defaults: `lr 0.01`. What tells it from others of its batch comes first, also if it is the default. */
-export function changes(run: Run, varied = "", byDefault = "") {
+export function changes(run: Run, varied = "", byDefault = "", decimal = ".") {
   const first = new Set(varied.split("\n").filter(Boolean));
-  const all = [...new Set([...first, ...Object.keys(run.changes)])].map(path => ({ path, name: path.split(".").at(-1)!, value: path in run.changes ? brief(run.changes[path]) : byDefault }));
+  const all = [...new Set([...first, ...Object.keys(run.changes)])].map(path => ({ path, name: path.split(".").at(-1)!, value: path in run.changes ? brief(run.changes[path], decimal) : byDefault }));
   return all.sort((a, b) => Number(first.has(b.path)) - Number(first.has(a.path)));
 }
 
@@ -48,9 +49,10 @@ export function variedBy(runs: Run[]): ReadonlyMap<string, string> {
   return new Map([...batches].map(([id, batch]) => [id, varied(batch).join("\n")]));
 }
 
-export function brief(value: Json | undefined): string {
+export function brief(value: Json | undefined, decimal = "."): string {
   if (value === undefined || value === null) return "–";
-  if (Array.isArray(value)) return `[${value.map(brief).join(", ")}]`;
+  if (Array.isArray(value)) return `[${value.map(one => brief(one, decimal)).join(decimal === "," ? "; " : ", ")}]`;
+  if (typeof value === "number") return written(value, decimal);
   if (typeof value === "object") return JSON.stringify(value);
   return String(value);
 }

@@ -1,0 +1,29 @@
+// A report's picture: as it is, or with its words in another language.
+
+import { useQuery } from "@tanstack/react-query";
+import { request } from "../../api/client";
+import type { Translate } from "./phrase";
+
+interface Props {
+  address: string;
+  about: string;
+  translate?: Translate;
+}
+
+const SIZE = { width: 880, height: 400 };
+
+export const Picture = ({ address, about, translate }: Props) =>
+  translate ? <Translated address={address} about={about} translate={translate} /> : <img src={address} alt={about} {...SIZE} />;
+
+function Translated({ address, about, translate }: Required<Props>) {
+  const { data } = useQuery({ queryKey: ["picture", address], staleTime: Infinity, queryFn: async ({ signal }) => (await request(address, { signal })).text() });
+  return <img src={data && `data:image/svg+xml,${encodeURIComponent(worded(data, translate))}`} alt={translate(about)} {...SIZE} />;
+}
+
+const ENTITIES: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&amp;": "&" };
+const escaped = (text: string) => text.replace(/[<>"&]/g, sign => Object.keys(ENTITIES).find(entity => ENTITIES[entity] === sign)!);
+const plain = (text: string) => text.replace(/&\w+;/g, entity => ENTITIES[entity] ?? entity);
+
+/** The picture with other words. It is not parsed, since this page's policy would complain of its style; as an image, it loads and runs nothing. */
+export const worded = (svg: string, translate: Translate) =>
+  svg.replace(/(<(text|title|desc)\b[^>]*>)([^<]*)(?=<\/\2>)/g, (_, tag: string, __, text: string) => tag + escaped(translate(plain(text))));

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { translator } from "./templates";
+import { reported, told } from "./turkish";
+
+const translate = translator({
+  "It is {}.": "O {0}.",
+  "{} looks at {}": "{1} görür {0}",
+  "{} rows": "{0} satır",
+  "{}: {}": "{0}: {1}",
+  "a, b; and c": "a, b ve c",
+  "{} is below the minimum {}": "{0}, en az {1}",
+  "no number": "sayı değil",
+});
+
+test.each([
+  ["a, b; and c", "a, b ve c"],
+  ["3 rows", "3 satır"],
+  ["many rows", "many rows"],
+  ["She looks at 3 rows", "3 satır görür She"],
+  ["It is 0.5.", "O 0,5."],
+  ["It is `0.5`.", "O `0,5`."],
+  ["It is 1.5.2.", "O 1.5.2."],
+  ["It is −0.5 %.", "O −%0,5."],
+  ["It is E. A. Poe. It is 1.5e-7.", "O E. A. Poe. O 1,5e-7."],
+  ["/lr: `1` is below the minimum 2; /a/b: no number", "/lr: `1`, en az 2; /a/b: sayı değil"],
+  ["`a; b` is below the minimum 2", "`a; b`, en az 2"],
+  ["strange: things", "strange: things"],
+  [" 3 rows\nno number", " 3 satır\nsayı değil"],
+  ["1.25", "1,25"],
+  ["", ""],
+])("%o is %o", (english, turkish) => expect(translate(english)).toBe(turkish));
+
+test.each([
+  ["the config is invalid: /training_params/lr: `20.5` is above the maximum 10; /a: expected an integer or null, found the text \"x\"; and 2 more", "yapılandırma geçersiz: /training_params/lr: `20,5`, en büyük değer olan 10 sınırının üstünde; /a: beklenen: bir tam sayı ya da null; bulunan: “x” metni; ve 2 tane daha"],
+  ["line 3, column `y`: `abc` is not a number", "3. satır, `y` sütunu: `abc` bir sayı değil"],
+  ["100 rows are too few: the test part would have 1 row, and 2 are needed, one to look at and one to foresee", "100 satır çok az: test bölümüne 1 satır düşer, oysa biri bakmak, biri öngörmek için 2 satır gerekli"],
+  ["expected true or false, found true", "beklenen: true ya da false; bulunan: true"],
+])("%s", (english, turkish) => expect(told(english)).toBe(turkish));
+
+test("a report's sentences", () => {
+  expect(reported("**Worse than persistence: the typical error (RMSE) is 1.6 % higher.** As it stands, taking the last value is the better forecast.")).toBe(
+    "**Son değer tahmininden kötü: tipik hata (RMSE) %1,6 daha yüksek.** Bu hâliyle son değeri yinelemek daha iyi bir tahmin.",
+  );
+});

@@ -1,0 +1,63 @@
+// Texts of the server in another language, by a catalogue of whole texts and of templates: `{}` are an English template's holes, `{0}`, `{1}`, … the same
+// ones in the translation. What is in a hole is translated in its turn; what the catalogue lacks stays as the server says it.
+
+export type Catalogue = Readonly<Record<string, string>>;
+
+/** A number as the server writes it, perhaps in back quotes, of percent, or of thousands. */
+const NUMERAL = /^(`?)([+−-]?)(\d+)(?:\.(\d+))?((?:e[+−-]?\d+)?[kMB]?)( %)?(`?)$/;
+/** Where a sentence ends and another begins; not behind an initial. */
+const SENTENCES = /(?<=\S[^\s.][.!?](?:\*\*)?) (?=[\p{Lu}\p{Co}`*])/u;
+/** Letters that a template has that begins with a hole, if nothing in its holes need be known. */
+const STRONG = 7;
+
+const letters = (text: string) => text.replace(/[^\p{L}]/gu, "").length;
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const clauses = (text: string) => text.split("; ");
+
+function numeral(text: string) {
+  const [found, quote, sign, whole, fraction, rest, percent] = NUMERAL.exec(text) ?? [];
+  return found && `${quote}${sign}${percent ? "%" : ""}${whole}${fraction ? `,${fraction}` : ""}${rest}${quote}`;
+}
+
+export const sentences = (text: string) => text.split(SENTENCES);
+
+export function translator(catalogue: Catalogue) {
+  const whole = new Map(Object.entries(catalogue));
+  const templates = [...whole]
+    .filter(([english]) => english.includes("{}"))
+    .map(([english, told]) => {
+      const literals = english.split("{}");
+      const pattern = new RegExp(`^${literals.map(escaped).join("(.+?)")}$`);
+      return { told, pattern, first: literals[0], last: literals.at(-1)!, weight: letters(english), weak: !literals[0] && letters(english) < STRONG };
+    })
+    .sort((a, b) => b.weight - a.weight);
+
+  const known = (text: string) => whole.get(text) ?? numeral(text);
+
+  /** By the template with the most text of its own. `within` a clause, if others follow. */
+  function filled(text: string, within: boolean) {
+    for (const { told, pattern, first, last, weak } of templates) {
+      const holes = text.startsWith(first) && text.endsWith(last) ? pattern.exec(text)?.slice(1) : undefined;
+      if (!holes || (within && holes.some(hole => clauses(hole).length > 1 && !known(hole)))) continue;
+      const inner = holes.map(translate);
+      if (!weak || holes.some((hole, i) => inner[i] !== hole || known(hole))) return told.replace(/\{(\d)\}/g, (_, i: string) => inner[Number(i)]);
+    }
+    return undefined;
+  }
+
+  function each(parts: string[], between: string) {
+    const told = parts.map(translate);
+    return told.some((part, i) => part !== parts[i]) ? told.join(between) : undefined;
+  }
+
+  function translate(text: string): string {
+    const lines = text.split("\n");
+    if (lines.length > 1) return lines.map(translate).join("\n");
+    const plain = text.trim();
+    if (plain !== text) return plain && text.replace(plain, () => translate(plain));
+    const apart = sentences(text);
+    if (apart.length > 1 && !whole.has(text)) return each(apart, " ") ?? text;
+    return known(text) ?? filled(text, true) ?? (clauses(text).length > 1 ? each(clauses(text), "; ") : undefined) ?? filled(text, false) ?? text;
+  }
+  return translate;
+}
