@@ -15,6 +15,7 @@ mod follow;
 mod follow_all;
 mod id;
 mod life;
+mod list;
 mod memory;
 mod presence;
 #[cfg(feature = "redis")]
@@ -30,15 +31,14 @@ mod track;
 mod wake;
 mod worker;
 
-pub use broker::{
-    Broker, EventLog, Finish, Heartbeat, Lease, ListQuery, MAX_LOST_LEASES, Page, Queue, QueueStats,
-};
+pub use broker::{Broker, EventLog, Finish, Heartbeat, Lease, MAX_LOST_LEASES, Queue, QueueStats};
 pub use context::{StopReason, TaskContext};
 pub use emitter::Emitter;
 pub use error::{QueueError, Result};
 pub use event::{Entry, EventKind, Keep, NewEvent, Seq};
 pub use follow_all::{Change, Gone};
 pub use id::{ParseTaskIdError, TaskId, WorkerId};
+pub use list::{ListQuery, Page};
 pub use memory::MemoryQueue;
 pub use presence::WorkerInfo;
 #[cfg(feature = "redis")]

@@ -76,7 +76,7 @@ impl Makers {
         let (sender, chunks) = mpsc::channel(WAITING);
         spawn_blocking(move || {
             let _making = making;
-            let packed = pack(&folder, &run, &files, Chunks(sender.clone(), self.patience));
+            let packed = pack(&folder, &run, &files, Chunks::new(sender.clone(), self.patience));
             match packed {
                 // Nobody reads on.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -104,17 +104,28 @@ fn pack(folder: &Dir, run: &str, files: &[StoredFile], chunks: Chunks) -> io::Re
     zip.finish()?.flush()
 }
 
-/// Hands on what is written, and waits no longer than this until it is taken.
-struct Chunks(mpsc::Sender<io::Result<Vec<u8>>>, Duration);
+/// Hands on what is written, and waits no longer than its patience until it is taken.
+struct Chunks {
+    reader: mpsc::Sender<io::Result<Vec<u8>>>,
+    patience: Duration,
+    /// Who reads no more, or not for long. The end that an archive still tries to write is nobody's.
+    given_up: bool,
+}
+
+impl Chunks {
+    fn new(reader: mpsc::Sender<io::Result<Vec<u8>>>, patience: Duration) -> Self {
+        Self { reader, patience, given_up: false }
+    }
+}
 
 impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = timeout(self.1, self.0.send(Ok(bytes.to_vec())));
-        // Who reads no more, or not for long, is given up.
-        match Handle::current().block_on(sent) {
-            Ok(Ok(())) => Ok(bytes.len()),
-            _ => Err(io::ErrorKind::BrokenPipe.into()),
+        if self.given_up {
+            return Ok(bytes.len());
         }
+        let sent = timeout(self.patience, self.reader.send(Ok(bytes.to_vec())));
+        self.given_up = !matches!(Handle::current().block_on(sent), Ok(Ok(())));
+        if self.given_up { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(bytes.len()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/react-query";
 import { api, body, link, request } from "./client";
-import type { Change, Config, Forecast, History, Pipeline, PipelineConfig, Run, RunFile } from "./types";
+import type { Change, Config, Forecast, History, Json, Pipeline, PipelineConfig, Run, RunFile } from "./types";
 
 export interface Filter {
   q?: string;
@@ -76,6 +76,14 @@ export const check = (id: string, config: Config) =>
     staleTime: 60_000,
     gcTime: 60_000,
     queryFn: ({ signal }) => body<{ runs: number }>(api.POST("/api/v1/pipelines/{id}/validate", { params: { path: { id } }, body: config as never, signal })),
+  });
+
+/** What the data leave to choose from: the names of data sets, and of columns of the one that is named. */
+export const choices = (id: string, data_sourcing: Json = {}) =>
+  queryOptions({
+    queryKey: ["choices", id, data_sourcing],
+    staleTime: 60_000,
+    queryFn: async ({ signal }) => (await body<{ choices: Record<string, string[]> }>(api.POST("/api/v1/pipelines/{id}/choices", { params: { path: { id } }, body: { data_sourcing } as never, signal }))).choices,
   });
 
 export interface Submitted {

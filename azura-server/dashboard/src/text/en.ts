@@ -139,6 +139,12 @@ export const en = {
   worker: (name: string) => `worker ${name}`,
   attempt: (count: number) => `attempt ${count}`,
   fromEpoch: (epoch: string) => `from epoch ${epoch}`,
+  reason: {
+    "lease lost": "its worker died; it waits for another",
+    released: "its worker was stopped and gave it back",
+    retry: "failed, and is tried again",
+    expired: "waited too long",
+  },
   resumedFrom: "resumed from another run",
   failed: "The run failed",
   details: "Details",

@@ -139,6 +139,12 @@ export const tr: Texts = {
   worker: name => `işçi ${name}`,
   attempt: count => `${count}. deneme`,
   fromEpoch: epoch => `${epoch}. dönemden itibaren`,
+  reason: {
+    "lease lost": "işçisi sonlandı; başka bir işçi bekleniyor",
+    released: "işçisi durduruldu ve çalışmayı geri verdi",
+    retry: "başarısız oldu ve yeniden denenecek",
+    expired: "çok uzun bekledi",
+  },
   resumedFrom: "başka bir çalışmadan sürdürüldü",
   failed: "Çalışma başarısız oldu",
   details: "Ayrıntılar",

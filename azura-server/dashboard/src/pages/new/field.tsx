@@ -1,6 +1,7 @@
 import { useEffect, useId, useState } from "react";
 import type { Config, Json } from "../../api/types";
 import { useText } from "../../text";
+import { Offered } from "./offered";
 import { valueAt, type Field } from "./schema";
 import { parse, show } from "./typed";
 
@@ -24,7 +25,7 @@ export function FieldRow({ field, config, set, problems }: Props) {
 
   return (
     <div className={changed ? "field changed" : "field"}>
-      <label htmlFor={id}>{said(field.title)}</label>
+      <label id={`${id}-label`} htmlFor={id}>{said(field.title)}</label>
       <div className="control">
         {field.kind === "choice" && !Array.isArray(value) ? (
           <select {...control} value={show(value)} onChange={event => set(field.path, event.target.value === "" ? null : event.target.value)}>
@@ -53,6 +54,7 @@ export function FieldRow({ field, config, set, problems }: Props) {
         {said(field.help)} <Range field={field} changed={changed || value === undefined} />
         {field.kind === "choice" && typeof value === "string" && <em> {said(field.options.find(option => option.value === value)?.help ?? "")}</em>}
       </p>
+      {field.examples.length > 0 && <Offered field={field} value={value} set={value => set(field.path, value)} labelled={`${id}-label`} />}
       {problem && (
         <p id={`${id}-problem`} className="small problem">
           {told(problem)}

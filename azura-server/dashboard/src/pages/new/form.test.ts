@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Json, Schema } from "../../api/types";
-import { groups, merged, valueAt, withValue, type Field } from "./schema";
+import { groups, merged, offering, valueAt, withValue, type Field } from "./schema";
 import { parse, show } from "./typed";
 
 const schema: Schema = {
@@ -27,6 +27,12 @@ const schema: Schema = {
     Early: { properties: { patience: { type: "integer", default: 10, minimum: 1 } } },
   },
 };
+
+test("what the data leave to choose from stands in the place of examples", () => {
+  const form = groups({ properties: { data: { properties: { set: { type: "string", examples: ["a"] }, column: { type: "string" }, other: { type: "string", examples: ["x"] } } } } });
+  const [{ fields }] = offering(form, { "/data/set": ["a", "b"], "/data/column": ["c"], "/elsewhere": ["d"] });
+  expect(fields.map(({ examples }) => examples)).toEqual([["a", "b"], ["c"], ["x"]]);
+});
 
 test("groups and fields come from the schema, without what is not for a browser", () => {
   const found = groups(schema);

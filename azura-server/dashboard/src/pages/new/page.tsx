@@ -11,7 +11,7 @@ import { Empty, Failed, Loading, useReason } from "../../ui/notes";
 import { useAct, useActions } from "../runs/actions";
 import { FieldRow } from "./field";
 import { OwnFile } from "./own";
-import { groups, merged, valueAt, withValue } from "./schema";
+import { groups, merged, offering, valueAt, withValue } from "./schema";
 
 const PAUSE = 300;
 /** What was started last, and, in this tab, what was typed since. */
@@ -71,11 +71,12 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
   }, [config, start, pipeline.id]);
   const [view, setView] = useState<"form" | "json">("form");
   const [broken, setBroken] = useState<string>();
-  const form = useMemo(() => groups(pipeline.json_schema), [pipeline]);
   const set = (path: string[], value: Json | undefined) => setConfig(config => withValue(config, path, value));
 
   const [settled, settle] = useSettled(config);
   const check = useQuery({ ...queries.check(pipeline.id, settled), placeholderData: keepPreviousData, retry: false });
+  const choices = useQuery({ ...queries.choices(pipeline.id, settled.data_sourcing), placeholderData: keepPreviousData }).data;
+  const form = useMemo(() => offering(groups(pipeline.json_schema), choices ?? {}), [pipeline, choices]);
   const problems = useMemo(() => sortProblems(check.error), [check.error]);
   const other = useReason(check.error);
   const invalid = check.error instanceof ApiError && check.error.status === 422;

@@ -17,6 +17,8 @@ export interface Field {
   /** Whether `least` and `most` themselves are out of reach. */
   above: boolean;
   below: boolean;
+  /** Values that there are to choose from. */
+  /** Values that there are to choose from. */
   examples: string[];
   default: Json;
   /** Of a record that may be there or not. */
@@ -55,6 +57,12 @@ export function groups(schema: Schema): Group[] {
 
 /** The first paragraph of a description; others are for those who program. */
 const brief = ({ description = "" }: Schema) => description.split("\n\n")[0].replaceAll("\n", " ");
+
+/** The groups with what the data leave to choose from, by the JSON pointer of each field. */
+export function offering(groups: Group[], choices: Record<string, string[]>): Group[] {
+  const offer = (field: Field) => ({ ...field, examples: choices[`/${field.path.join("/")}`] ?? field.examples });
+  return groups.map(group => ({ ...group, fields: group.fields.map(offer) }));
+}
 
 type Resolve = ReturnType<typeof resolver>;
 

@@ -13,7 +13,8 @@ export function Log({ feed: { course } }: { feed: Feed }) {
       {course.events.map((event, i) => {
         const { details, attempt } = event;
         const from = Number(details.from_epoch ?? 0);
-        const words = event.state === "STARTED" ? `${t.attempt(attempt)}${from ? ` · ${t.fromEpoch(number(from))}` : ""}` : [details.error_code, told(String(details.message ?? ""))].filter(Boolean).join(": ");
+        const reason = t.reason[details.reason as keyof typeof t.reason];
+        const words = event.state === "STARTED" ? `${t.attempt(attempt)}${from ? ` · ${t.fromEpoch(number(from))}` : ""}` : [reason, details.error_code, told(String(details.message ?? ""))].filter(Boolean).join(" · ");
         return (
           <li key={event.seq ?? i}>
             <span className="faint mono">{event.seq}</span>
