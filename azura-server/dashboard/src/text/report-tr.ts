@@ -223,7 +223,7 @@ export const report: Catalogue = {
   "the recording ends at 0": "kayıt 0’da biter",
   sample: "örnek",
   recording: "kayıt",
-  made: "üretilen",
+  made: "üretim",
 
   // Data sets.
   "Seattle weather": "Seattle havası",

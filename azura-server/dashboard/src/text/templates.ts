@@ -13,6 +13,11 @@ const PLACED = /^(\/\S*: )(.+)$/;
 /** Letters that a template has that begins with a hole, if nothing in its holes need be known. */
 const STRONG = 7;
 
+/** No message is as long as this. */
+const LONGEST = 3000;
+/** Translations that are remembered. */
+const MOST = 5000;
+
 const letters = (text: string) => text.replace(/[^\p{L}]/gu, "").length;
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const clauses = (text: string) => text.split("; ");
@@ -52,11 +57,22 @@ export function translator(catalogue: Catalogue) {
 
   /** Part by part, if that says more. */
   function each(parts: string[], between: string) {
-    const told = parts.length > 1 ? parts.map(translate) : parts;
-    return told.some((part, i) => part !== parts[i]) ? told.join(between) : undefined;
+    const all = parts.length > 1 ? parts.map(translate) : parts;
+    return all.some((part, i) => part !== parts[i]) ? all.join(between) : undefined;
   }
 
+  const told = new Map<string, string>();
+  /** Texts come again and again, with every second of a page and within each other. */
   function translate(text: string): string {
+    let found = told.get(text);
+    if (found === undefined) {
+      if (told.size >= MOST) told.clear();
+      told.set(text, (found = text.length > LONGEST ? text : anew(text)));
+    }
+    return found;
+  }
+
+  function anew(text: string): string {
     const lines = text.split("\n");
     if (lines.length > 1) return lines.map(translate).join("\n");
     const plain = text.trim();
