@@ -16,8 +16,9 @@ export const Picture = ({ address, about, translate }: Props) =>
   translate ? <Translated address={address} about={about} translate={translate} /> : <img src={address} alt={about} {...SIZE} />;
 
 function Translated({ address, about, translate }: Required<Props>) {
-  const { data } = useQuery({ queryKey: ["picture", address], staleTime: Infinity, queryFn: async ({ signal }) => (await request(address, { signal })).text() });
-  return <img src={data && `data:image/svg+xml,${encodeURIComponent(worded(data, translate))}`} alt={translate(about)} {...SIZE} />;
+  const { data, isError } = useQuery({ queryKey: ["picture", address], staleTime: Infinity, queryFn: async ({ signal }) => (await request(address, { signal })).text() });
+  const told = data && `data:image/svg+xml,${encodeURIComponent(worded(data, translate))}`;
+  return <img src={isError ? address : told} alt={translate(about)} {...SIZE} />;
 }
 
 const ENTITIES: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&amp;": "&" };
