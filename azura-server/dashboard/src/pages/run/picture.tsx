@@ -25,6 +25,14 @@ const ENTITIES: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&quot;": '
 const escaped = (text: string) => text.replace(/[<>"&]/g, sign => Object.keys(ENTITIES).find(entity => ENTITIES[entity] === sign)!);
 const plain = (text: string) => text.replace(/&\w+;/g, entity => ENTITIES[entity] ?? entity);
 
+/** Names of classes and columns are no words, not even `right`; those of a legend stand in the first line. */
+const NAME = /^<text (?!.* y="34\.0").* class="plain"( text-anchor="\w+")?>$/;
+const GUESS = /^(.+ \()(\d+ %)\)$/;
+function other(tag: string, text: string, translate: Translate) {
+  const [, name, share] = GUESS.exec(text) ?? [];
+  return NAME.test(tag) ? text : name ? `${name}${translate(share)})` : translate(text);
+}
+
 /** The picture with other words. It is not parsed, since this page's policy would complain of its style; as an image, it loads and runs nothing. */
 export const worded = (svg: string, translate: Translate) =>
-  svg.replace(/(<(text|title|desc)\b[^>]*>)([^<]*)(?=<\/\2>)/g, (_, tag: string, __, text: string) => tag + escaped(translate(plain(text))));
+  svg.replace(/(<(text|title|desc)\b[^>]*>)([^<]*)(?=<\/\2>)/g, (_, tag: string, __, text: string) => tag + escaped(other(tag, plain(text), translate)));
