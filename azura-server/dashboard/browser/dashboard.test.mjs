@@ -256,6 +256,40 @@ test("language and theme are the browser's, and can be chosen", async () => {
   await page.context().close();
 });
 
+test("what the server says is Turkish where that is spoken, in reports and their pictures too", async () => {
+  const english = /(?<![\p{L}_])(the|of|is|are|was|were|and|in|at|than|with|from|to|by|for|it|rows?|epochs?|loss|class|pictures?|training|validation|truth|forecast|value)(?![\p{L}_])/iu;
+  const forecast = world.submit({ ...SHORT, model_params: { kind: "gru", horizon: 2, interval: 0.8 } });
+  const others = ["image_classifier", "voice_generator"].map(pipeline_name => world.submit({ pipeline_name, training_params: { epochs: 1 }, ...(pipeline_name === "voice_generator" && { data_sourcing: { seconds: 2 } }) }));
+  const page = await world.open("/runs", { locale: "tr-TR" });
+  for (const task of await Promise.all([forecast, ...others])) {
+    const { experiment_id: id } = await world.ended(task);
+    await page.goto(`/runs/${id}?tab=report`);
+    await page.locator(".report h1").waitFor();
+    await page.waitForFunction(() => [...document.querySelectorAll(".report img")].every(image => image.naturalWidth > 0));
+    const texts = await page.evaluate(() => {
+      const found = [];
+      const texts = document.createTreeWalker(document.querySelector(".report"), NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) if (!texts.currentNode.parentElement.closest("code")) found.push(texts.currentNode.data);
+      for (const { alt, src } of document.querySelectorAll(".report img")) found.push(alt, ...[...decodeURIComponent(src).matchAll(/<(?:text|title)[^>]*>([^<]*)/g)].map(([, text]) => text));
+      return found;
+    });
+    assert.ok(texts.length > 100, `${texts.length} texts`);
+    // The names of a publication and of its terms stay what they are.
+    assert.deepEqual(texts.filter(text => english.test(text.replace(/Optical Recognition of Handwritten Digits|CC BY/g, ""))), [], id);
+  }
+
+  const { experiment_id: bad } = await world.ended(await world.submit(FAILS));
+  await page.goto(`/runs/${bad}?tab=log`);
+  for (const part of [".failed .why", ".log"]) {
+    await reads(page.locator(part), "öğrenme oranı");
+    assert.doesNotMatch(await page.locator(part).textContent(), english);
+  }
+  await page.goto("/new/csv_forecaster");
+  await page.getByLabel("Öğrenme oranı", { exact: true }).fill("20,5");
+  await reads(page.locator(".field .problem"), "`20,5`, izin verilen en büyük değerin");
+  await page.context().close();
+});
+
 test("no screen has barriers, spills over, or breaks the policy", async () => {
   const { experiment_id: id } = await world.ended(await world.submit(SHORT));
   const { experiment_id: other } = await world.ended(await world.submit({ training_params: { epochs: 2, lr: 0.01 } }));

@@ -124,6 +124,15 @@ test("every text that Rust says to people is in a catalogue", () => {
   expect(missing.join("\n")).toBe("");
 });
 
+/** Of pictures' files and of figures; and a unit. */
+const NAMES = new Set("against errors steps importance rmse RMSE mae MAE mase accuracy unigram uniform ms".split(" "));
+
+test("so is every word that stands alone in a report", () => {
+  const words = said.filter(({ file, text }) => /pipelines\/.*(report|course|about)/.test(file) && /^[A-Za-z]{2,}$/.test(text) && !NAMES.has(text));
+  expect(words.length).toBeGreaterThan(50);
+  expect(words.filter(({ text }) => ![text, `{} ${text}`, `${text}: {}.`].some(english => english in report || english in messages))).toEqual([]);
+});
+
 test("what is told apart here is still said", () => {
   const texts = new Set(said.map(({ text }) => text));
   expect([...Object.keys(UNSEEN), ...Object.keys(COMPOSED)].filter(text => !texts.has(text))).toEqual([]);

@@ -21,10 +21,10 @@ async function use(chosen: Language) {
 /** To be awaited before anything is shown. Without its words, a language is not spoken. */
 export const begin = () => use(known(localStorage.getItem(KEY)) ?? navigator.languages.map(known).find(Boolean) ?? "en").catch(() => {});
 
-/** Words that have gone from the server with an update are there after a reload. */
+/** Words that cannot be had now, as from a server that is away, are there when the page is loaded anew. */
 export function speak(chosen: Language) {
   localStorage.setItem(KEY, chosen);
-  return use(chosen).catch(() => location.reload());
+  return use(chosen).catch(() => {});
 }
 
 const same = (text: string) => text;

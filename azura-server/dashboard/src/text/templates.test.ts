@@ -31,7 +31,8 @@ test.each([
 ])("%o is %o", (english, turkish) => expect(translate(english)).toBe(turkish));
 
 test.each([
-  ["the config is invalid: /training_params/lr: `20.5` is above the maximum 10; /a: expected an integer or null, found the text \"x\"; and 2 more", "yapılandırma geçersiz: /training_params/lr: `20,5`, en büyük değer olan 10 sınırının üstünde; /a: beklenen: bir tam sayı ya da null; bulunan: “x” metni; ve 2 tane daha"],
+  ["the config is invalid: /training_params/lr: `20.5` is above the maximum 10; /a: expected an integer or null, found the text \"x\"; and 2 more", "yapılandırma geçersiz: /training_params/lr: `20,5`, izin verilen en büyük değerin (10) üstünde; /a: beklenen: bir tam sayı ya da null; bulunan: “x” metni; ve 2 tane daha"],
+  ["the config is invalid: /a: the data set `digits` holds pictures; a table is needed; /b: `0` must be greater than 0", "yapılandırma geçersiz: /a: veri kümesi `digits` resim içeriyor; gereken: tablo; /b: `0` olamaz; 0 değerinden büyük olmalı"],
   ["line 3, column `y`: `abc` is not a number", "3. satır, `y` sütunu: `abc` bir sayı değil"],
   ["100 rows are too few: the test part would have 1 row, and 2 are needed, one to look at and one to foresee", "100 satır çok az: test bölümüne 1 satır düşer, oysa biri bakmak, biri öngörmek için 2 satır gerekli"],
   ["expected true or false, found true", "beklenen: true ya da false; bulunan: true"],
@@ -41,4 +42,10 @@ test("a report's sentences", () => {
   expect(reported("**Worse than persistence: the typical error (RMSE) is 1.6 % higher.** As it stands, taking the last value is the better forecast.")).toBe(
     "**Son değer tahmininden kötü: tipik hata (RMSE) %1,6 daha yüksek.** Bu hâliyle son değeri yinelemek daha iyi bir tahmin.",
   );
+});
+
+test("texts that fit many templates in many ways end", () => {
+  const begun = performance.now();
+  for (const text of ["x has at, ", "a: ", "a; ", " and more or ", "the config is invalid: ", "looks at of and says what will be in the next ", "{} rows. "]) for (const times of [20, 100, 1000]) told(`\`${text.repeat(times)}`);
+  expect(performance.now() - begun).toBeLessThan(5000);
 });

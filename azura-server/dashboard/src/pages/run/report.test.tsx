@@ -49,4 +49,6 @@ test("what could not be put together again is left as it is", () => {
 test("a picture's words are translated, and nothing else of it", () => {
   const svg = '<svg xmlns="http://www.w3.org/2000/svg"><title>Loss by epoch</title><style>text{}</style><text x="1">2 May 2015</text><text>0.5</text><text>a&lt;b &amp;lt; c</text><path d="M1.5 2"/></svg>';
   expect(worded(svg, reported)).toBe(svg.replace("Loss by epoch", "Döneme göre kayıp").replace("0.5", "0,5"));
+  const texts = '<text x="1" y="34.0" class="plain">right</text><text x="1" y="9.0" class="plain" text-anchor="end">right</text><text x="1" y="9.0" class="plain">right</text><text x="1" y="9.0" class="faint">right (57 %)</text>';
+  expect(worded(texts, reported)).toBe(texts.replace("right", "doğru").replace("57 %", "%57"));
 });
