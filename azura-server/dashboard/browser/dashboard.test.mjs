@@ -53,6 +53,34 @@ test("a first visit trains the example and ends at its report, without a reload"
   await page.locator("table tbody tr").nth(4).waitFor();
   await page.reload();
   await page.locator("table tbody tr").nth(4).waitFor();
+  // What cannot be asked is said at the field, and no old answer stands below it.
+  const forecast = page.getByRole("button", { name: "Forecast", exact: true });
+  for (const steps of ["0", "1.5", "", "100000"]) {
+    await page.getByLabel("Steps").fill(steps);
+    await forecast.click();
+    await reads(page.locator("form .problem"), "from 1 to 1,000");
+    assert.equal(await page.locator("table").count(), 0);
+  }
+  await page.getByLabel("Steps").fill("3");
+  await forecast.click();
+  await page.waitForFunction(() => document.querySelectorAll("table tbody tr").length === 3);
+  await page.context().close();
+});
+
+test("minutes of training are not cancelled without a question", async () => {
+  const task = await world.submit(LONG);
+  const page = await world.open(`/runs/${task}`);
+  await page.locator(".pace dd", { hasText: /^[1-9]\d* \// }).waitFor();
+  await page.clock.setSystemTime(Date.now() + 120_000);
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await reads(dialog, "it can be resumed from there");
+  await dialog.getByRole("button", { name: "Go on training" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await reads(state(page), "training");
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await dialog.getByRole("button", { name: "Cancel run" }).click();
+  await reads(state(page), "cancelled");
   await page.context().close();
 });
 

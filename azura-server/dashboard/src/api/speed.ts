@@ -10,8 +10,9 @@ export interface Mark {
 const LATELY = 20;
 /** Epochs that take less than this share a mark, so that quick ones are looked at over seconds too. */
 const STEP = 500;
-/** From fewer marks than this, one slow epoch would be told as the speed of all. */
+/** From fewer marks than this, or within less time, one slow epoch would be told as the speed of all. */
 const FEW = 3;
+const SPAN = 2000;
 /** The same of an average that has the reading of the data in it. */
 const MANY = 10;
 
@@ -24,7 +25,7 @@ export function marked(marks: Mark[], mark: Mark): Mark[] {
 export function speed(marks: Mark[]) {
   if (marks.length < FEW) return undefined;
   const [first, last] = [marks[0], marks.at(-1)!];
-  return (1000 * (last.epoch - first.epoch)) / (last.at - first.at);
+  return last.at - first.at < SPAN ? undefined : (1000 * (last.epoch - first.epoch)) / (last.at - first.at);
 }
 
 /** Epochs a second since an attempt began: for a page that has only just begun to hear of it. */

@@ -34,7 +34,7 @@ export const en = {
   byBatch: "by batch",
   archivedOnes: "archived",
   search: "Search runs",
-  searchFor: "Name, tag, data …",
+  searchFor: "Name, tag, data, lr=0.01 …",
   batch: "Batch",
   batchName: "Name of the batch",
   allRuns: "All runs",

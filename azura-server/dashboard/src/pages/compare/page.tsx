@@ -41,8 +41,9 @@ export function Compare() {
   const records = useQueries({ queries: ids.map(id => ({ ...queries.run(id), refetchInterval: (query: { state: { data?: Run } }) => refetchInterval(query.state.data?.status) })) });
   const courses = useQueries({ queries: ids.map(id => ({ ...queries.history(id), refetchInterval: (query: { state: { data?: History } }) => refetchInterval(query.state.data?.status) })) });
 
-  const missing = ids.filter((_, i) => records[i].isError);
-  const waiting = records.some(record => record.isPending);
+  // One that is unknown is asked for anew when the line is back: what is shown stays meanwhile.
+  const missing = ids.filter((_, i) => records[i].isFetched && !records[i].data);
+  const waiting = records.some(record => !record.isFetched);
   const found = records.flatMap(({ data: run }, i) => (run ? [{ run, history: courses[i].data }] : []));
   const names = labels(found.map(({ run }) => run), decimal);
   const shown: Shown[] = found.map((one, i) => ({ ...one, name: names[i], colour: `--c${1 + (i % COLOURS)}`, dash: i >= COLOURS }));

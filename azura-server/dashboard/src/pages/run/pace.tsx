@@ -6,6 +6,9 @@ import { useText } from "../../text";
 import { Bar } from "../../ui/bar";
 import { useNow } from "../../ui/now";
 
+/** Epochs a second below which one asks rather how long an epoch takes: whole seconds are then exact enough. */
+const SLOW = 0.1;
+
 export function Pace({ run, feed: { course, line } }: { run: Run; feed: Feed }) {
   const { t, number, figure, duration } = useText();
   const now = useNow();
@@ -18,7 +21,7 @@ export function Pace({ run, feed: { course, line } }: { run: Run; feed: Feed }) 
   const facts = [
     { name: t.epoch, value: total ? t.epochOf(number(epoch), number(total)) : "–" },
     { name: t.timeLeft, value: rate && total ? duration((total * (1 - done)) / rate) : "–" },
-    { name: t.speed, value: rate ? (rate >= 1 ? t.epochsPer(number(Number(rate.toPrecision(2)))) : t.perEpoch(duration(1 / rate))) : "–" },
+    { name: t.speed, value: rate ? (rate >= SLOW ? t.epochsPer(number(Number(rate.toPrecision(2)))) : t.perEpoch(duration(1 / rate))) : "–" },
     ...(lr != null ? [{ name: t.lr, value: number(lr) }] : []),
     { name: t.loss, value: figure(course?.columns.loss?.at(-1)) },
   ];
