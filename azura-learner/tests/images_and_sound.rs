@@ -282,7 +282,7 @@ fn the_default_voice_learns_and_is_heard() {
     let error = ask(out.path(), &json!({"prediction_steps": 160_001})).unwrap_err().to_string();
     assert_eq!(error, "the request is invalid: /prediction_steps: `160001` is above the maximum 160000");
     let error = ask(out.path(), &json!({"temperature": -1})).unwrap_err().to_string();
-    assert_eq!(error, "the request is invalid: /temperature: `-1` is below the minimum 0.0");
+    assert_eq!(error, "the request is invalid: /temperature: `-1` is below the minimum 0");
 }
 
 #[test]

@@ -265,6 +265,11 @@ fn wrong_type(schema: &Map<String, Value>, value: &Value) -> Option<String> {
     Some(format!("expected {}, found {}", names.join(" or "), found(value)))
 }
 
+/// A limit as one writes it: schemas have `10.0` for those of fractions.
+fn limit(bound: &Value) -> String {
+    bound.as_f64().filter(|_| bound.is_f64()).map_or_else(|| bound.to_string(), |bound| bound.to_string())
+}
+
 /// The restrictions that look at one value only.
 fn plain(schema: &Map<String, Value>, value: &Value) -> Vec<String> {
     let mut problems = Vec::new();
@@ -277,7 +282,7 @@ fn plain(schema: &Map<String, Value>, value: &Value) -> Vec<String> {
     if let Some(x) = value.as_f64() {
         let breaks = |keyword, broken: fn(&f64, &f64) -> bool, words| {
             let bound = schema.get(keyword).filter(|b| b.as_f64().is_some_and(|b| broken(&x, &b)))?;
-            Some(format!("{} {words} {bound}", quoted(value)))
+            Some(format!("{} {words} {}", quoted(value), limit(bound)))
         };
         problems.extend(breaks("minimum", f64::lt, "is below the minimum"));
         problems.extend(breaks("maximum", f64::gt, "is above the maximum"));

@@ -62,9 +62,8 @@ impl RunQuery {
             asked = asked.label(BATCH_ID, batch);
         }
         let archived = self.archived.then(|| ARCHIVED.to_owned());
-        // A number may be written in more than one way, so that of a parameter only the name is sure.
-        let words = self.words().map(|word| word.split_once('=').map_or(word, |(name, _)| name).to_owned());
-        asked.hints.extend(archived.into_iter().chain(self.pipeline.clone()).chain(words));
+        asked.hints.extend(archived.into_iter().chain(self.pipeline.clone()));
+        asked.hints.extend(self.words().map(|word| sure(word).to_owned()));
         // What was sent without its run's id, and not worked on, is found by the one that is made of its task.
         asked.hinted(EXPERIMENT_ID)
     }
@@ -78,6 +77,12 @@ impl RunQuery {
             && self.pipeline.as_deref().is_none_or(|pipeline| run.pipeline() == pipeline)
             && self.words().all(|word| run.mentions(&word.to_lowercase()))
     }
+}
+
+/// What is written in a record in which a word is found. Of a parameter that is the end of its path: its number may be written in more than one way.
+fn sure(word: &str) -> &str {
+    let Some((path, _)) = word.split_once('=') else { return word };
+    path.rsplit_once('.').map_or(path, |(_, name)| name)
 }
 
 impl Run {
@@ -114,10 +119,10 @@ fn has_parameter(config: &Value, name: &str, value: &str) -> bool {
     false
 }
 
-/// Whether a value is the one that is written so: of numbers the number counts, of a list an entry.
+/// Whether a value is the one that is written so: of numbers the number counts, also with a decimal comma, of a list an entry.
 fn is(there: &Value, written: &str) -> bool {
     match there {
-        Value::Number(number) => written.parse() == Ok(number.as_f64().unwrap_or(f64::NAN)),
+        Value::Number(number) => written.replace(',', ".").parse() == Ok(number.as_f64().unwrap_or(f64::NAN)),
         Value::String(text) => text.to_lowercase() == written,
         Value::Array(items) => items.iter().any(|item| is(item, written)),
         Value::Bool(flag) => written.parse() == Ok(*flag),
@@ -196,6 +201,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_queue_is_asked_for_what_is_sure_to_be_in_a_record() {
+        let query =
+            RunQuery { text: Some(" Nightly training_params.lr=0.01 x=".into()), ..RunQuery::default() };
+        assert_eq!(query.asked(None, 1).hints, ["Nightly", "lr", "x"]);
+    }
+
+    #[test]
     fn parameters_are_found_by_name_and_value() {
         let config = json!({
             "training_params": {"lr": 0.01, "lr_schedule": null, "early_stopping": {"patience": 10}},
@@ -205,6 +217,7 @@ mod tests {
             ("lr", "0.01", true),
             ("lr", "1e-2", true),
             ("lr", "0.010", true),
+            ("lr", "0,01", true),
             ("lr", "0.1", false),
             ("r", "0.01", false),
             ("training_params.lr", "0.01", true),

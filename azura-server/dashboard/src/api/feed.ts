@@ -12,7 +12,7 @@ import { ended, type Column, type Frame, type History, type Validation } from ".
 const REPLAY = 1000;
 /** A page that is left open for days keeps no more epochs than these. */
 const MOST = 100_000;
-/** So many epochs are asked for at first, so that a long run is seen at once; all others after that. */
+/** So many epochs are asked for at first, so that a long run is seen at once; all others after that. The server's `preload` says the same. */
 const FIRST = 4000;
 /** Redrawing more often than this nobody sees. */
 const REDRAW = 250;

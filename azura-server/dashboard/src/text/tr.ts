@@ -34,7 +34,7 @@ export const tr: Texts = {
   byBatch: "gruplara göre",
   archivedOnes: "arşivdekiler",
   search: "Çalışmalarda ara",
-  searchFor: "Ad, etiket, veri, lr=0.01 …",
+  searchFor: "Ad, etiket, veri, lr=0,01 …",
   batch: "Grup",
   batchName: "Grubun adı",
   allRuns: "Tüm çalışmalar",
