@@ -63,7 +63,7 @@ impl RunQuery {
         }
         let archived = self.archived.then(|| ARCHIVED.to_owned());
         asked.hints.extend(archived.into_iter().chain(self.pipeline.clone()));
-        asked.hints.extend(self.words().map(|word| sure(word).to_owned()));
+        asked.hints.extend(self.words().flat_map(sure).map(str::to_owned));
         // What was sent without its run's id, and not worked on, is found by the one that is made of its task.
         asked.hinted(EXPERIMENT_ID)
     }
@@ -79,10 +79,22 @@ impl RunQuery {
     }
 }
 
-/// What is written in a record in which a word is found. Of a parameter that is the end of its path: its number may be written in more than one way.
-fn sure(word: &str) -> &str {
-    let Some((path, _)) = word.split_once('=') else { return word };
-    path.rsplit_once('.').map_or(path, |(_, name)| name)
+/// What is written in a record in which a word is found. Of a parameter that is the end of its path, and its value if there is one way to write it.
+fn sure(word: &str) -> impl Iterator<Item = &str> {
+    let (path, value) = word.split_once('=').map_or((word, None), |(path, value)| (path, Some(value)));
+    let name = value.and(path.rsplit_once('.')).map_or(path, |(_, name)| name);
+    [Some(name), value.filter(|value| has_one_form(value))]
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.is_empty())
+}
+
+/// Whether a value is written so in JSON whenever it is [one that is written so](is): of `3` that is the beginning of `3.0`, and not the other way round.
+fn has_one_form(value: &str) -> bool {
+    let Ok(number) = value.replace(',', ".").parse::<f64>() else { return true };
+    // Beyond these, programs write numbers with an exponent, or not.
+    let plain = number == 0.0 || (1e-4..1e15).contains(&number.abs());
+    plain && number.to_string() == value
 }
 
 impl Run {
@@ -202,9 +214,30 @@ mod tests {
 
     #[test]
     fn the_queue_is_asked_for_what_is_sure_to_be_in_a_record() {
-        let query =
-            RunQuery { text: Some(" Nightly training_params.lr=0.01 x=".into()), ..RunQuery::default() };
-        assert_eq!(query.asked(None, 1).hints, ["Nightly", "lr", "x"]);
+        let hints =
+            |text: &str| RunQuery { text: Some(text.into()), ..RunQuery::default() }.asked(None, 1).hints;
+        assert_eq!(hints(" Nightly training_params.lr=0.01 x= ="), ["Nightly", "lr", "0.01", "x"]);
+        // What may be written otherwise: 0.01, 3, 1e-5, 1e16, and so on.
+        for value in [
+            "0,01",
+            "0.010",
+            "1e-2",
+            ".5",
+            "3.0",
+            "+3",
+            "03",
+            "10000000000000000",
+            "0.00001",
+            "nan",
+            "inf",
+            "-0.0",
+        ] {
+            let sure = hints(&format!("lr={value}"));
+            assert!(sure == ["lr"], "{value}: {sure:?}");
+        }
+        for value in ["0.5", "3", "-3", "0.0001", "0", "gru", "true", "null"] {
+            assert_eq!(hints(&format!("lr={value}")), ["lr", value]);
+        }
     }
 
     #[test]
