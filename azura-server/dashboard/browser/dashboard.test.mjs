@@ -81,6 +81,11 @@ test("minutes of training are not cancelled without a question", async () => {
   await page.getByRole("button", { name: "Cancel run" }).click();
   await dialog.getByRole("button", { name: "Cancel run" }).click();
   await reads(state(page), "cancelled");
+  // What it came to is still told.
+  await page.goto(`/runs?q=${task}`);
+  const row = page.locator(".runs tbody tr");
+  await reads(row.locator(".how"), /\d+ \/ 3,000/);
+  await reads(row, /0\.\d{3,}/);
   await page.context().close();
 });
 
@@ -147,6 +152,23 @@ test("zoom survives new data", async () => {
   await world.ask(`experiments/${task}/cancel`, {});
   await reads(state(page), "cancelled");
   assert.equal(await page.getByRole("button", { name: "Show all" }).first().isEnabled(), true);
+  await page.context().close();
+});
+
+test("the form offers the data sets, and the columns of the one that is chosen", async () => {
+  const page = await world.open("/new/csv_forecaster");
+  const offered = of => page.getByRole("group", { name: of }).getByRole("button");
+  await offered("Data set").filter({ hasText: "sunspots" }).click();
+  await reads(offered("Target column"), "SUNACTIVITY");
+  await offered("Target column").click();
+  assert.equal(await page.getByLabel("Target column").first().inputValue(), "SUNACTIVITY");
+  await reads(page.locator(".verdict"), "Ready to run");
+  // What is misspelt says so, and what there is stays in sight.
+  await page.getByLabel("Target column").first().fill("SUN");
+  await reads(page.locator(".field .problem"), "there are: `SUNACTIVITY`");
+  await offered("Target column").click();
+  await page.getByRole("button", { name: "Start run" }).click();
+  await reads(state(page), "finished");
   await page.context().close();
 });
 

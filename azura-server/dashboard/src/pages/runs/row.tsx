@@ -81,11 +81,13 @@ function How({ run }: { run: Run }) {
   if (run.status !== "STARTED") {
     const seconds = took(run, now);
     const why = told(run.error?.message ?? "");
+    const reached = run.progress && t.epochOf(number(run.progress.epoch), number(run.progress.total_epochs));
+    const parts = [reached, seconds !== undefined && duration(seconds)].filter(Boolean).join(" · ");
     return (
       <>
         <State status={run.status} />
         <p className={run.status === "FAILURE" ? "small faint why" : "small faint line"} title={why}>
-          {run.status === "FAILURE" ? why || run.error?.error_code : run.status === "PENDING" ? t.waits : seconds !== undefined ? duration(seconds) : ""}
+          {run.status === "FAILURE" ? why || run.error?.error_code : run.status === "PENDING" ? t.waits : parts}
         </p>
       </>
     );
