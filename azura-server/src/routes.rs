@@ -301,7 +301,8 @@ impl Api {
     async fn history(
         &self,
         id: Path<String>,
-        /// So many epochs at most: the ends, and the least and the greatest value of each figure in each stretch. Without, all of them.
+        /// So many epochs at most: the ends, and the least and the greatest value of each figure in each stretch, as far as there is room for that. Without,
+        /// all of them.
         #[oai(validator(minimum(value = "2"), maximum(value = "1000000")))]
         points: Query<Option<u32>>,
     ) -> ApiResult<Json<HistoryView>> {

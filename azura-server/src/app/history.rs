@@ -72,12 +72,15 @@ impl Course {
         self.figures.values_mut().for_each(|column| column.truncate(kept));
     }
 
-    /// Keeps so many epochs at most: the ends, and of each stretch those with the least and the greatest value of each figure.
+    /// Keeps so many epochs at most: the ends, and of each stretch those with the least and the greatest value of each figure, if there is room for
+    /// a stretch, of two epochs for each figure.
     pub(crate) fn thin(&mut self, points: usize) {
         let numbers = |column: &Vec<Option<f64>>| -> Vec<f64> {
             column.iter().map(|value| value.unwrap_or(f64::NAN)).collect()
         };
-        let columns: Vec<_> = self.figures.values().map(numbers).collect();
+        // How many epochs there are to be is no curve.
+        let curves = self.figures.iter().filter(|(name, _)| *name != "total_epochs");
+        let columns: Vec<_> = curves.map(|(_, column)| numbers(column)).collect();
         let columns: Vec<_> = columns.iter().map(Vec::as_slice).collect();
         if self.epochs.len() <= points || columns.is_empty() {
             return;

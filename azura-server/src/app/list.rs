@@ -52,6 +52,9 @@ impl Default for RunQuery {
     }
 }
 
+/// A few hints leave out almost as much as many, and a storage has limits.
+const HINTS: usize = 16;
+
 impl RunQuery {
     /// What the queue can tell apart itself.
     fn asked(&self, place: Option<String>, limit: usize) -> ListQuery {
@@ -63,7 +66,7 @@ impl RunQuery {
         }
         let archived = self.archived.then(|| ARCHIVED.to_owned());
         asked.hints.extend(archived.into_iter().chain(self.pipeline.clone()));
-        asked.hints.extend(self.words().flat_map(sure).map(str::to_owned));
+        asked.hints.extend(self.words().flat_map(sure).take(HINTS).map(str::to_owned));
         // What was sent without its run's id, and not worked on, is found by the one that is made of its task.
         asked.hinted(EXPERIMENT_ID)
     }

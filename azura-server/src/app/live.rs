@@ -254,8 +254,11 @@ impl Teller {
         let (shown, attempt) = (Shown::of(&record), record.attempt);
         match self.known.get_mut(&id) {
             Some(known) if known.shown == shown => {
-                let progress =
-                    if shown.state == State::Started { self.app.progress(&id, attempt).await? } else { None };
+                let progress = if shown.state == State::Started {
+                    self.app.progress(&id, Some(attempt)).await?
+                } else {
+                    None
+                };
                 if let Some(progress) = progress.filter(|progress| Some(progress.seq) > known.epoch) {
                     known.epoch = Some(progress.seq);
                     let news = News::Progress { experiment_id: known.name.clone(), task_id: id, progress };

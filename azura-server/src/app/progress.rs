@@ -93,11 +93,12 @@ fn losses(points: &Points, newest: &Progress) -> Vec<Option<f64>> {
 }
 
 impl App {
-    /// The last epoch that the newest attempt at a task has told of.
-    pub(super) async fn progress(&self, task: &TaskId, attempt: u32) -> Result<Option<Progress>> {
+    /// The last epoch that was told of a task, by this attempt if one is given.
+    pub(super) async fn progress(&self, task: &TaskId, by: Option<u32>) -> Result<Option<Progress>> {
         match self.queue.newest(task, Keep::All).await {
             Ok(entry) => {
-                Ok(entry.as_ref().and_then(Progress::of).filter(|progress| progress.attempt == attempt))
+                let told = entry.as_ref().and_then(Progress::of);
+                Ok(told.filter(|told| by.is_none_or(|attempt| told.attempt == attempt)))
             }
             Err(QueueError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -111,9 +112,11 @@ impl App {
         if state != State::Started {
             self.courses.all().remove(&task);
         }
-        if matches!(state, State::Started | State::Failure | State::Revoked) {
-            run.progress = self.progress(&task, attempt).await?;
-        }
+        run.progress = match state {
+            State::Started => self.progress(&task, Some(attempt)).await?,
+            State::Failure | State::Revoked => self.progress(&task, None).await?,
+            _ => None,
+        };
         if let (State::Started, Some(progress)) = (state, &run.progress) {
             run.losses = self.losses(task, progress).await?;
         }

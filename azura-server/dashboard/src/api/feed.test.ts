@@ -40,6 +40,15 @@ test("a long run is drawn with some of its epochs, and then with all, also those
   expect(course.columns).toEqual({ epoch: [1, 2, 3, 4, 5, 6, 7, 8], loss: [1, 2, 3, 4, 5, 6, 7, 8].map(at => 1 / at) });
   expect([course.whole, course.told, course.seq, course.epoch]).toEqual([true, 8, 10, 8]);
 
+  // What was asked for second may know more than was heard by then: that is not told twice, nor missed.
+  const ahead = new Course(history(8, [1, 4, 6], 6));
+  ahead.take(epoch(9, 7));
+  ahead.fill({ ...history(13, [1, 2, 3, 4, 5, 6, 7, 8, 9], 9), status: "SUCCESS", attempt: 2 });
+  for (const [seq, at] of [[10, 8], [11, 9]]) ahead.take(epoch(seq, at));
+  ahead.take({ state: "SUCCESS", seq: 13, attempt: 2, details: {} });
+  expect(ahead.columns.epoch).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect([ahead.seq, ahead.told, ahead.status, ahead.attempt]).toEqual([13, 9, "SUCCESS", 2]);
+
   const restarted = new Course(history(8, [1, 4, 6], 6));
   restarted.take({ state: "STARTED", seq: 9, attempt: 2, details: { attempt: 2, from_epoch: 3 } });
   restarted.take({ ...epoch(10, 4, { loss: 9 }), attempt: 2 });

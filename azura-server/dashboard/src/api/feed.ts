@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { backoff } from "./backoff";
 import { ApiError } from "./client";
-import { history } from "./queries";
+import { DRAWN, history } from "./queries";
 import { average, marked, speed, type Mark } from "./speed";
 import { ended, type Column, type Frame, type History, type Validation } from "./types";
 
@@ -12,8 +12,6 @@ import { ended, type Column, type Frame, type History, type Validation } from ".
 const REPLAY = 1000;
 /** A page that is left open for days keeps no more epochs than these. */
 const MOST = 100_000;
-/** So many epochs are asked for at first, so that a long run is seen at once; all others after that. The server's `preload` says the same. */
-const FIRST = 4000;
 /** Redrawing more often than this nobody sees. */
 const REDRAW = 250;
 
@@ -60,13 +58,12 @@ export class Course {
     return !this.heard;
   }
 
-  /** Puts all epochs in the place of some. */
+  /** Puts all epochs in the place of some. The history may know more than was heard, or less. */
   fill(history: History) {
     const whole = new Course(history);
     for (const frame of this.heard ?? []) whole.take(frame);
-    this.columns = whole.columns;
-    this.told = whole.told;
-    this.heard = undefined;
+    const { seq, attempt, status, columns, validation, events, total, told } = whole;
+    Object.assign(this, { seq, attempt, status, columns, validation, events, total, told, heard: undefined });
   }
 
   /** Epochs that are done. */
@@ -212,7 +209,7 @@ export function useFeed(id: string): Feed {
 
     async function load() {
       try {
-        now.course = new Course(await client.fetchQuery({ ...history(id, FIRST), staleTime: 0, gcTime: 0, retry: false }));
+        now.course = new Course(await client.fetchQuery({ ...history(id, DRAWN), staleTime: 0, gcTime: 0, retry: false }));
       } catch (error) {
         if (stopped) return;
         now.error = error as ApiError;
@@ -228,13 +225,14 @@ export function useFeed(id: string): Feed {
 
     /** Gets what was left out at first, once that is drawn. */
     function fill(course: Course) {
-      const later = (what: () => void, pause: number) => (filling = setTimeout(what, pause));
-      later(async function all() {
+      const later = backoff(250, 8000);
+      filling = setTimeout(async function all() {
         try {
           course.fill(await client.fetchQuery({ ...history(id), staleTime: 0, gcTime: 0, retry: false }));
+          if (ended(course.status)) now.line = "closed";
           if (!stopped) draw(false);
-        } catch {
-          if (!stopped) later(all, pauses.next());
+        } catch (error) {
+          if (!stopped && (error as ApiError).status !== 404) filling = setTimeout(all, later.next());
         }
       }, REDRAW);
     }

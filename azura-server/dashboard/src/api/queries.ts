@@ -37,7 +37,10 @@ export const run = (id: string) =>
     queryFn: ({ signal }) => body<Run>(api.GET("/api/v1/experiments/{id}/details", { params: { path: { id } }, signal })),
   });
 
-/** Every epoch, or so many that a chart looks as with all of them. */
+/** With so many epochs, a chart looks as with all of them. The server's `preload` asks for as many. */
+export const DRAWN = 4000;
+
+/** Every epoch, or so many at most. */
 export const history = (id: string, points?: number) =>
   queryOptions({
     queryKey: points ? ["history", id, points] : ["history", id],
@@ -95,7 +98,7 @@ export interface Submitted {
 export const submit = (config: Config) => body<Submitted>(api.POST("/api/v1/experiments", { body: config as never }));
 
 const of = (id: string) => ({ params: { path: { id } } });
-export const cancel = (id: string) => body<unknown>(api.POST("/api/v1/experiments/{id}/cancel", of(id)));
+export const cancel = (id: string) => body<{ status: string }>(api.POST("/api/v1/experiments/{id}/cancel", of(id)));
 export const resume = (id: string) => body<Submitted>(api.POST("/api/v1/experiments/{id}/resume", of(id)));
 export const rerun = (id: string) => body<Submitted>(api.POST("/api/v1/experiments/{id}/rerun", of(id)));
 export const remove = (id: string) => body<unknown>(api.DELETE("/api/v1/experiments/{id}", of(id)));

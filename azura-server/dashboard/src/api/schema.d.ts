@@ -357,7 +357,10 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description So many epochs at most: the ends, and the least and the greatest value of each figure in each stretch. Without, all of them. */
+                    /**
+                     * @description So many epochs at most: the ends, and the least and the greatest value of each figure in each stretch, as far as there is room for that. Without,
+                     *     all of them.
+                     */
                     points?: number;
                 };
                 header?: never;

@@ -1,6 +1,8 @@
-import { expect, test } from "vitest";
+import { messages } from "./messages-tr";
+import { report } from "./report-tr";
 import { translator } from "./templates";
 import { reported, told } from "./turkish";
+import { expect, test } from "vitest";
 
 const translate = translator({
   "It is {}.": "O {0}.",
@@ -10,6 +12,8 @@ const translate = translator({
   "a, b; and c": "a, b ve c",
   "{} is below the minimum {}": "{0}, en az {1}",
   "no number": "sayı değil",
+  "{} is above {}": "{0,}, {1} üstünde",
+  "{} in {}": "{1!} içinde {0}",
 });
 
 test.each([
@@ -18,7 +22,13 @@ test.each([
   ["many rows", "many rows"],
   ["She looks at 3 rows", "3 satır görür She"],
   ["It is 0.5.", "O 0,5."],
-  ["It is `0.5`.", "O `0,5`."],
+  ["It is `0.5`.", "O `0.5`."],
+  ["It is `3 rows`.", "O `3 rows`."],
+  ["It is `a is below the minimum b`.", "O `a is below the minimum b`."],
+  ["`1.5` is above 2.5", "`1,5`, 2,5 üstünde"],
+  ["`a1.5` is above 2.5", "`a1.5`, 2,5 üstünde"],
+  ["2.5 in 1.5", "1.5 içinde 2,5"],
+  ["It is \uf000 `x`.", "It is \uf000 `x`."],
   ["It is 1.5.2.", "O 1.5.2."],
   ["It is −0.5 %.", "O −%0,5."],
   ["It is E. A. Poe. It is 1.5e-7.", "O E. A. Poe. O 1,5e-7."],
@@ -46,6 +56,13 @@ test("a report's sentences", () => {
 
 test("texts that fit many templates in many ways end", () => {
   const begun = performance.now();
+  // All texts of a template but the last, each many times: a search that goes back would try them in all ways.
+  for (const literals of [...Object.keys(report), ...Object.keys(messages)].filter(text => text.split("{}").length > 3).map(text => text.split("{}")))
+    for (const at of literals.keys()) {
+      const text = literals.map((literal, i) => (i === at ? "" : `x${literal}`.repeat(Math.floor(2500 / literals.length / (literal.length + 1))))).join("");
+      told(literals[0] + text);
+      reported(literals[0] + text + literals.at(-1)!);
+    }
   for (const text of ["x has at, ", "a: ", "a; ", " and more or ", "the config is invalid: ", "looks at of and says what will be in the next ", "{} rows. "]) for (const times of [20, 100, 1000]) told(`\`${text.repeat(times)}`);
   expect(performance.now() - begun).toBeLessThan(5000);
 });

@@ -1,10 +1,19 @@
 // Texts of the server in another language, by a catalogue of whole texts and of templates: `{}` are an English template's holes, `{0}`, `{1}`, … the same
-// ones in the translation. What is in a hole is translated in its turn; what the catalogue lacks stays as the server says it.
+// ones in the translation. What is in a hole is translated in its turn, but in `{0!}`, which is a name; what is in back quotes stays as it is, but in
+// `{0,}`, which is a value. What the catalogue lacks stays as the server says it.
 
 export type Catalogue = Readonly<Record<string, string>>;
 
-/** A number as the server writes it, perhaps in back quotes, of percent, or of thousands. */
-const NUMERAL = /^(`?)([+−-]?)(\d+)(?:\.(\d+))?((?:e[+−-]?\d+)?[kMB]?)( %)?(`?)$/;
+/** A number as the server writes it, perhaps of percent, or of thousands. */
+const NUMERAL = /^([+−-]?)(\d+)(?:\.(\d+))?((?:e[+−-]?\d+)?[kMB]?)( %)?$/;
+/** What is in back quotes, which a sign stands for: the last ones that are private. */
+const QUOTED = /`[^`]*`/g;
+const FIRST = 0xf000;
+/** Behind one whose number is to be told. */
+const VALUE = "\uf8ff";
+const SIGN = /([\uf000-\uf8fe])(\uf8ff?)/g;
+const PRIVATE = /[\uf000-\uf8ff]/;
+const HOLE = /\{(\d)([!,]?)\}/g;
 /** Where a sentence ends and another begins; not behind an initial. */
 const SENTENCES = /(?<=\S[^\s.][.!?](?:\*\*)?) (?=[\p{Lu}\p{Co}`*])/u;
 /** Between problems, each of which may begin with its place, a JSON pointer. */
@@ -19,12 +28,26 @@ const LONGEST = 3000;
 const MOST = 5000;
 
 const letters = (text: string) => text.replace(/[^\p{L}]/gu, "").length;
-const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const clauses = (text: string) => text.split("; ");
 
 function numeral(text: string) {
-  const [found, quote, sign, whole, fraction, rest, percent] = NUMERAL.exec(text) ?? [];
-  return found && `${quote}${sign}${percent ? "%" : ""}${whole}${fraction ? `,${fraction}` : ""}${rest}${quote}`;
+  const [found, sign, whole, fraction, rest, percent] = NUMERAL.exec(text) ?? [];
+  return found && `${sign}${percent ? "%" : ""}${whole}${fraction ? `,${fraction}` : ""}${rest}`;
+}
+
+/** What is in a template's holes, each as short as can be: with many texts between them, a regular expression would take for ever to say that it does not fit. */
+function fit(text: string, literals: string[]) {
+  const [first, last] = [literals[0], literals.at(-1)!];
+  if (!text.startsWith(first) || !text.endsWith(last)) return undefined;
+  const [holes, end]: [string[], number] = [[], text.length - last.length];
+  let at = first.length;
+  for (const literal of literals.slice(1, -1)) {
+    const next = text.indexOf(literal, at + 1);
+    if (next < 0) return undefined;
+    holes.push(text.slice(at, next));
+    at = next + literal.length;
+  }
+  return at < end ? [...holes, text.slice(at, end)] : undefined;
 }
 
 export const sentences = (text: string) => text.split(SENTENCES);
@@ -35,10 +58,10 @@ export function translator(catalogue: Catalogue) {
     .filter(([english]) => english.includes("{}"))
     .map(([english, told]) => {
       const literals = english.split("{}");
-      const [first, last, size] = [literals[0], literals.at(-1)!, literals.join("").length];
+      const [first, size] = [literals[0], literals.join("").length];
       // What follows a colon is a text by itself.
-      const head = literals.length === 2 && first.endsWith(": ") && !last;
-      return { told, pattern: new RegExp(`^${literals.map(escaped).join("(.+?)")}$`), first, last, size, head, weak: !first && letters(english) < STRONG };
+      const head = literals.length === 2 && first.endsWith(": ") && !literals[1];
+      return { told, literals, size, head, weak: !first && letters(english) < STRONG };
     })
     .sort((a, b) => Number(b.head) - Number(a.head) || b.size - a.size);
 
@@ -46,11 +69,11 @@ export function translator(catalogue: Catalogue) {
 
   /** By a head, or the template with the most text of its own. `within` a clause, if others follow. */
   function filled(text: string, within: boolean) {
-    for (const { told, pattern, first, last, head, weak } of templates) {
-      const holes = text.startsWith(first) && text.endsWith(last) ? pattern.exec(text)?.slice(1) : undefined;
+    for (const { told, literals, head, weak } of templates) {
+      const holes = fit(text, literals);
       if (!holes || (within && !head && holes.some(hole => clauses(hole).length > 1 && !known(hole)))) continue;
       const inner = holes.map(translate);
-      if (!weak || holes.some((hole, i) => inner[i] !== hole || known(hole))) return told.replace(/\{(\d)\}/g, (_, i: string) => inner[Number(i)]);
+      if (!weak || holes.some((hole, i) => inner[i] !== hole || known(hole))) return told.replace(HOLE, (_, i: string, how: string) => (how === "!" ? holes[Number(i)] : how ? holes[Number(i)] + VALUE : inner[Number(i)]));
     }
     return undefined;
   }
@@ -67,7 +90,7 @@ export function translator(catalogue: Catalogue) {
     let found = told.get(text);
     if (found === undefined) {
       if (told.size >= MOST) told.clear();
-      told.set(text, (found = text.length > LONGEST ? text : anew(text)));
+      told.set(text, (found = anew(text)));
     }
     return found;
   }
@@ -89,5 +112,15 @@ export function translator(catalogue: Catalogue) {
       text
     );
   }
-  return translate;
+
+  return (text: string): string => {
+    if (text.length > LONGEST || PRIVATE.test(text)) return text;
+    const quoted: string[] = [];
+    const signed = text.replace(QUOTED, found => String.fromCharCode(FIRST + quoted.push(found) - 1));
+    const restored = (_: string, sign: string, value: string) => {
+      const found = quoted[sign.charCodeAt(0) - FIRST];
+      return value ? `\`${numeral(found.slice(1, -1)) ?? found.slice(1, -1)}\`` : found;
+    };
+    return whole.get(text) ?? translate(signed).replace(SIGN, restored).replaceAll(VALUE, "");
+  };
 }

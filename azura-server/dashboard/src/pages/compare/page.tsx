@@ -1,6 +1,6 @@
 // Two to twenty runs side by side.
 
-import { useQueries } from "@tanstack/react-query";
+import { keepPreviousData, useQueries } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import * as queries from "../../api/queries";
@@ -37,9 +37,10 @@ export function Compare() {
   useEffect(() => {
     document.title = `${t.compare} · AzuraForge`;
   }, [t]);
+  const [mean, setMean] = useState(false);
   const refetchInterval = (status?: string) => (status && !ended(status) ? AGAIN : false);
   const records = useQueries({ queries: ids.map(id => ({ ...queries.run(id), refetchInterval: (query: { state: { data?: Run } }) => refetchInterval(query.state.data?.status) })) });
-  const courses = useQueries({ queries: ids.map(id => ({ ...queries.history(id), refetchInterval: (query: { state: { data?: History } }) => refetchInterval(query.state.data?.status) })) });
+  const courses = useQueries({ queries: ids.map(id => ({ ...queries.history(id, mean ? undefined : queries.DRAWN), placeholderData: keepPreviousData, refetchInterval: (query: { state: { data?: History } }) => refetchInterval(query.state.data?.status) })) });
 
   // One that is unknown is asked for anew when the line is back: what is shown stays meanwhile.
   const missing = ids.filter((_, i) => records[i].isFetched && !records[i].data);
@@ -85,7 +86,7 @@ export function Compare() {
               </li>
             ))}
           </ul>
-          <CurvesCard shown={shown} />
+          <CurvesCard shown={shown} mean={mean} setMean={setMean} />
           <FiguresCard shown={shown} />
           <SeedsCard shown={shown} />
           <ParallelCard shown={shown} />
@@ -96,11 +97,11 @@ export function Compare() {
   );
 }
 
-function CurvesCard({ shown }: { shown: Shown[] }) {
+/** Of long runs each is thinned by itself: a mean needs all of their epochs. */
+function CurvesCard({ shown, mean, setMean }: { shown: Shown[]; mean: boolean; setMean: (mean: boolean) => void }) {
   const { t, decimal } = useText();
   const scale = useScale();
   const [chosen, choose] = useState("loss");
-  const [mean, setMean] = useState(false);
   const names = [...new Set(shown.flatMap(({ history }) => Object.keys(history?.columns ?? {})))].filter(
     name => name !== "epoch" && name !== "total_epochs" && shown.some(({ history }) => history?.columns[name]?.some(value => value !== null)),
   );

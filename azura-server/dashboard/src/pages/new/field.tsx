@@ -80,7 +80,7 @@ function Typed({ field, value, set, control }: { field: Field; value: Json | und
   const shown = show(value, decimal);
   const [text, type] = useState(shown);
   useEffect(() => {
-    type(text => (JSON.stringify(parse(text, field)) === JSON.stringify(value) ? text : shown));
+    type(text => (JSON.stringify(parse(text, field, decimal)) === JSON.stringify(value) ? text : shown));
   }, [value, field]);
   // In another language the same number is written in another way.
   useEffect(() => type(shown), [decimal]);
@@ -99,7 +99,7 @@ function Typed({ field, value, set, control }: { field: Field; value: Json | und
         value={text}
         onChange={event => {
           type(event.target.value);
-          set(field.path, parse(event.target.value, field));
+          set(field.path, parse(event.target.value, field, decimal));
         }}
       />
       {typeof value === "number" && text.includes(",") && text !== shown && (

@@ -95,11 +95,15 @@ test.each<[Json, string, Partial<Field>?]>([
   [[1, 2], "1, 2", { kind: "integer" }],
   [[16, 32], "16, 32", { kind: "list", of: "number" }],
   [[0.25, 0.5], "0,25; 0,5", { kind: "list", of: "number" }],
+  [[0.5], "0,5;", { kind: "list", of: "number" }],
   ["0.5", "0.5", { kind: "text" }],
 ])("%o is shown with a comma as %s, and that can be typed", (value, text, some = {}) => {
   expect(show(value, ",")).toBe(text);
   expect(parse(text, field(some))).toEqual(value);
 });
+
+test.each(["1.500", "1.500,5", "-1.500.000", "0,5; 1.500"])("%s is thousands where fractions have a comma, or is not: nobody guesses", text => expect(parse(text, field({}), ",")).toBe(text));
+test.each([["0.125", 0.125], ["1.5", 1.5], ["1500,5", 1500.5], ["1.25,0.5", [1.25, 0.5]]])("%s is %o there", (text, value) => expect(parse(text as string, field({}), ",")).toEqual(value));
 
 test("values are set without touching what was", () => {
   const config = { a: { b: 1 } };

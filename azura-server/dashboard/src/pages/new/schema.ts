@@ -18,7 +18,6 @@ export interface Field {
   above: boolean;
   below: boolean;
   /** Values that there are to choose from. */
-  /** Values that there are to choose from. */
   examples: string[];
   default: Json;
   /** Of a record that may be there or not. */

@@ -11,8 +11,11 @@ const number = (text: string): Json => (NUMBER.test(text) && Number.isFinite(Num
 /** `0,5` as it is written in Turkish and many other languages. */
 const comma = (text: string) => /^[+-]?\d*,\d+(e[+-]?\d+)?$/i.test(text);
 
+/** A thousand and a half to who writes so, 1.5 to others. */
+const THOUSANDS = /^[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$/;
+
 /** Several numbers where one belongs make a grid: `0.01, 0.001`, or `0,01; 0,001`. A field that is empty says nothing. */
-export function parse(text: string, field: Field): Json | undefined {
+export function parse(text: string, field: Field, decimal = "."): Json | undefined {
   const trimmed = text.trim();
   if (field.kind === "list") {
     const items = split(trimmed, field.of === "number" && trimmed.includes(";") ? /[;\n]/ : /[,;\n]/);
@@ -22,7 +25,9 @@ export function parse(text: string, field: Field): Json | undefined {
   if (trimmed === "" && field.nullable) return null;
   if (field.kind === "text") return trimmed;
   if (trimmed === "") return undefined;
-  const parts = split(trimmed, /;|\s+|,(?=\s|$)/).flatMap(part => (field.kind === "number" && comma(part) ? [part] : split(part, /,/)));
+  const typed = split(trimmed, /;|\s+|,(?=\s|$)/);
+  if (decimal === "," && typed.some(part => THOUSANDS.test(part))) return trimmed;
+  const parts = typed.flatMap(part => (field.kind === "number" && comma(part) ? [part] : split(part, /,/)));
   if (field.kind === "number" && parts.some(comma)) {
     // `0,5 0.25`: whoever writes both may mean either.
     if (parts.some(part => part.includes("."))) return trimmed;
@@ -38,7 +43,9 @@ export function show(value: Json | undefined, decimal = "."): string {
   if (value === null || value === undefined) return "";
   if (Array.isArray(value)) {
     const all = value.map(one => show(one, decimal));
-    return all.join(value.some(one => typeof one === "number") && all.some(one => one.includes(",")) ? "; " : ", ");
+    const fractions = value.some(one => typeof one === "number") && all.some(one => one.includes(","));
+    // One alone would be two.
+    return fractions ? all.join("; ") + (all.length > 1 ? "" : ";") : all.join(", ");
   }
   return typeof value === "number" ? written(value, decimal) : typeof value === "object" ? JSON.stringify(value) : String(value);
 }

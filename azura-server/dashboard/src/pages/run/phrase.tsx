@@ -4,15 +4,18 @@ import { Fragment, type ReactNode } from "react";
 
 export type Translate = (text: string) => string;
 
-/** The private use area: signs that no report has of its own. */
+/** In the private use area, before the signs that a translation uses itself. */
 const FIRST = 0xe000;
-const MOST = 0x1900;
-const SIGNS = /([\ue000-\uf8ff])/;
+const MOST = 0x1000;
+const SIGNS = /([\ue000-\uefff])/;
+/** What a text of its own cannot have, if it is to be told from ours. */
+const OURS = /\*\*|[\ue000-\uf8ff]/;
 const BLOCK = /^(p|[uo]l|table|pre|blockquote|figure|h\d)$/;
 
 /** What is in the node, translated; nothing if it holds paragraphs of its own, or comes out of it damaged. */
 export function phrase(node: Element, translate: Translate, shown: (node: Node) => ReactNode): ReactNode[] | undefined {
   if ([...node.children].some(child => BLOCK.test(child.localName))) return undefined;
+  if (OURS.test(node.textContent ?? "")) return undefined;
   const kept: Node[] = [];
   const written = (node: Node): string => {
     if (node instanceof Text) return node.data.replaceAll("\n", " ");

@@ -33,6 +33,11 @@ test.each([
 
 const turkish = (html: string) => mount(<>{render(html, "id", reported)}</>).container;
 
+test("what has signs of ours is shown as it is", () => {
+  const html = "<p>2**10 of <code>x</code> and 3**2</p><p>\ue000 <code>y</code></p>";
+  expect(turkish(html).innerHTML).toBe(html);
+});
+
 test("a paragraph is translated as a whole, in an order of its own", () => {
   const container = turkish("<h1>Forecast of <code>a.b</code></h1><ul><li>Of the inputs <code>x</code> counts most: shuffled, it raises the RMSE by 36.25.</li></ul><p><strong>Better than persistence: the typical error (RMSE) is 33.3 % lower.</strong>\nPersistence knows nothing and says that the next value equals the last one.</p><table><tbody><tr><td>0.5</td><td><code>0.5</code></td></tr></tbody></table>");
   expect(container.querySelector("h1")!.innerHTML).toBe("<code>a.b</code> tahmini");

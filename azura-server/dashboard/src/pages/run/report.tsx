@@ -15,10 +15,14 @@ const KEPT = new Set("h1 h2 h3 h4 h5 h6 p ul ol li strong em del code pre blockq
 /** Of these the content is one text, in which another language may have another order. */
 const WORDED = new Set("h1 h2 h3 h4 h5 h6 p li th td figcaption".split(" "));
 const DROPPED = new Set(["script", "style", "title", "svg", "math", "template", "iframe", "object"]);
+/** Those whose words are known. What others write is shown as it is. */
+const OURS = new Set(["csv_forecaster", "stock_predictor", "weather_forecaster", "image_classifier", "voice_generator"]);
 const IMAGE = /^images\/[\w.-]+$/;
 
 export function Report({ run }: { run: Run }) {
-  const { t, reported } = useText();
+  const text = useText();
+  const { t } = text;
+  const reported = useMemo(() => (OURS.has(run.pipeline_name) ? text.reported && besides(names(run), text.reported) : undefined), [run, text.reported]);
   const { data, error, refetch } = useQuery(report(run.experiment_id));
   const content = useMemo(() => data && render(data, run.experiment_id, reported), [data, run.experiment_id, reported]);
   if (error) return <Failed error={error} retry={() => void refetch()} />;
@@ -35,6 +39,13 @@ export function Report({ run }: { run: Run }) {
     </>
   );
 }
+
+/** Columns and classes: whatever they are called, those are no words. */
+function names({ results }: Run) {
+  const { y_label, target_col, class_names = [], feature_importance = [] } = results ?? {};
+  return new Set([y_label, target_col, ...class_names, ...feature_importance.map(({ feature }) => feature)]);
+}
+const besides = (names: ReadonlySet<string | undefined>, translate: Translate) => (text: string) => (names.has(text) ? text : translate(text));
 
 /** The parser applies this page's policy, which complains of each inline style; of these only a column's alignment is of use. */
 const unstyled = (html: string) => html.replace(/<style[\s\S]*?<\/style>/g, "").replace(/<[^>]*>/g, tag => tag.replace(/\sstyle=/g, " data-style="));

@@ -47,12 +47,13 @@ export function useActions() {
     if (fresh) put(client, fresh);
   };
   const stop = (run: Run) => {
-    const end = () => void act(cancel(run.experiment_id), t.cancelling);
+    // One that has ended meanwhile stays as it is.
+    const end = async () => (await act(cancel(run.experiment_id)))?.status === "STARTED" && say(t.cancelling);
     const trained = run.status === "STARTED" ? (took(run, Date.now()) ?? 0) : 0;
-    if (trained < CHEAP) return end();
-    // Each epoch leaves a checkpoint.
-    const epochs = heardOf(run.task_id)?.epoch ?? run.progress?.epoch ?? 0;
-    ask({ title: t.cancelTitle(title(run)), text: `${t.trainedFor(duration(trained))} ${epochs ? t.cancelKept : t.cancelLost}`, yes: t.cancel, no: t.trainOn, act: end });
+    if (trained < CHEAP) return void end();
+    // Each epoch leaves a checkpoint, and whoever began from one has that.
+    const kept = run.attempt > 1 || run.resumed_from || (heardOf(run.task_id)?.epoch ?? run.progress?.epoch);
+    ask({ title: t.cancelTitle(title(run)), text: `${t.trainedFor(duration(trained))} ${kept ? t.cancelKept : t.cancelLost}`, yes: t.cancel, no: t.trainOn, act: () => void end() });
   };
   const goOn = async (run: Run) => open(await act(resume(run.experiment_id)));
   const destroy = (run: Run) =>
