@@ -30,7 +30,7 @@ pub struct RunQuery {
     pub batch: Option<String>,
     /// Only archived runs, or only those that are not.
     pub archived: bool,
-    /// Only runs in which each of these words is found, in small or capital letters: somewhere in the ids, name, tags, pipeline, batch or data set,
+    /// Only runs in which each of these words is found, in small or capital letters: somewhere in the ids, name, tags, pipeline, batch, data set or target,
     /// or, as `lr=0.01`, as a parameter of the config and its value.
     pub text: Option<String>,
     /// Whether what is in the folders of runs is read, with series thinned to 100 points. Without, they have no results but what is in their records.
@@ -103,13 +103,14 @@ fn has_one_form(value: &str) -> bool {
 impl Run {
     /// Whether a word in small letters is somewhere in what it is found by.
     fn mentions(&self, text: &str) -> bool {
-        let data = self.config()["data_sourcing"]["dataset"].as_str().unwrap_or_default();
+        let data = ["/data_sourcing/dataset", "/data_sourcing/ticker", "/feature_engineering/target_col"];
+        let data = data.map(|place| self.config().pointer(place).and_then(Value::as_str).unwrap_or_default());
         let labels = [self.name(), self.label(crate::runs::BATCH_NAME), self.label(BATCH_ID)];
         let has = |place: &str| place.to_lowercase().contains(text);
         has(&self.experiment_id())
             || has(&self.record.id.to_string())
             || has(self.pipeline())
-            || has(data)
+            || data.into_iter().any(has)
             || labels.into_iter().flatten().any(has)
             || self.tags().iter().any(|tag| has(tag))
             || text.split_once('=').is_some_and(|(name, value)| has_parameter(self.config(), name, value))

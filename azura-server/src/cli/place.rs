@@ -144,7 +144,7 @@ impl Out {
         let folder = full(out)?;
         match fs::read_dir(&folder).map(|mut entries| entries.next()) {
             Ok(Some(_)) => {
-                Err(refused(out, &"the folder is not empty; one that is, or does not exist, is wanted"))
+                Err(refused(out, &"the folder is not empty: name one that is, or that does not exist"))
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(out, &error)),
             _ => Ok(Self { folder, replaces: false }),

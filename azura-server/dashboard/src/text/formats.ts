@@ -37,14 +37,14 @@ function make(language: string) {
       if (typeof value !== "number" || !Number.isFinite(value)) return "–";
       const size = Math.abs(value);
       if (Number.isInteger(value) && size < 1e9) return whole.format(value);
-      if (size >= 1e4 && size < 1e7) return whole.format(Math.round(value));
-      return value !== 0 && (size < 1e-3 || size >= 1e7) ? tiny.format(value) : plain.format(value);
+      if (size >= 1e4 && size < 1e9) return whole.format(Math.round(value));
+      return value !== 0 && (size < 1e-3 || size >= 1e9) ? tiny.format(value) : plain.format(value);
     },
     /** A figure of a column of such: always to four digits. */
     figure: (value: unknown) => {
       if (typeof value !== "number" || !Number.isFinite(value)) return "–";
       const size = Math.abs(value);
-      return value !== 0 && (size < 1e-3 || size >= 1e7) ? tiny.format(value) : size >= 1e4 ? whole.format(Math.round(value)) : exact.format(value);
+      return value !== 0 && (size < 1e-3 || size >= 1e9) ? tiny.format(value) : size >= 1e4 ? whole.format(Math.round(value)) : exact.format(value);
     },
     percent: (value: number) => share.format(value),
     age: (iso: string, now = Date.now()) => {

@@ -41,7 +41,7 @@ export const messages: Catalogue = {
   "expected one of {}, found {}": "beklenen şunlardan biri: {0}; bulunan: {1}",
   "expected {}, found {}": "beklenen: {0}; bulunan: {1}",
   "the number {}": "{0} sayısı",
-  'the text "{}"': "“{0}” metni",
+  'the text "{}"': "“{0!}” metni",
   "a list": "bir liste",
   "an object": "bir nesne",
   "an integer": "bir tam sayı",
@@ -72,7 +72,7 @@ export const messages: Catalogue = {
 
   // Configs against their data.
   "files can be named on the command line only; name a data set instead": "dosyalar yalnızca komut satırında belirtilebilir; onun yerine bir veri kümesi belirtin",
-  "{} heads do not share {} hidden units evenly; it must divide them": "{0} başlık {1} gizli birimi eşit paylaşamaz; tam bölmesi gerekir",
+  "{} heads do not share {} hidden units evenly; it must divide them": "{0} baş {1} gizli birimi eşit paylaşamaz; tam bölmesi gerekir",
   "the model would have {} parameters; at most {}": "modelin {0} parametresi olurdu; en çok {1}",
   "a batch of {} windows needs more than 1 GiB; at most {} fit at these sizes": "{0} pencerelik bir yığın 1 GiB üstünde bellek ister; bu boyutlarda en çok {1} sığar",
   "a batch of {} pictures needs more than 1 GiB; at most {} fit at these sizes": "{0} resimlik bir yığın 1 GiB üstünde bellek ister; bu boyutlarda en çok {1} sığar",

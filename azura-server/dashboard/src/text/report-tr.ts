@@ -141,7 +141,7 @@ export const report: Catalogue = {
   "forecast: {}": "tahmin: {0!}",
   "forecast less truth: to the right of 0 it was too high": "tahmin eksi gerçek: 0’ın sağında fazla yüksekti",
   "rows of the test part": "test bölümünün satırları",
-  "each point is a row of the test part; on the line the forecast is right": "her nokta test bölümünün bir satırı; çizginin üstünde tahmin doğru",
+  "each point is a row of the test part; on the line the forecast is right": "her nokta test bölümünün bir satırı; çizgiye düşen noktalarda tahmin doğru",
   right: "doğru",
   "by how much the RMSE rises when it is shuffled, {}": "karıştırıldığında RMSE artışı, {0!}",
   "RMSE of the test part": "test bölümünün RMSE değeri",

@@ -47,7 +47,10 @@ test("runs that differ by their seeds only belong together", () => {
   const of = (lr: number, seed: number) => run({ training_params: { lr, seed } });
   expect(seeds([of(1, 1), of(1, 2), of(2, 1), of(1, 3)])).toEqual([[0, 1, 3]]);
   expect(spread([1, 2, 3, null])).toEqual({ mean: 2, deviation: 1, count: 3 });
-  expect(spread([null])).toBeUndefined();
+  // A run once more, as a resumed one is, is no other seed; and one value has no spread.
+  expect(seeds([of(1, 1), of(1, 1)])).toEqual([]);
+  expect(seeds([of(1, 1), of(1, 1), of(1, 2)])).toEqual([[0, 2]]);
+  expect([spread([null]), spread([1, null])]).toEqual([undefined, undefined]);
 });
 
 test("curves of different lengths share an axis", () => {

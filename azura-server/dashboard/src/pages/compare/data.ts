@@ -1,7 +1,7 @@
 // What runs have in common, and in what they differ.
 
 import type { Column, Config, History, Json, Run } from "../../api/types";
-import { brief, rises, title } from "../runs/words";
+import { brief, rises, simplest, title } from "../runs/words";
 
 /** Every value of a config by its dotted path. */
 export function flat(value: Json, path = "", into: Record<string, Json> = {}): Record<string, Json> {
@@ -69,7 +69,7 @@ export function figures(runs: Run[]): Figure[] {
   return names
     .map(name => ({ name, values: metrics.map(all => (typeof all[name] === "number" ? all[name] : null)) }))
     .filter(({ values }) => values.some(value => value !== null))
-    .map(({ name, values }) => ({ name, values, best: best(name, values) }));
+    .map(({ name, values }) => ({ name, values, best: bestOf(name, values) }));
 }
 
 /** How far the loss of runs came that have no final one: they were cancelled, have failed, or train yet. */
@@ -81,7 +81,7 @@ export function lastLoss(runs: { run: Run; history?: History }[]): Figure[] {
 /** Neither more nor less of these is better: an interval is to cover what it promises, and no more; a low loss in training may be learned by heart. */
 const NEITHER = /^interval_|^support$|^final_loss$/;
 
-function best(name: string, values: (number | null)[]): Set<number> {
+export function bestOf(name: string, values: (number | null)[]): Set<number> {
   if (NEITHER.test(name)) return new Set();
   const known = values.filter(value => value !== null);
   const target = rises(name) ? Math.max(...known) : Math.min(...known);
@@ -89,23 +89,30 @@ function best(name: string, values: (number | null)[]): Set<number> {
   return new Set(values.flatMap((value, i) => (value === target ? [i] : [])));
 }
 
-/** Runs whose configs are equal but for the seed, two or more at a time. */
+/** Runs whose configs are equal but for the seed, two or more at a time, one of each seed: others of it are the same again. */
 export function seeds(runs: Run[]): number[][] {
-  const groups = new Map<string, number[]>();
+  const groups = new Map<string, Map<Json | undefined, number>>();
   runs.forEach((run, i) => {
-    const { "training_params.seed": _, batch_name: __, ...rest } = flat((run.config ?? {}) as Config);
+    const { "training_params.seed": seed, batch_name: _, ...rest } = flat((run.config ?? {}) as Config);
     const key = JSON.stringify(Object.entries(rest).sort());
-    groups.set(key, [...(groups.get(key) ?? []), i]);
+    const group = groups.get(key) ?? new Map();
+    groups.set(key, group.has(seed) ? group : group.set(seed, i));
   });
-  return [...groups.values()].filter(group => group.length > 1);
+  return [...groups.values()].filter(group => group.size > 1).map(group => [...group.values()]);
 }
 
-/** The mean, and the spread as the standard deviation of a sample. */
+/** What a forecast that knows nothing comes to, if it is the same for all runs that have ended. */
+export function yardstick(runs: Run[]) {
+  const [first, ...others] = runs.flatMap(({ results }) => (results ? [simplest(results)] : []));
+  return others.every(other => JSON.stringify(other) === JSON.stringify(first)) ? first : undefined;
+}
+
+/** The mean, and the spread as the standard deviation of a sample: of two at least. */
 export function spread(values: (number | null)[]) {
   const known = values.filter(value => value !== null);
   const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
   const variance = known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (known.length - 1);
-  return known.length ? { mean, deviation: known.length > 1 ? Math.sqrt(variance) : 0, count: known.length } : undefined;
+  return known.length > 1 ? { mean, deviation: Math.sqrt(variance), count: known.length } : undefined;
 }
 
 /** Columns of several runs over all their epochs. */

@@ -14,7 +14,7 @@ import { Empty, Loading } from "../../ui/notes";
 import { Sheet } from "../../ui/sheet";
 import { State } from "../../ui/state";
 import { brief, metricName, title } from "../runs/words";
-import { aligned, axis, figures, flatAxis, labels, lastLoss, parameters, seeds, spread, type Axis } from "./data";
+import { aligned, axis, bestOf, figures, flatAxis, labels, lastLoss, parameters, seeds, spread, yardstick, type Axis } from "./data";
 import { Parallel } from "./parallel";
 
 const MOST = 20;
@@ -182,6 +182,13 @@ function FiguresCard({ shown }: { shown: Shown[] }) {
     ),
     cells: found.map(({ values, best }) => cell(values[i], best.has(i))),
   }));
+  const simple = yardstick(shown.map(({ run }) => run));
+  if (simple)
+    rows.push({
+      key: "simple",
+      name: <span className="faint">{t.baselines[simple.name as keyof typeof t.baselines] ?? simple.name}</span>,
+      cells: found.map(({ name }) => ({ className: "faint", value: <>{figure(simple.figures[name])}</> })),
+    });
   return (
     <section className="card">
       <h2>{t.figures}</h2>
@@ -190,24 +197,28 @@ function FiguresCard({ shown }: { shown: Shown[] }) {
   );
 }
 
-function SeedsCard({ shown }: { shown: Shown[] }) {
+function SeedsCard({ shown: all }: { shown: Shown[] }) {
   const { t, figure, number, decimal } = useText();
+  const shown = all.filter(({ run }) => run.status === "SUCCESS");
   const runs = shown.map(({ run }) => run);
   const groups = seeds(runs);
   const found = figures(runs);
   if (!groups.length || !found.length) return null;
-  const over = (group: number[], values: (number | null)[]) => {
-    const told = spread(group.map(i => values[i]));
-    return told ? `${figure(told.mean)} ± ${number(Number(told.deviation.toPrecision(2)))}` : "–";
-  };
-  const rows = groups.map(group => ({
+  const columns = found.map(({ name, values }) => {
+    const all = groups.map(group => spread(group.map(i => values[i])));
+    return { all, best: bestOf(name, all.map(told => told?.mean ?? null)) };
+  });
+  const rows = groups.map((group, row) => ({
     key: group.join(),
     name: (
       <>
         {together(shown, group, decimal)} <span className="faint small">{t.seedsN(group.length)}</span>
       </>
     ),
-    cells: found.map(({ values }) => ({ value: over(group, values) })),
+    cells: columns.map(({ all: { [row]: told }, best }) => ({
+      className: best.has(row) ? "best" : undefined,
+      value: told ? `${figure(told.mean)} ± ${number(Number(told.deviation.toPrecision(2)))}` : "–",
+    })),
   }));
   return (
     <section className="card">

@@ -15,6 +15,7 @@ export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string
   const { t, number, decimal } = useText();
   const [held, hold] = useState<number>();
   const width = 2 * EDGE.side + (axes.length - 1) * GAP;
+  const crowded = axes.some(({ name }) => name.split(".").at(-1)!.length > FITS);
   const x = (i: number) => EDGE.side + i * GAP;
   const y = (place: number) => HEIGHT - EDGE.foot - place * (HEIGHT - EDGE.top - EDGE.foot);
   return (
@@ -22,7 +23,7 @@ export function Parallel({ axes, names, colours }: { axes: Axis[]; names: string
       <svg className="parallel" viewBox={`0 0 ${width} ${HEIGHT}`} style={{ minWidth: width, maxWidth: width * 1.5 }} role="img" aria-label={t.parallelText(names.length, axes.length)}>
         {axes.map(({ name }, i) => (
           <g key={name}>
-            <text className="name" x={x(i)} y={18 + (i % 2) * 14} textAnchor="middle">
+            <text className="name" x={x(i)} y={18 + (crowded ? (i % 2) * 14 : 14)} textAnchor="middle">
               {name.split(".").at(-1)}
               <title>{name}</title>
             </text>

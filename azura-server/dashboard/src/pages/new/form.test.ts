@@ -62,7 +62,10 @@ test.each<[string, Partial<Field>, unknown]>([
   ["0,1 1", {}, [0.1, 1]],
   ["1,2,3", {}, [1, 2, 3]],
   ["1.000", { kind: "integer" }, "1.000"],
-  ["1,000", { kind: "integer" }, [1, "000"]],
+  ["1,000", { kind: "integer" }, "1,000"],
+  ["1 000", { kind: "integer" }, "1 000"],
+  ["1, 1, 2", { kind: "integer" }, [1, 2]],
+  ["7 7", { kind: "integer" }, 7],
   ["0x10", { kind: "integer" }, "0x10"],
   ["1e3", { kind: "integer" }, 1000],
   [".5", {}, 0.5],
@@ -103,6 +106,10 @@ test.each<[Json, string, Partial<Field>?]>([
 });
 
 test.each(["1.500", "1.500,5", "-1.500.000", "0,5; 1.500"])("%s is thousands where fractions have a comma, or is not: nobody guesses", text => expect(parse(text, field({}), ",")).toBe(text));
+test("a fraction is no integer, and no grid of two, where fractions have a comma", () => {
+  expect(parse("2,5", field({ kind: "integer" }), ",")).toBe("2,5");
+  expect(parse("2, 5", field({ kind: "integer" }), ",")).toEqual([2, 5]);
+});
 test.each([["0.125", 0.125], ["1.5", 1.5], ["1500,5", 1500.5], ["1.25,0.5", [1.25, 0.5]]])("%s is %o there", (text, value) => expect(parse(text as string, field({}), ",")).toEqual(value));
 
 test("values are set without touching what was", () => {

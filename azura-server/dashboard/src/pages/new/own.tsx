@@ -4,7 +4,7 @@ import { Copy } from "../../ui/copy";
 /** How one's own file is trained: a server reads none, since whoever reaches it could have it read any. */
 export function OwnFile({ pipeline }: { pipeline: string }) {
   const { t } = useText();
-  const command = `echo '{"pipeline_name": "${pipeline}"}' | azura train - --set data_sourcing.file=FILE`;
+  const command = `echo '{"pipeline_name": "${pipeline}"}' | azura train - --set data_sourcing.file=FILE --set feature_engineering.target_col=COLUMN`;
   return (
     <div className="own small">
       <p className="faint">{t.form.ownFile}</p>

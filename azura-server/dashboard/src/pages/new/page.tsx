@@ -118,7 +118,7 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
       <div className="row between bar-top">
         <div className="tabs" role="tablist" aria-label={t.form.views}>
           {(["form", "json"] as const).map(name => (
-            <button key={name} type="button" role="tab" id={`tab-${name}`} aria-selected={view === name} aria-controls="config" disabled={name === "form" && broken !== undefined} onClick={() => setView(name)}>
+            <button key={name} type="button" role="tab" id={`tab-${name}`} aria-selected={view === name} aria-controls="config" disabled={name === "form" && broken !== undefined} onClick={() => (setConfig(config => merged(defaults, config) as Config), setView(name))}>
               {t.form[name]}
             </button>
           ))}
@@ -147,7 +147,7 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
         )}
       </div>
       {elsewhere.length > 0 && (
-        <ul className="card problems" role="alert">
+        <ul className="card problems" role="alert" tabIndex={-1}>
           {elsewhere.map(([path, message]) => (
             <li key={path}>
               <code>{path || "config"}</code> {told(message)}
@@ -161,7 +161,7 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
             <span className="problem">{t.form.broken}</span>
           ) : check.isError ? (
             invalid && problems.size ? (
-              <button type="button" className="plain problem" onClick={() => document.querySelector<HTMLElement>('#config [aria-invalid="true"]')?.focus()}>
+              <button type="button" className="plain problem" onClick={() => document.querySelector<HTMLElement>('#config [aria-invalid="true"], .problems')?.focus()}>
                 {t.form.wrong(problems.size)}
               </button>
             ) : (

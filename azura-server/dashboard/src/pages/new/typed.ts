@@ -26,7 +26,7 @@ export function parse(text: string, field: Field, decimal = "."): Json | undefin
   if (field.kind === "text") return trimmed;
   if (trimmed === "") return undefined;
   const typed = split(trimmed, /;|\s+|,(?=\s|$)/);
-  if (decimal === "," && typed.some(part => THOUSANDS.test(part))) return trimmed;
+  if (decimal === "," && typed.some(part => THOUSANDS.test(part) || (field.kind === "integer" && comma(part)))) return trimmed;
   const parts = typed.flatMap(part => (field.kind === "number" && comma(part) ? [part] : split(part, /,/)));
   if (field.kind === "number" && parts.some(comma)) {
     // `0,5 0.25`: whoever writes both may mean either.
@@ -35,7 +35,10 @@ export function parse(text: string, field: Field, decimal = "."): Json | undefin
   }
   // `1.000` is a thousand to some, and 1 to others.
   const one = (text: string): Json => (field.kind === "integer" && /[.,]/.test(text) ? text : number(text));
-  return parts.length > 1 ? parts.map(one) : one(parts[0] ?? trimmed);
+  // `1,000` and `1 000`.
+  if (parts.some(part => /^0\d/.test(part))) return trimmed;
+  const values = [...new Set(parts.map(one))];
+  return values.length > 1 ? values : (values[0] ?? trimmed);
 }
 
 /** `decimal` is between whole and fraction; where that is a comma, another sign is between numbers. */

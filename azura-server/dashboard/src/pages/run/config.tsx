@@ -1,6 +1,6 @@
 // A run's config, and what people wrote about it.
 
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import type { Run } from "../../api/types";
 import { useText } from "../../text";
@@ -8,15 +8,20 @@ import { Copy } from "../../ui/copy";
 import { useActions } from "../runs/actions";
 import { brief } from "../runs/words";
 
+/** What was typed and not yet saved, for as long as the page is there. */
+const drafts = new Map<string, { notes: string; tags: string }>();
+
 export function ConfigTab({ run }: { run: Run }) {
   const { t, decimal } = useText();
   const { alter } = useActions();
-  const [notes, setNotes] = useState(run.notes ?? "");
-  const [tags, setTags] = useState(run.tags.join(", "));
+  const draft = drafts.get(run.task_id);
+  const [notes, setNotes] = useState(draft?.notes ?? run.notes ?? "");
+  const [tags, setTags] = useState(draft?.tags ?? run.tags.join(", "));
   const json = JSON.stringify(run.config, null, 2);
   const differs = Object.entries(run.changes);
-  const wanted = tags.split(",").map(tag => tag.trim()).filter(Boolean);
+  const wanted = [...new Set(tags.split(",").map(tag => tag.trim()).filter(Boolean))];
   const same = notes === (run.notes ?? "") && wanted.join() === run.tags.join();
+  useEffect(() => void (same ? drafts.delete(run.task_id) : drafts.set(run.task_id, { notes, tags })), [same, notes, tags, run.task_id]);
   return (
     <div className="pair">
       <section className="card">

@@ -1,11 +1,11 @@
 import type { Results } from "../../api/types";
 import { useText } from "../../text";
-import { metricName, rises } from "../runs/words";
+import { metricName, rises, simplest } from "../runs/words";
 
 /** The figures of the test part, beside what they would be of a forecast that knows nothing. */
 export function Figures({ results: { metrics, baselines } }: { results: Results }) {
   const { t, figure, percent } = useText();
-  const [simple, base] = Object.entries(baselines ?? {}).find(([name]) => name === "persistence") ?? Object.entries(baselines ?? {}).at(-1) ?? [];
+  const { name: simple, figures: base } = simplest({ baselines }) ?? {};
   const values = Object.entries(metrics).filter((metric): metric is [string, number] => typeof metric[1] === "number");
   return (
     <dl className="figures">

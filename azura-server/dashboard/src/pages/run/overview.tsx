@@ -1,3 +1,4 @@
+import { Link } from "wouter";
 import type { Feed } from "../../api/feed";
 import { ended, type Column, type Run } from "../../api/types";
 import { Curves, ScaleControls, useScale, type Line } from "../../chart/curves";
@@ -40,6 +41,11 @@ export function Overview({ run, feed: { course, version, error } }: { run: Run; 
   return (
     <div className="stack">
       {results && <Figures results={results} />}
+      {run.status === "SUCCESS" && (
+        <p className="small">
+          <Link href="?tab=report">{t.readReport}</Link>
+        </p>
+      )}
       {results?.confusion_matrix && <Classes results={results} />}
       {results?.generated_audio && <Audio id={run.experiment_id} name={results.generated_audio.file_name} />}
       <figure className="card">

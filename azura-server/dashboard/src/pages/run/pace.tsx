@@ -20,7 +20,7 @@ export function Pace({ run, feed: { course, line } }: { run: Run; feed: Feed }) 
   const lr = course?.columns.lr?.findLast(value => value !== null);
   const facts = [
     { name: t.epoch, value: total ? t.epochOf(number(epoch), number(total)) : "–" },
-    { name: t.timeLeft, value: rate && total ? duration((total * (1 - done)) / rate) : "–" },
+    { name: t.timeLeft, value: rate && total && done < 1 ? duration((total * (1 - done)) / rate) : "–" },
     { name: t.speed, value: rate ? (rate >= SLOW ? t.epochsPer(number(Number(rate.toPrecision(2)))) : t.perEpoch(duration(1 / rate))) : "–" },
     ...(lr != null ? [{ name: t.lr, value: number(lr) }] : []),
     { name: t.loss, value: figure(course?.columns.loss?.at(-1)) },
@@ -36,7 +36,7 @@ export function Pace({ run, feed: { course, line } }: { run: Run; feed: Feed }) 
         ))}
       </dl>
       <Bar value={done} label={t.progressOf(run.experiment_id)} />
-      <p className="small faint line">{line === "lost" ? t.lineLost : run.status === "PENDING" ? t.waitsLong : !epoch ? t.reading : t.live}</p>
+      <p className="small faint line">{line === "lost" ? t.lineLost : run.status === "PENDING" ? t.waitsLong : !epoch ? t.reading : done < 1 ? t.live : t.finishing}</p>
     </section>
   );
 }

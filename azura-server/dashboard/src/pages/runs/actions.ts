@@ -55,10 +55,19 @@ export function useActions() {
     const kept = run.attempt > 1 || run.resumed_from || (heardOf(run.task_id)?.epoch ?? run.progress?.epoch);
     ask({ title: t.cancelTitle(title(run)), text: `${t.trainedFor(duration(trained))} ${kept ? t.cancelKept : t.cancelLost}`, yes: t.cancel, no: t.trainOn, act: () => void end() });
   };
+  const each = async (runs: Run[], what: (run: Run) => Promise<unknown>) => {
+    for (const run of runs) await act(what(run));
+  };
+  /** As one question, however short each has trained. */
+  const stopAll = (runs: Run[]) =>
+    ask({ title: t.cancelAll(String(runs.length)), text: t.cancelAllText, yes: t.cancelN(String(runs.length)), no: t.trainOn, act: () => void each(runs, run => cancel(run.experiment_id)) });
+  const destroyAll = (runs: Run[], done: () => void) =>
+    ask({ title: t.deleteAll(String(runs.length)), text: t.deleteAllText, yes: t.delete, act: () => void each(runs, run => remove(run.experiment_id)).then(done) });
   const goOn = async (run: Run) => open(await act(resume(run.experiment_id)));
   const destroy = (run: Run) =>
     ask({
-      title: t.deleteTitle(title(run)),
+      // Many are called as their data are.
+      title: t.deleteTitle(run.name ?? `${title(run)} · ${run.task_id.slice(0, 8)}`),
       text: t.deleteText,
       yes: t.delete,
       act: async () => {
@@ -79,5 +88,5 @@ export function useActions() {
     ];
     return all.filter(item => item !== false);
   };
-  return { items, alter, stop, goOn, open };
+  return { items, alter, stop, stopAll, destroyAll, goOn, open };
 }

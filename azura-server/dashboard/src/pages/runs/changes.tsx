@@ -20,7 +20,7 @@ export function Changes({ run, varied, most, but }: Props) {
     <>
       {all.slice(0, most).map(({ path, name, value }) => (
         <span key={path} className="chip" title={`${path} = ${value}`}>
-          {name} <b>{value}</b>
+          <span>{name}</span> <b>{value}</b>
         </span>
       ))}
       {all.length > most && <span className="small faint" title={all.map(({ path, value }) => `${path} = ${value}`).join("\n")}>+{all.length - most}</span>}

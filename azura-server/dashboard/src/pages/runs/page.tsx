@@ -4,9 +4,10 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import * as queries from "../../api/queries";
-import type { Run } from "../../api/types";
+import { ended, type Run } from "../../api/types";
 import { useText } from "../../text";
 import { Empty, Failed, Loading } from "../../ui/notes";
+import { useActions } from "./actions";
 import { Filters } from "./filters";
 import { parseOrder, showOrder, sorted } from "./sort";
 import { RunTable } from "./table";
@@ -17,6 +18,7 @@ const MOST = 20;
 
 export function Runs() {
   const { t, number } = useText();
+  const { stopAll, destroyAll } = useActions();
   const [params, setParams] = useSearchParams();
   const set = useCallback(
     (name: string, value: string | null) =>
@@ -32,7 +34,7 @@ export function Runs() {
     [setParams],
   );
   const text = (name: string) => params.get(name) ?? undefined;
-  const filter: queries.Filter = { q: text("q"), status: text("status"), pipeline: text("pipeline"), batch_id: text("batch_id"), archived: params.get("archived") === "true" || undefined };
+  const filter: queries.Filter = { q: text("q")?.replace(/\s*=\s*/g, "="), status: text("status"), pipeline: text("pipeline"), batch_id: text("batch_id"), archived: params.get("archived") === "true" || undefined };
   const filtered = Object.values(filter).some(value => value !== undefined);
 
   const query = useInfiniteQuery({ ...queries.runs(filter), placeholderData: keepPreviousData });
@@ -50,6 +52,8 @@ export function Runs() {
       return next;
     });
   }, []);
+
+  const picked = [...chosen.values()].map(old => all.find(run => run.task_id === old.task_id) ?? old);
 
   useEffect(() => {
     document.title = `${t.runs} · AzuraForge`;
@@ -86,6 +90,7 @@ export function Runs() {
             <Loading lines={8} />
           ) : shown.length === 0 ? (
             <Empty title={t.noneFound}>
+              {filter.q && <p className="faint">{t.noneFoundText}</p>}
               <button onClick={() => setParams({})}>{t.clearFilters}</button>
             </Empty>
           ) : (
@@ -123,6 +128,11 @@ export function Runs() {
             </Link>
           ) : (
             <span className="small faint">{chosen.size > MOST ? t.atMost(MOST) : t.oneMore}</span>
+          )}
+          {picked.some(run => !ended(run.status)) ? (
+            <button onClick={() => stopAll(picked.filter(run => !ended(run.status)))}>{t.cancelN(number(picked.filter(run => !ended(run.status)).length))}</button>
+          ) : (
+            <button onClick={() => destroyAll(picked, () => setChosen(new Map()))}>{t.deleteN(number(picked.length))}</button>
           )}
           <button onClick={() => setChosen(new Map())}>{t.none}</button>
         </div>

@@ -99,7 +99,7 @@ function How({ run }: { run: Run }) {
         <span className="small faint">{at && t.epochOf(number(at.epoch), number(at.total))}</span>
       </div>
       <Bar value={at?.done ?? 0} label={t.progressOf(title(run))} />
-      <p className="small faint line">{at?.left !== undefined ? t.left(duration(at.left)) : at?.epoch ? "" : t.reading}</p>
+      <p className="small faint line">{at?.done === 1 ? t.finishing : at?.left !== undefined ? t.left(duration(at.left)) : at?.epoch ? "" : t.reading}</p>
     </>
   );
 }

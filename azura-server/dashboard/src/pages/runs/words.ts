@@ -2,7 +2,7 @@
 
 import type { Heard } from "../../api/live";
 import { average } from "../../api/speed";
-import { ended, type Json, type Run } from "../../api/types";
+import { ended, type Json, type Results, type Run } from "../../api/types";
 import type { Text } from "../../text";
 import { written } from "../../text/formats";
 
@@ -74,4 +74,10 @@ export function took(run: Run, now: number) {
   if (!run.started_at) return undefined;
   const end = run.completed_at ?? run.failed_at;
   return ((end ? Date.parse(end) : now) - Date.parse(run.started_at)) / 1000;
+}
+
+/** The forecast that knows nothing, of those that stand beside a model's. */
+export function simplest({ baselines = {} }: { baselines?: Results["baselines"] }) {
+  const [name, figures] = Object.entries(baselines).find(([name]) => name === "persistence") ?? Object.entries(baselines).at(-1) ?? [];
+  return name && figures ? { name, figures } : undefined;
 }
