@@ -105,8 +105,9 @@ fn run_of(path: &str) -> Option<&str> {
 
 /// Says what the page of a run will ask for, so that a browser can fetch it while it still reads the scripts.
 fn preload(run: &str) -> String {
-    let parts = ["details", "history?points=4000"]
-        .map(|part| format!("</api/v1/experiments/{run}/{part}>; rel=preload; as=fetch; crossorigin"));
+    let parts = ["details", "history"].map(|part| {
+        format!("</api/v1/experiments/{run}/{part}?points=4000>; rel=preload; as=fetch; crossorigin")
+    });
     parts.join(", ")
 }
 

@@ -68,7 +68,7 @@ impl FormView {
         let form = Form(schema);
         let mut alone = GroupView { id: "general".into(), name: "General".into(), fields: Vec::new() };
         let mut groups = Vec::new();
-        for (name, part) in schema["properties"].as_object().into_iter().flatten() {
+        for (name, part) in schema.as_object().map(properties).into_iter().flatten() {
             let (record, nullable) = form.resolve(part);
             let mut fields = Vec::new();
             form.add(part, name, 0, &mut fields);
@@ -94,8 +94,8 @@ impl Form<'_> {
         }
         let (schema, nullable) = self.resolve(schema);
         match schema.get("properties") {
-            Some(Value::Object(parts)) if !nullable && depth < DEEPEST => {
-                for (name, part) in parts {
+            Some(Value::Object(_)) if !nullable && depth < DEEPEST => {
+                for (name, part) in properties(&schema) {
                     self.add(part, &format!("{path}.{name}"), depth + 1, fields);
                 }
             }
@@ -178,6 +178,14 @@ impl Form<'_> {
         }
         None
     }
+}
+
+/// The properties of a record, in the order in which its type declares them, as far as that is known.
+fn properties(schema: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let order: Vec<&Value> = schema.get("x-order").and_then(Value::as_array).into_iter().flatten().collect();
+    let mut all: Vec<_> = schema.get("properties").and_then(Value::as_object).into_iter().flatten().collect();
+    all.sort_by_key(|(name, _)| order.iter().position(|one| *one == *name).unwrap_or(usize::MAX));
+    all
 }
 
 /// Whether a schema allows this type.
@@ -275,7 +283,7 @@ mod tests {
                     "stop": {"anyOf": [{"$ref": "#/$defs/Stop"}, {"type": "null"}]},
                     "on": {"type": "boolean", "default": true},
                     "names": {"type": ["array", "null"], "items": {"type": "string"}, "default": ["a", "b"]},
-                }},
+                }, "x-order": ["deep", "stop", "names"]},
             },
             "properties": {
                 "pipeline_name": {"const": "mine"},
@@ -293,13 +301,13 @@ mod tests {
         let expected = json!({"groups": [
             {"id": "part", "name": "A part", "fields": [
                 with(field("part.deep.patience", "patience", "text"), json!({"placeholder": "10", "validation": required})),
+                with(field("part.stop", "stop", "select"), json!({
+                    "options": [option(Value::Null, "empty"), option(json!({"patience": 10}), "{\"patience\":10}")]})),
                 with(field("part.names", "names", "text"), json!({"placeholder": "a, b"})),
                 with(field("part.on", "on", "select"), json!({"placeholder": "true", "validation": required,
                     "options": [option(json!(true), "true"), option(json!(false), "false")]})),
                 with(field("part.rule", "Rule", "select"), json!({
                     "options": [option(Value::Null, "empty"), option(json!("sgd"), "sgd"), option(json!("adam"), "adam")]})),
-                with(field("part.stop", "stop", "select"), json!({
-                    "options": [option(Value::Null, "empty"), option(json!({"patience": 10}), "{\"patience\":10}")]})),
             ]},
             {"id": "general", "name": "General", "fields": [
                 with(field("word", "word", "text"), json!({"placeholder": "x", "validation": required})),

@@ -24,6 +24,7 @@ use crate::{
     error::{self, ApiError, ApiResult},
     etag, headers, report,
     runs::Run,
+    series,
     views::{
         CancelledView, ChoicesView, ExperimentView, Fields, HealthView, HistoryView, PipelineConfigView,
         PipelineView, SubmittedView, ValidView, VersionView,
@@ -290,8 +291,18 @@ impl Api {
 
     /// All there is to know of an experiment, by its id or its task's.
     #[oai(path = "/experiments/:id/details", method = "get")]
-    async fn details(&self, id: Path<String>) -> ApiResult<Json<ExperimentView>> {
-        Ok(Json(self.0.view(self.0.find(&id).await?)))
+    async fn details(
+        &self,
+        id: Path<String>,
+        /// So many points of each series in the results at most, as far as there is room the least and the greatest of each stretch. Without, all of them.
+        #[oai(validator(minimum(value = "2"), maximum(value = "1000000")))]
+        points: Query<Option<u32>>,
+    ) -> ApiResult<Json<ExperimentView>> {
+        let mut run = self.0.find(&id).await?;
+        if let (Some(points), Some(results)) = (points.0, &mut run.results) {
+            series::thin_all(Arc::make_mut(results), points as usize);
+        }
+        Ok(Json(self.0.view(run)))
     }
 
     /// The course of an experiment so far, by epoch.

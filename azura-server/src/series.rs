@@ -6,31 +6,31 @@ use azura_learner::report::thin;
 use serde_json::{Map, Value};
 
 /// The most points of a series in a list.
-const POINTS: usize = 100;
+pub(crate) const FEW: usize = 100;
 /// Where lists of numbers are no series.
 const METRICS: &str = "metrics";
 
-/// Thins the series in results: lists of more than 100 numbers, or nulls, in a record. Those of one record that are equally long belong together,
+/// Thins the series in results: lists of more numbers, or nulls, than these in a record. Those of one record that are equally long belong together,
 /// with the texts beside them: the same points stay of each, among them the ends, and the least and the greatest value of each stretch.
-pub(crate) fn thin_all(results: &mut Value) {
+pub(crate) fn thin_all(results: &mut Value, points: usize) {
     let Value::Object(record) = results else { return };
     let mut lengths: BTreeMap<usize, Vec<Vec<f64>>> = BTreeMap::new();
     for (name, value) in &mut *record {
-        if let Some(numbers) = numbers(value) {
+        if let Some(numbers) = numbers(value, points) {
             lengths.entry(numbers.len()).or_default().push(numbers);
         } else if name != METRICS {
-            thin_all(value);
+            thin_all(value, points);
         }
     }
     for (length, series) in lengths {
         let series: Vec<_> = series.iter().map(Vec::as_slice).collect();
-        keep(record, length, &thin(&series, POINTS));
+        keep(record, length, &thin(&series, points));
     }
 }
 
 /// The values of a series that is too long.
-fn numbers(value: &Value) -> Option<Vec<f64>> {
-    let values = value.as_array().filter(|values| values.len() > POINTS)?;
+fn numbers(value: &Value, points: usize) -> Option<Vec<f64>> {
+    let values = value.as_array().filter(|values| values.len() > points)?;
     let number = |value: &Value| if value.is_null() { Some(f64::NAN) } else { value.as_f64() };
     values.iter().map(number).collect()
 }
@@ -74,7 +74,7 @@ mod tests {
             "short": vec![json!(1); 100],
         });
         let before = results.clone();
-        thin_all(&mut results);
+        thin_all(&mut results, FEW);
         let list = |at: &str| results.pointer(at).unwrap().as_array().unwrap().clone();
         let (truth, times) = (list("/y_true"), list("/time_index"));
         assert!((48..=100).contains(&truth.len()), "{}", truth.len());

@@ -48,7 +48,7 @@ pub(crate) fn describe(schema: &mut Value, defaults: &Value) {
 }
 
 /// Where the definition is that a schema refers to, as a pointer.
-fn reference(schema: &Map<String, Value>) -> Option<String> {
+pub(super) fn reference(schema: &Map<String, Value>) -> Option<String> {
     let target = schema.get("$ref").or_else(|| schema.get("allOf")?.get(0)?.get("$ref"))?;
     Some(target.as_str()?.strip_prefix('#')?.to_owned())
 }

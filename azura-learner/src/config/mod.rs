@@ -9,6 +9,7 @@ mod check;
 mod defaults;
 mod grid;
 mod limits;
+mod order;
 mod words;
 
 use schemars::JsonSchema;
@@ -19,6 +20,7 @@ pub(crate) use check::join as pointer;
 pub use check::{check, unknown_keywords};
 pub(crate) use defaults::{describe, filled, without};
 pub use grid::expand;
+pub(crate) use order::arrange;
 pub(crate) use words::{found, with_suggestion};
 
 /// Something in a config or a request that cannot be used.

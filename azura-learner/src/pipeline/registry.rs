@@ -2,7 +2,9 @@
 
 use super::{Choices, ConfigError, Pipeline, PipelineError, Prediction, RunCx, SavedRun, Sources};
 use crate::{
-    config::{Invalid, Problem, check, describe, filled, parse, schema_of, with_suggestion, without},
+    config::{
+        Invalid, Problem, arrange, check, describe, filled, parse, schema_of, with_suggestion, without,
+    },
     results::Results,
 };
 use serde::Serialize;
@@ -34,6 +36,7 @@ impl<P: Pipeline> Erased for P {
     fn schema(&self) -> Value {
         let mut schema = schema_of::<P::Config>();
         describe(&mut schema, &self.defaults());
+        arrange(&mut schema, &P::Config::default());
         schema
     }
 

@@ -176,7 +176,7 @@ impl App {
             for (run, cursor) in found {
                 let mut run = if whole { app.whole(run) } else { app.outline(run) };
                 if let Some(results) = &mut run.results {
-                    series::thin_all(Arc::make_mut(results));
+                    series::thin_all(Arc::make_mut(results), series::FEW);
                 }
                 match take(run) {
                     Some(item) => items.push((item, cursor)),

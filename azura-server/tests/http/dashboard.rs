@@ -196,7 +196,7 @@ async fn what_a_page_of_a_run_will_ask_for_comes_while_its_scripts_are_read() {
     let links = page.header("link").unwrap();
     let paths: Vec<_> = links.split(", ").map(|link| &link[1..link.find('>').unwrap()]).collect();
     let run = "/api/v1/experiments/csv_forecaster_20260301_120000_0a1b2c3d";
-    assert_eq!(paths, [format!("{run}/details"), format!("{run}/history?points=4000")]);
+    assert_eq!(paths, [format!("{run}/details?points=4000"), format!("{run}/history?points=4000")]);
     for path in ["/runs", "/runs/", "/runs/a%3E%20b", "/runs/..;x", "/compare", "/theme.js"] {
         assert_eq!(server.get(path).await.header("link"), None, "{path}");
     }

@@ -355,6 +355,12 @@ async fn a_history_can_be_thin() {
         let most = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         assert_eq!((least(&few), most(&few)), (least(&many), most(&many)));
     }
+    let results = async |query: &str| {
+        let details = server.get(&format!("/experiments/{task}/details{query}")).await.json();
+        details["results"]["history"]["loss"].as_array().unwrap().len()
+    };
+    assert_eq!(results("").await, 300);
+    assert!((20..=40).contains(&results("?points=40").await));
     let refused = server.get(&format!("/experiments/{task}/history?points=1")).await;
     assert_eq!((refused.status, refused.code().as_str()), (422, "PARAMETER_INVALID"));
 }

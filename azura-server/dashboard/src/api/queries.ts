@@ -18,6 +18,8 @@ export interface Page {
 }
 
 export const PAGE = 100;
+/** With so many points, a chart looks as with all of them. The server's `preload` asks for as many. */
+export const DRAWN = 4000;
 
 export const runs = (filter: Filter) =>
   infiniteQueryOptions({
@@ -34,11 +36,8 @@ export const runs = (filter: Filter) =>
 export const run = (id: string) =>
   queryOptions({
     queryKey: ["run", id],
-    queryFn: ({ signal }) => body<Run>(api.GET("/api/v1/experiments/{id}/details", { params: { path: { id } }, signal })),
+    queryFn: ({ signal }) => body<Run>(api.GET("/api/v1/experiments/{id}/details", { params: { path: { id }, query: { points: DRAWN } }, signal })),
   });
-
-/** With so many epochs, a chart looks as with all of them. The server's `preload` asks for as many. */
-export const DRAWN = 4000;
 
 /** Every epoch, or so many at most. */
 export const history = (id: string, points?: number) =>

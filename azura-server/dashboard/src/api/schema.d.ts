@@ -307,7 +307,10 @@ export interface paths {
         /** All there is to know of an experiment, by its id or its task's. */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description So many points of each series in the results at most, as far as there is room the least and the greatest of each stretch. Without, all of them. */
+                    points?: number;
+                };
                 header?: never;
                 path: {
                     id: string;

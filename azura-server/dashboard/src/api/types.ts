@@ -30,6 +30,8 @@ export interface Schema {
   title?: string;
   description?: string;
   properties?: Record<string, Schema>;
+  /** The order in which the config's type declares them. */
+  "x-order"?: string[];
   anyOf?: Schema[];
   oneOf?: Schema[];
   enum?: Json[];

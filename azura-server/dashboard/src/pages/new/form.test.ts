@@ -28,6 +28,12 @@ const schema: Schema = {
   },
 };
 
+test("fields stand in the order in which the config's type has them", () => {
+  const order = (schema: Schema) => groups({ properties: { part: schema } })[0].fields.map(({ path }) => path.at(-1));
+  const properties = { a: {}, b: {}, c: {}, d: {} };
+  expect([order({ properties }), order({ properties, "x-order": ["d", "b", "gone", "a"] })]).toEqual([["a", "b", "c", "d"], ["d", "b", "a", "c"]]);
+});
+
 test("what the data leave to choose from stands in the place of examples", () => {
   const form = groups({ properties: { data: { properties: { set: { type: "string", examples: ["a"] }, column: { type: "string" }, other: { type: "string", examples: ["x"] } } } } });
   const [{ fields }] = offering(form, { "/data/set": ["a", "b"], "/data/column": ["c"], "/elsewhere": ["d"] });

@@ -43,7 +43,7 @@ export function groups(schema: Schema): Group[] {
   const resolve = resolver(schema);
   const alone: Group = { id: "", title: "", help: "", file: false, fields: [] };
   const found: Group[] = [];
-  for (const [id, raw] of Object.entries(schema.properties ?? {})) {
+  for (const [id, raw] of properties(schema)) {
     if (LEFT_OUT.includes(id)) continue;
     const { schema: group } = resolve(raw);
     const { schema: type } = resolve({ $ref: raw.$ref });
@@ -83,8 +83,14 @@ function resolver(root: Schema) {
   };
 }
 
+/** In their order, as far as that is known. */
+function properties({ properties = {}, "x-order": order = [] }: Schema) {
+  const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+  return Object.entries(properties).sort(([one], [other]) => place(one) - place(other));
+}
+
 function fields(schema: Schema, path: string[], resolve: Resolve): Field[] {
-  return Object.entries(schema.properties ?? {})
+  return properties(schema)
     .map(([name, property]) => [[...path, name], property] as [string[], Schema])
     .filter(([path]) => !LEFT_OUT.includes(path.join(".")))
     .map(([path, property]) => field(property, path, resolve));
