@@ -37,7 +37,11 @@ const LONGEST: Duration = Duration::from_millis(if cfg!(debug_assertions) { 300 
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let mut args = std::env::args().skip(1);
-    let (mut vanishing, folder) = (None, args.next().map(PathBuf::from));
+    let (mut vanishing, folder) = (None, args.next());
+    if folder.as_ref().is_some_and(|folder| folder.starts_with('-')) {
+        return Err("usage: list_figures [FOLDER [RUNS]]".into());
+    }
+    let folder = folder.map(PathBuf::from);
     let folder = match folder {
         Some(folder) => folder,
         None => vanishing.insert(tempfile::tempdir()?).path().to_owned(),
