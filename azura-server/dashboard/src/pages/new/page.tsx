@@ -141,7 +141,7 @@ function Form({ pipeline, start, from }: { pipeline: PipelineConfig; start?: Con
                   <FieldRow key={field.path.join(".")} field={field} config={config} set={set} problems={problems} />
                 ))}
               </div>
-              {group.file && <OwnFile pipeline={pipeline.id} />}
+              {group.file && <OwnFile pipeline={pipeline.id} table={known.has("feature_engineering.target_col")} />}
             </fieldset>
           ))
         )}
