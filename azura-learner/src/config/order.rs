@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::Value;
 
@@ -14,12 +14,13 @@ use super::defaults::reference;
 pub(crate) fn arrange(schema: &mut Value, defaults: &impl Serialize) {
     // As text they are in order.
     let text = serde_json::to_string(defaults).unwrap_or_default();
-    let Ok(keys) = serde_json::from_str::<Keys>(&text) else { return };
-    let mut open = vec![(String::new(), keys.0)];
+    let Ok(Record(keys)) = serde_json::from_str(&text) else { return };
+    let mut open = vec![(String::new(), keys)];
     while let Some((place, keys)) = open.pop() {
         let Some(Value::Object(record)) = schema.pointer_mut(&place) else { continue };
         record.insert("x-order".into(), keys.iter().map(|(key, _)| key.as_str()).collect());
-        for (key, Keys(inner)) in keys.into_iter().filter(|(_, value)| !value.0.is_empty()) {
+        for (key, value) in keys {
+            let Keys::Record(Record(inner)) = value else { continue };
             let property = format!("{place}/properties/{key}");
             let definition = schema.pointer(&property).and_then(Value::as_object).and_then(reference);
             open.push((definition.unwrap_or(property), inner));
@@ -28,58 +29,36 @@ pub(crate) fn arrange(schema: &mut Value, defaults: &impl Serialize) {
 }
 
 /// The keys of a record in order, each with those of its value; none of what is no record.
-struct Keys(Vec<(String, Keys)>);
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Keys {
+    Record(Record),
+    Other(IgnoredAny),
+}
 
-impl<'de> Deserialize<'de> for Keys {
+struct Record(Vec<(String, Keys)>);
+
+impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Order)
+        deserializer.deserialize_map(InOrder)
     }
 }
 
-struct Order;
+struct InOrder;
 
-impl<'de> Visitor<'de> for Order {
-    type Value = Keys;
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Record;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+        f.write_str("a record")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
         let mut keys = Vec::new();
         while let Some(entry) = map.next_entry()? {
             keys.push(entry);
         }
-        Ok(Keys(keys))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Keys, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Keys(Vec::new()))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Keys, E> {
-        Ok(Keys(Vec::new()))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Keys, E> {
-        Ok(Keys(Vec::new()))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Keys, E> {
-        Ok(Keys(Vec::new()))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Keys, E> {
-        Ok(Keys(Vec::new()))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Keys, E> {
-        Ok(Keys(Vec::new()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Keys, E> {
-        Ok(Keys(Vec::new()))
+        Ok(Record(keys))
     }
 }
 
